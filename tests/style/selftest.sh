@@ -1,0 +1,147 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0-or-later
+# The style tests find what they are for: each must fail, with the right words, on a small tree with one mistake.
+# Usage: selftest.sh ROOT
+set -eu
+
+root=$1
+here=$root/tests/style
+. "$(dirname "$0")/lib.sh"
+
+spdx='SPDX-License-Identifier: GPL-2.0-or-later'
+
+# A tree without mistakes.
+fresh()
+{
+	rm -rf "$tmp/tree"
+	mkdir -p "$tmp/tree/src/base" "$tmp/tree/src/mem" "$tmp/tree/src/cpu/x86" "$tmp/tree/src/cpu/arm" \
+		"$tmp/tree/src/engine/kvm" "$tmp/tree/src/engine/unicorn" "$tmp/tree/src/dev" "$tmp/tree/docs" \
+		"$tmp/tree/include"
+	cd "$tmp/tree"
+	cp "$root/LICENSE" "$root/.clang-format" .
+	for room in base mem cpu engine dev; do
+		echo "# $room" >src/$room/README.md
+	done
+	cat >src/base/bits.h <<HEADER
+/* $spdx */
+/* A header without mistakes. */
+#ifndef PINFOLD_BASE_BITS_H
+#define PINFOLD_BASE_BITS_H
+
+/**
+ * Add one.
+ * @param v what to add to
+ * @return the sum
+ */
+int bits_add(int v);
+
+#endif
+HEADER
+	cat >src/base/bits.c <<SOURCE
+/* $spdx */
+/* A source without mistakes. */
+#include "base/bits.h"
+
+int bits_add(int v)
+{
+	return v + 1;
+}
+SOURCE
+	printf 'pinfold-run(1)\n; %s\n\n*--arch*\n\tx\n' "$spdx" >docs/pinfold-run.1.scd
+	printf '#!/bin/sh\n# %s\necho "  -a, --arch=ARCH  x"\n' "$spdx" >pinfold
+	chmod +x pinfold
+}
+
+# expect NAME WORDS: the test must fail on the tree and print the words.
+expect()
+{
+	case $1 in
+	manpage) set -- "$1" "$2" "$tmp/tree/pinfold" ;;
+	*) set -- "$1" "$2" gcc ;;
+	esac
+	if sh "$here/$1.sh" "$tmp/tree" "$3" >"$tmp/out" 2>&1; then
+		bad "$1 did not notice: $2"
+	elif ! grep -qF -e "$2" "$tmp/out"; then
+		bad "$1 failed without saying '$2': $(tail -n 2 "$tmp/out" | head -n 1)"
+	fi
+	fresh
+}
+
+# clean NAME [ARG]: the test must pass on the tree without mistakes, unless its tool is missing.
+clean()
+{
+	status=0
+	sh "$here/$1.sh" "$tmp/tree" ${2:+"$2"} >"$tmp/out" 2>&1 || status=$?
+	[ "$status" -eq 0 ] || [ "$status" -eq 77 ] || bad "$1 fails on a clean tree: $(head -n 1 "$tmp/out")"
+}
+
+fresh
+for name in layers headers doxygen licence format tree scripts; do
+	clean "$name"
+done
+clean manpage "$tmp/tree/pinfold"
+
+echo '#include "mem/mem.h"' >>src/base/bits.c
+expect layers 'src/base/bits.c:9: room base may not include mem/mem.h'
+echo '#include "cpu/arm/arm.h"' >src/cpu/x86/regs.c
+expect layers 'member cpu/x86 may not include cpu/arm/arm.h'
+echo '#include "engine/kvm/kvm_engine.h"' >src/engine/unicorn/u.c
+expect layers 'member engine/unicorn may not include engine/kvm/kvm_engine.h'
+echo '#include "dev/pl011.h"' >src/dev/ns16550.c
+expect layers 'member dev/ns16550 may not include dev/pl011.h'
+echo '#include <unicorn/unicorn.h>' >src/engine/kvm/k.c
+expect layers '<unicorn/unicorn.h> is only for: engine/unicorn'
+echo '#include <linux/kvm.h>' >src/mem/k.c
+expect layers '<linux/kvm.h> is only for: engine/kvm'
+echo '#include "../mem/mem.h"' >src/mem/k.c
+expect layers 'relative path'
+mkdir src/attic && echo '#include <stdio.h>' >src/attic/a.c
+expect layers 'room attic is not in layers.txt'
+
+echo 'static inline uint8_t f(void) { return 0; }' >src/base/alone.h
+expect headers 'src/base/alone.h: '
+if command -v clang >/dev/null; then
+	sed -i 's/@param v /@param w /' src/base/bits.h
+	expect headers "parameter 'w' not found"
+fi
+
+sed -i '/^\/\*\*/,/^ \*\//d' src/base/bits.h
+expect doxygen 'src/base/bits.h:6: bits_add() has no Doxygen block'
+sed -i 's|^/\*\*|/*|' src/base/bits.h
+expect doxygen 'bits_add() has no Doxygen block'
+
+sed -i 1d src/base/bits.c
+expect licence 'src/base/bits.c: no SPDX'
+echo 'do as you like' >LICENSE
+expect licence 'LICENSE is not'
+
+if command -v clang-format >/dev/null; then
+	sed -i 's/^\treturn/    return/' src/base/bits.c
+	expect format 'src/base/bits.c: not formatted'
+fi
+
+sed -i 's/--arch/--ark/' docs/pinfold-run.1.scd
+expect manpage 'does not mention --arch'
+printf '*--colour*\n' >>docs/pinfold-run.1.scd
+expect manpage 'describes --colour'
+rm docs/pinfold-run.1.scd
+expect manpage 'is missing'
+rm pinfold
+expect manpage 'run --help failed'
+
+echo "built in /ho""me/someone/pinfold" >docs/notes.md
+expect tree 'docs/notes.md:1:'
+rm src/mem/README.md
+echo >src/mem/mem.c
+expect tree 'src/mem: no README.md'
+seq 31 >src/mem/README.md
+expect tree 'src/mem/README.md: more than 30 lines'
+
+if command -v shellcheck >/dev/null; then
+	# shellcheck disable=SC2016 # the mistake itself
+	printf '#!/bin/sh\n# %s\necho $1\n' "$spdx" >run
+	expect scripts 'run:3:'
+fi
+
+cd "$root"
+finish
