@@ -1,0 +1,10 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Proves: a load from outside memory is a fault with the address and access "read". */
+#include "fault.h"
+
+int main(void)
+{
+	fault_announce((uintptr_t)fault_pc, 1, FAULT_HOLE);
+	FAULT_AT(FAULT_LOAD, FAULT_HOLE);
+	return fault_missed();
+}
