@@ -42,6 +42,35 @@
 /** The descriptor on which a VM process finds its socket. */
 #define PROTO_FD 3
 
+/*
+ * Numbers of rooms that a controller does not know, as they stand in messages; vm/control.c checks
+ * that they are the same.
+ */
+
+/** enum cpu_arch_id; ANY: the image says. */
+enum proto_arch {
+	PROTO_ARCH_ANY = 0,
+	PROTO_ARCH_X86 = 1,
+	PROTO_ARCH_X64 = 2,
+	PROTO_ARCH_ARM = 3,
+	PROTO_ARCH_A64 = 4,
+	PROTO_ARCH_RV64 = 5,
+};
+
+/** enum cpu_reg_class */
+enum proto_reg_class {
+	PROTO_REG_GPR,
+	PROTO_REG_FLAGS,
+	PROTO_REG_SEG,
+	PROTO_REG_FP,
+	PROTO_REG_VEC,
+	PROTO_REG_SYS,
+	PROTO_REG_CLASS_COUNT,
+};
+
+/** MEM_R, MEM_W, MEM_X */
+enum proto_access { PROTO_ACCESS_R = 1, PROTO_ACCESS_W = 2, PROTO_ACCESS_X = 4 };
+
 enum proto_type {
 	/* controller to VM */
 	PROTO_CONFIG = 1,

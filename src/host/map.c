@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Reservations and private file views. */
+#include "host/map.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "base/bits.h"
+#include "base/bug.h"
+
+int host_map_ram(uint64_t bytes, uint8_t **ret, struct errmsg *e)
+{
+	void *p;
+
+	if (bytes == 0 || bytes % PAGE_BYTES != 0) {
+		return errmsg_set(e, -EINVAL, "memory of %llu bytes is not a number of pages",
+				  (unsigned long long)bytes);
+	}
+	p = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE,
+		 -1, 0);
+	if (p == MAP_FAILED) {
+		return errmsg_set(e, -errno, "can't reserve %llu MiB of memory: %s",
+				  (unsigned long long)bytes >> 20, strerror(errno));
+	}
+	/* Both are refinements: a kernel without them maps just as well. */
+	madvise(p, bytes, MADV_NOHUGEPAGE);
+	madvise(p, bytes, MADV_DONTDUMP);
+	*ret = p;
+	return 0;
+}
+
+int host_map_file(uint8_t *at, uint64_t bytes, int fd, uint64_t offset_bytes, bool is_writable,
+		  struct errmsg *e)
+{
+	int prot = PROT_READ | (is_writable ? PROT_WRITE : 0);
+	void *p;
+
+	if (bytes == 0 || bytes % PAGE_BYTES != 0 || offset_bytes % PAGE_BYTES != 0 ||
+	    (uintptr_t)at % PAGE_BYTES != 0 || offset_bytes > INT64_MAX - bytes) {
+		return errmsg_set(e, -EINVAL, "a file view does not lie on page borders");
+	}
+	p = mmap(at, bytes, prot, MAP_PRIVATE | MAP_FIXED | MAP_NORESERVE, fd, (off_t)offset_bytes);
+	if (p == MAP_FAILED) {
+		return errmsg_set(e, -errno, "can't map %llu KiB of a file: %s",
+				  (unsigned long long)bytes >> 10, strerror(errno));
+	}
+	madvise(p, bytes, MADV_DONTDUMP);
+	return 0;
+}
+
+int host_map_protect(uint8_t *at, uint64_t bytes, bool is_writable, struct errmsg *e)
+{
+	if (mprotect(at, bytes, PROT_READ | (is_writable ? PROT_WRITE : 0)) < 0) {
+		return errmsg_set(e, -errno, "can't change the protection of %llu KiB: %s",
+				  (unsigned long long)bytes >> 10, strerror(errno));
+	}
+	return 0;
+}
+
+void host_map_free(uint8_t *at, uint64_t bytes)
+{
+	if (at) {
+		BUG_ON(munmap(at, bytes) < 0);
+	}
+}

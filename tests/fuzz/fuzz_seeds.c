@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Makes the seeds that the fuzzers start from: fuzz_seeds DIRECTORY. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+
+#include "elf_builder.h"
+
+static const char *root;
+
+/* Write one seed to ROOT/KIND/NAME. */
+static void seed(const char *kind, const char *name, const void *bytes, size_t n)
+{
+	char path[4096];
+	FILE *f;
+
+	snprintf(path, sizeof(path), "%s/%s", root, kind);
+	if (mkdir(path, 0755) < 0 && errno != EEXIST) {
+		perror(path);
+		exit(1);
+	}
+	snprintf(path, sizeof(path), "%s/%s/%s", root, kind, name);
+	f = fopen(path, "we");
+	if (!f || fwrite(bytes, 1, n, f) != n || fclose(f) != 0) {
+		perror(path);
+		exit(1);
+	}
+}
+
+static void elf_seeds(void)
+{
+	static const struct {
+		const char *name;
+		bool is_64, is_be;
+		uint16_t machine;
+		uint32_t relative;
+	} t[] = {
+		{ "x86", false, false, EM_386, R_386_RELATIVE },
+		{ "x64", true, false, EM_X86_64, R_X86_64_RELATIVE },
+		{ "arm", false, false, EM_ARM, R_ARM_RELATIVE },
+		{ "armbe", false, true, EM_ARM, R_ARM_RELATIVE },
+		{ "arm64", true, false, EM_AARCH64, R_AARCH64_RELATIVE },
+		{ "riscv64", true, false, EM_RISCV, R_RISCV_RELATIVE },
+	};
+	struct elf_file f;
+	char name[32];
+
+	for (size_t i = 0; i < ARRAY_SIZE(t); i++) {
+		elf_start(&f, t[i].is_64, t[i].is_be, t[i].machine, 3);
+		elf_load(&f, 0, 0, 0, 0, f.n, f.n + 64);
+		elf_load(&f, 1, 0x10000, 0x20000, 0x200, 0x100, 0x1000);
+		ELF_EHDR(&f, e_entry, 0x10001);
+		ELF_EHDR(&f, e_flags, t[i].is_be ? 0x05800000 : 0);
+		elf_host_symbols(&f, 0x10000, 0x10008);
+		seed("elf", t[i].name, f.bytes, f.n);
+		elf_relocate(&f, 2, t[i].is_64, t[i].relative, 0x1234);
+		snprintf(name, sizeof(name), "%s-pie", t[i].name);
+		seed("elf", name, f.bytes, f.n);
+		elf_put(&f, 0x340, t[i].is_64 ? 8 : 4, 0x1234);
+		snprintf(name, sizeof(name), "%s-pie-done", t[i].name);
+		seed("elf", name, f.bytes, f.n);
+	}
+}
+
+static void text_seeds(const char *kind, const char *const *texts, size_t n)
+{
+	char name[32];
+
+	for (size_t i = 0; i < n; i++) {
+		snprintf(name, sizeof(name), "%zu", i);
+		seed(kind, name, texts[i], strlen(texts[i]));
+	}
+}
+
+static void device_seed(void)
+{
+	/* Two bytes say what, then address and value: each kind of step once. */
+	static const uint8_t steps[] = {
+		0, 8,	  0xf8, 3,    'A',  0,	  0,	0, 0, 0,    0, 0,	/* write THR */
+		0, 0,	  0xfd, 3,    0,    0,	  0,	0, 0, 0,    0, 0,	/* read LSR */
+		2, 8,	  0x04, 0x10, 0,    0x1a, 0,	0, 0, 0,    0, 0,    0, /* loopback */
+		2, 8 + 3, 0x00, 0x30, 0,    'B',  0,	0, 0, 0,    0, 0,    0, /* PL011 DR */
+		2, 7,	  0xf8, 0xbf, 1,    0,	  0,	0, 0, 0,    0, 0,    0, /* mtime */
+		2, 8 + 3, 0x00, 0x40, 0,    0x55, 0x55, 0, 0, 0,    0, 0,    0, /* finisher */
+		4, 20,								/* input and time */
+		5, 0,	  0,	0,    0x41, 0,	  0,	0, 0, 0,    1, 1,	/* HTIF putc */
+		6, 0,	  6,	3,    6,    6,	  7,	0, 1, 0x0f, 2, 0xc9, 11, 3, /* states */
+	};
+
+	seed("devices", "steps", steps, sizeof(steps));
+}
+
+static void semihost_seeds(void)
+{
+	static const uint8_t open_write[] = {
+		0, 0x00, 0x01, ':',  't',  't', 0, 0,	 0,    0, 0, /* name at 0x1100 */
+		0, 0x00, 0x00, 0x00, 0x11, 0,	0, 4,	 0,    0, 0, /* its address and mode */
+		0, 0x08, 0x00, 3,    0,	   0,	0, 0,	 0,    0, 0, /* its length */
+		3, 0x00, 0x01, 0x00, 0x10,			     /* OPEN */
+		0, 0x00, 0x00, 1,    0,	   0,	0, 0x00, 0x11, 0, 0, /* handle, text */
+		3, 0x00, 0x05, 0x00, 0x10,			     /* WRITE */
+		3, 0x00, 0x04, 0x00, 0x11,			     /* WRITE0 */
+		3, 0xf0, 0x07, 0x00, 0x00,			     /* READC */
+		7, 13,	 2, /* state: a handle changes kind */
+	};
+	uint8_t every[64 * 5];
+
+	for (unsigned int op = 0; op < 64; op++) {
+		const uint8_t step[5] = { 3, (uint8_t)(op & 3), (uint8_t)op, 0x00, 0x10 };
+
+		memcpy(every + op * 5, step, sizeof(step));
+	}
+	seed("semihost", "open-write", open_write, sizeof(open_write));
+	seed("semihost", "every", every, sizeof(every));
+}
+
+int main(int argc, char **argv)
+{
+	static const char *const hex[] = {
+		":10010000214601360121470136007EFE09D2190140\r\n:00000001FF\r\n",
+		":0200000480007A\n:02001000AABB89\n:040000058000001067\n:00000001FF\n",
+		":020000021234B6\n:0100100001EE\n:0100000002FD\n:0400000312340005AE\n:00000001FF",
+		":0100000001FE\n\n:0100020002FB\n:00000001FF\n",
+	};
+	static const char *const values[] = {
+		"0",	    "123",  "0x7b", "16M", "0x10K",
+		"4GiB",	    "10ms", "1.5s", "2m",  "18446744073709551615",
+		"0.000001h"
+	};
+
+	if (argc != 2) {
+		fprintf(stderr, "usage: fuzz_seeds DIRECTORY\n");
+		return 1;
+	}
+	root = argv[1];
+	if (mkdir(root, 0755) < 0 && errno != EEXIST) {
+		perror(root);
+		return 1;
+	}
+	elf_seeds();
+	text_seeds("hex", hex, ARRAY_SIZE(hex));
+	text_seeds("parse", values, ARRAY_SIZE(values));
+	device_seed();
+	semihost_seeds();
+	return 0;
+}

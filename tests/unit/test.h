@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What a unit test needs: checks that say what differed, named cases, exit status 0, 1 or 77. */
+#ifndef PINFOLD_TESTS_UNIT_TEST_H
+#define PINFOLD_TESTS_UNIT_TEST_H
+
+#include <inttypes.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static int test_failures;
+
+#define CHECK(cond)                                                                   \
+	do {                                                                          \
+		if (!(cond)) {                                                        \
+			printf("%s:%d: failed: %s\n", __FILE__, __LINE__, #cond);     \
+			test_failures++;                                              \
+		}                                                                     \
+	} while (0)
+
+#define CHECK_INT(got, want)                                                                 \
+	do {                                                                                 \
+		long long got_ = (long long)(got);                                           \
+		long long want_ = (long long)(want);                                         \
+		if (got_ != want_) {                                                         \
+			printf("%s:%d: %s is %lld (0x%llx), want %lld (0x%llx)\n", __FILE__, \
+			       __LINE__, #got, got_, got_, want_, want_);                    \
+			test_failures++;                                                     \
+		}                                                                            \
+	} while (0)
+
+#define CHECK_STR(got, want)                                                         \
+	do {                                                                         \
+		const char *got_ = (got);                                            \
+		const char *want_ = (want);                                          \
+		if (strcmp(got_, want_) != 0) {                                      \
+			printf("%s:%d: %s is \"%s\", want \"%s\"\n", __FILE__,       \
+			       __LINE__, #got, got_, want_);                         \
+			test_failures++;                                             \
+		}                                                                    \
+	} while (0)
+
+/** One named case. */
+struct test_case {
+	const char *name;
+	void (*run)(void);
+};
+
+/** Run all cases and give main() its status. */
+static inline int test_main(const struct test_case *cases, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		int before = test_failures;
+
+		cases[i].run();
+		printf("%s %s\n", test_failures == before ? "pass" : "FAIL", cases[i].name);
+	}
+	return test_failures ? 1 : 0;
+}
+
+#define TEST_MAIN(cases)                                                \
+	int main(void)                                                  \
+	{                                                               \
+		return test_main(cases, sizeof(cases) / sizeof((cases)[0])); \
+	}
+
+#endif
