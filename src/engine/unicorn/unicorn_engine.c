@@ -1,0 +1,487 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The engine `unicorn`: libunicorn behind the engine contract.
+ *
+ *   unicorn_lib.c        the library, opened at run time
+ *   unicorn_interpose.c  why its state is exact: read this first
+ *   unicorn_hooks.c      the library's callbacks, what each means
+ *   unicorn_bus.c        device accesses; replay of an instruction that ends the run
+ *   unicorn_mmu.c        regions behind virtual addresses
+ *   state_*.c            each architecture's registers
+ *
+ * A run ends because a callback asked for it (u->stop says why), because kick() did, or because
+ * the guest halted, which the library tells by returning without a reason.
+ */
+#include "engine/unicorn/unicorn_engine.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/bug.h"
+#include "engine/unicorn/unicorn_priv.h"
+
+/* Slowdown against native code: docs/engine-unicorn.md. */
+static const struct {
+	enum cpu_arch_id id;
+	const struct unicorn_target *target;
+	uint32_t slowdown;
+} pairs[] = {
+	{ CPU_ARCH_X86, &unicorn_target_x86, 127 }, { CPU_ARCH_X64, &unicorn_target_x86, 86 },
+	{ CPU_ARCH_ARM, &unicorn_target_arm, 81 },  { CPU_ARCH_A64, &unicorn_target_a64, 67 },
+	{ CPU_ARCH_RV64, &unicorn_target_rv64, 80 },
+};
+
+#define CAPS                                                                                      \
+	(ENGINE_CAP_INSN_COUNT | ENGINE_CAP_STEP | ENGINE_CAP_EXEC_PERM | ENGINE_CAP_FP |         \
+	 ENGINE_CAP_SIMD)
+
+static struct unicorn_engine *self(struct engine *eng)
+{
+	return (struct unicorn_engine *)(void *)eng; /* eng is the first member */
+}
+
+static int unicorn_probe(const struct cpu_arch *arch, const struct cpu_mode *mode,
+			 const struct engine_host *host, struct engine_probe *ret)
+{
+	const struct unicorn_lib *lib;
+	struct errmsg e = { 0 };
+	unsigned int major = 0;
+	unsigned int minor = 0;
+	int r;
+
+	(void)mode;
+	(void)host;
+	*ret = (struct engine_probe){ 0 };
+	r = unicorn_lib_open(&lib, &e);
+	if (r < 0) {
+		snprintf(ret->detail, sizeof(ret->detail), "%.150s", e.text);
+		return r;
+	}
+	lib->uc_version(&major, &minor);
+	for (size_t i = 0; i < ARRAY_SIZE(pairs); i++) {
+		if (pairs[i].id == arch->id) {
+			ret->caps = CAPS;
+			ret->speed = pairs[i].slowdown;
+			snprintf(ret->detail, sizeof(ret->detail), "libunicorn %u.%u", major,
+				 minor);
+			return 0;
+		}
+	}
+	snprintf(ret->detail, sizeof(ret->detail), "unicorn does not run %s guests", arch->title);
+	return -ENOTSUP;
+}
+
+size_t unicorn_env_find(const struct unicorn_engine *u, const void *bytes, size_t n)
+{
+	const uint8_t *hit = memmem(u->env, u->env_bytes, bytes, n);
+
+	return hit ? (size_t)(hit - u->env) : SIZE_MAX;
+}
+
+/*
+ * The library's CPU object holds a pointer to the state inside itself. Two different values of a
+ * register prove which of its pointers that is.
+ */
+static bool is_env(struct unicorn_engine *u, const uint8_t *env)
+{
+	static const uint64_t marks[] = { 0x5a17c0de, 0x0badf00d };
+
+	for (size_t i = 0; i < ARRAY_SIZE(marks); i++) {
+		unicorn_reg_set(u, u->target->probe_reg, marks[i]);
+		if (load_le(env + u->target->probe_offset, 4) != marks[i]) {
+			return false;
+		}
+	}
+	unicorn_reg_set(u, u->target->probe_reg, 0);
+	return true;
+}
+
+#define CPU_STATE_SCAN_BYTES 4096
+#define ENV_DISTANCE_MAX     65536
+
+static int find_env(struct unicorn_engine *u, struct errmsg *e)
+{
+	u->lib->uc_emu_stop(u->uc); /* tells cpu_exit() where the CPU is */
+	if (!u->ip.cpu) {
+		return errmsg_set(e, -ENODEV, "this " UNICORN_LIB_FILE " can't be interposed");
+	}
+	for (size_t at = 0; at < CPU_STATE_SCAN_BYTES; at += sizeof(uintptr_t)) {
+		uintptr_t cpu = (uintptr_t)u->ip.cpu;
+		uintptr_t p = load_le((const uint8_t *)u->ip.cpu + at, sizeof(p));
+
+		if (p > cpu && p - cpu < ENV_DISTANCE_MAX && is_env(u, (const uint8_t *)p)) {
+			u->env = (uint8_t *)p;
+			u->env_bytes = u->lib->uc_context_size(u->uc);
+			return 0;
+		}
+	}
+	return errmsg_set(e, -ENODEV, "this " UNICORN_LIB_FILE " keeps its CPU state elsewhere");
+}
+
+static int open_cpu(struct unicorn_engine *u, struct errmsg *e)
+{
+	const struct unicorn_lib *lib = u->lib;
+	uc_err err = lib->uc_open(u->target->arch, u->target->mode, &u->uc);
+
+	if (err == UC_ERR_OK && u->target->cpu_model >= 0) {
+		err = lib->uc_ctl(u->uc, UC_CTL_WRITE(UC_CTL_CPU_MODEL, 1), u->target->cpu_model);
+	}
+	if (err == UC_ERR_OK) { /* so that no address ends a run by itself */
+		err = lib->uc_ctl(u->uc, UC_CTL_WRITE(UC_CTL_UC_USE_EXITS, 1), 1);
+	}
+	if (err == UC_ERR_OK) {
+		err = lib->uc_context_alloc(u->uc, &u->scratch);
+	}
+	if (err != UC_ERR_OK) {
+		return errmsg_set(e, err == UC_ERR_NOMEM ? -ENOMEM : -EIO, "libunicorn: %s",
+				  lib->uc_strerror(err));
+	}
+	return 0;
+}
+
+static void unicorn_destroy(struct engine *eng)
+{
+	struct unicorn_engine *u = self(eng);
+
+	if (!u) {
+		return;
+	}
+	unicorn_interpose_enter(NULL);
+	if (u->scratch) {
+		u->lib->uc_context_free(u->scratch);
+	}
+	if (u->uc) {
+		u->lib->uc_close(u->uc);
+	}
+	free(u);
+}
+
+static int set_up(struct unicorn_engine *u, const struct engine_config *cfg, struct errmsg *e)
+{
+	struct cpu_state s;
+	int r;
+
+	unicorn_interpose_enter(&u->ip);
+	r = open_cpu(u, e);
+	if (r < 0) {
+		return r;
+	}
+	r = find_env(u, e);
+	if (r < 0) {
+		return r;
+	}
+	r = u->target->init(u, e);
+	if (r < 0) {
+		return r;
+	}
+	r = unicorn_hooks_add(u, e);
+	if (r < 0) {
+		return r;
+	}
+	r = unicorn_bus_map(u, cfg->mmio, cfg->n_mmio, e);
+	if (r < 0) {
+		return r;
+	}
+	r = unicorn_selftest(u, e);
+	if (r < 0) {
+		return r;
+	}
+	u->ip.find_region = unicorn_mmu_find_region;
+	cfg->arch->reset(&s, &cfg->mode);
+	return u->target->set_state(u, &s, e);
+}
+
+static int unicorn_create(const struct engine_config *cfg, struct engine **ret, struct errmsg *e)
+{
+	struct unicorn_engine *u;
+	struct engine_probe probe;
+	int r;
+
+	r = unicorn_probe(cfg->arch, &cfg->mode, &cfg->host, &probe);
+	if (r < 0) {
+		return errmsg_set(e, r, "%s", probe.detail);
+	}
+	u = calloc(1, sizeof(*u));
+	if (!u) {
+		return errmsg_set(e, -ENOMEM, "no memory for the engine");
+	}
+	u->eng = (struct engine){ .ops = &unicorn_engine_ops, .caps = CAPS };
+	u->arch = cfg->arch;
+	u->mode = cfg->mode;
+	u->bus = cfg->bus;
+	u->mem = cfg->mem;
+	u->ip.opaque = u;
+	r = unicorn_lib_open(&u->lib, e);
+	for (size_t i = 0; i < ARRAY_SIZE(pairs); i++) {
+		if (pairs[i].id == cfg->arch->id) {
+			u->target = pairs[i].target;
+		}
+	}
+	BUG_ON(r < 0 || !u->target);
+	r = set_up(u, cfg, e);
+	unicorn_interpose_enter(NULL);
+	if (r < 0) {
+		unicorn_destroy(&u->eng);
+		return r;
+	}
+	*ret = &u->eng;
+	return 0;
+}
+
+static int unicorn_map(struct engine *eng, const struct mem_region *r, struct errmsg *e)
+{
+	struct unicorn_engine *u = self(eng);
+	uc_err err;
+
+	_Static_assert(MEM_R == UC_PROT_READ && MEM_W == UC_PROT_WRITE && MEM_X == UC_PROT_EXEC,
+		       "permissions have the library's values");
+	unicorn_interpose_enter(&u->ip);
+	err = u->lib->uc_mem_map_ptr(u->uc, r->base_gpa, r->size_bytes, r->perm, r->hva);
+	unicorn_interpose_enter(NULL);
+	if (err != UC_ERR_OK) {
+		return errmsg_set(e, -EINVAL, "libunicorn can't map %s at 0x%llx: %s", r->name,
+				  (unsigned long long)r->base_gpa, u->lib->uc_strerror(err));
+	}
+	if (r->perm == MEM_RWX) {
+		u->free_region = unicorn_region_at(u->uc, r->base_gpa);
+	}
+	return 0;
+}
+
+static int unicorn_unmap(struct engine *eng, const struct mem_region *r, struct errmsg *e)
+{
+	struct unicorn_engine *u = self(eng);
+	uc_err err;
+
+	unicorn_interpose_enter(&u->ip);
+	if (u->free_region == unicorn_region_at(u->uc, r->base_gpa)) {
+		u->free_region = NULL;
+	}
+	u->lib->uc_ctl(u->uc, UC_CTL_WRITE(UC_CTL_TB_FLUSH, 0));
+	err = u->lib->uc_mem_unmap(u->uc, r->base_gpa, r->size_bytes);
+	unicorn_interpose_enter(NULL);
+	if (err != UC_ERR_OK) {
+		return errmsg_set(e, -EINVAL, "libunicorn can't unmap %s: %s", r->name,
+				  u->lib->uc_strerror(err));
+	}
+	return 0;
+}
+
+static int unicorn_get_state(struct engine *eng, struct cpu_state *ret, struct errmsg *e)
+{
+	struct unicorn_engine *u = self(eng);
+	struct cpu_state s = { .arch = u->arch->id };
+	int r;
+
+	unicorn_interpose_enter(&u->ip);
+	r = u->target->get_state(u, &s, e);
+	unicorn_interpose_enter(NULL);
+	if (r == 0) {
+		*ret = s;
+	}
+	return r;
+}
+
+static int unicorn_set_state(struct engine *eng, const struct cpu_state *s, struct errmsg *e)
+{
+	struct unicorn_engine *u = self(eng);
+	int r;
+
+	if (s->arch != u->arch->id) {
+		return errmsg_set(e, -EINVAL, "this state is another architecture's");
+	}
+	unicorn_interpose_enter(&u->ip);
+	r = u->target->set_state(u, s, e);
+	unicorn_interpose_enter(NULL);
+	return r;
+}
+
+/* Whether the counted instruction at the end of the run was not carried out. */
+static bool is_last_undone(const struct unicorn_engine *u, const struct vm_exit *x)
+{
+	return (x->kind == VM_EXIT_EXCEPTION || x->kind == VM_EXIT_FAULT) && u->count > 0 &&
+	       u->counted_pc == x->fault.pc;
+}
+
+static void exit_exception(struct unicorn_engine *u, struct vm_exit *ret)
+{
+	if (u->target->rewind) {
+		u->target->rewind(u);
+	}
+	ret->kind = VM_EXIT_EXCEPTION;
+	ret->fault = u->fault;
+	ret->fault.pc = u->target->linear_pc(u);
+}
+
+static void exit_invalid(struct unicorn_engine *u, struct vm_exit *ret)
+{
+	ret->kind = VM_EXIT_EXCEPTION;
+	u->target->describe_invalid(u, &ret->fault);
+	ret->fault.pc = u->target->linear_pc(u);
+}
+
+static void exit_plain(struct unicorn_engine *u, uc_err err, struct vm_exit *ret)
+{
+	if (u->is_kicked) {
+		ret->kind = VM_EXIT_KICKED;
+	} else if (err == UC_ERR_OK) {
+		ret->kind = VM_EXIT_HALT;
+	} else {
+		ret->kind = VM_EXIT_UNHANDLED;
+		snprintf(ret->detail, sizeof(ret->detail), "libunicorn: %s",
+			 u->lib->uc_strerror(err));
+	}
+}
+
+/* Say why the library came back. */
+static void describe_exit(struct unicorn_engine *u, uc_err err, struct vm_exit *ret)
+{
+	switch (u->stop) {
+	case UNICORN_STOP_LIMIT:
+		ret->kind = VM_EXIT_INSN_LIMIT;
+		break;
+	case UNICORN_STOP_KICK:
+		ret->kind = VM_EXIT_KICKED;
+		break;
+	case UNICORN_STOP_EXCEPTION:
+		exit_exception(u, ret);
+		break;
+	case UNICORN_STOP_INVALID:
+		exit_invalid(u, ret);
+		break;
+	case UNICORN_STOP_FAULT:
+		ret->kind = VM_EXIT_FAULT;
+		ret->fault = u->fault;
+		ret->fault.pc = u->target->linear_pc(u);
+		break;
+	default:
+		exit_plain(u, err, ret);
+		break;
+	}
+}
+
+uc_err unicorn_start(struct unicorn_engine *u)
+{
+	uc_err err;
+
+	u->stop = UNICORN_STOP_NONE;
+	u->ip.has_yielded = false;
+	u->can_stop = !u->has_count_hook;
+	err = u->lib->uc_emu_start(u->uc, u->target->start_pc(u), 0, 0, 0);
+	u->can_stop = 0;
+	return err;
+}
+
+/* The instruction whose access answered BUS_STOP again, alone, its accesses from the log. */
+static int replay(struct unicorn_engine *u, struct vm_exit *ret, struct errmsg *e)
+{
+	uint64_t before = u->count > 0 ? u->count - 1 : 0;
+	uint64_t limit = u->limit;
+	bool was_counting = u->has_count_hook;
+	uc_err err;
+	int r;
+
+	r = unicorn_set_counting(u, true, e);
+	if (r < 0) {
+		return r;
+	}
+	unicorn_bus_replay(u);
+	u->count = 0;
+	u->limit = 1;
+	err = unicorn_start(u);
+	u->is_replaying = false;
+	ret->kind = VM_EXIT_BUS_STOP;
+	if (u->stop != UNICORN_STOP_LIMIT) {
+		describe_exit(u, err, ret);
+	}
+	u->count += before;
+	u->limit = limit;
+	return was_counting ? 0 : unicorn_set_counting(u, false, e);
+}
+
+/* @return 1 when the run is over */
+static int run_on(struct unicorn_engine *u, struct vm_exit *ret, struct errmsg *e)
+{
+	uc_err err;
+	int r;
+
+	if (u->is_kicked) {
+		ret->kind = VM_EXIT_KICKED;
+		return 1;
+	}
+	err = unicorn_start(u);
+	if (u->stop == UNICORN_STOP_BUS) {
+		r = replay(u, ret, e);
+		return r < 0 ? r : 1;
+	}
+	if (u->stop == UNICORN_STOP_INSN) {
+		return u->target->finish_insn(u, ret, e);
+	}
+	if (u->stop == UNICORN_STOP_NONE && u->ip.has_yielded && !u->is_kicked) {
+		return 0; /* WFE and YIELD are hints */
+	}
+	describe_exit(u, err, ret);
+	return 1;
+}
+
+static int unicorn_run(struct engine *eng, uint64_t max_insns, struct vm_exit *ret,
+		       struct errmsg *e)
+{
+	struct unicorn_engine *u = self(eng);
+	struct vm_exit x = { 0 };
+	int r;
+
+	unicorn_interpose_enter(&u->ip);
+	u->limit = max_insns ? max_insns : UINT64_MAX;
+	u->count = 0;
+	r = unicorn_set_counting(u, max_insns != 0, e);
+	while (r == 0) {
+		r = run_on(u, &x, e);
+	}
+	u->is_kicked = 0;
+	unicorn_interpose_enter(NULL);
+	if (r < 0) {
+		return r;
+	}
+	x.insns = max_insns ? u->count - (is_last_undone(u, &x) ? 1 : 0) : 0;
+	*ret = x;
+	return 0;
+}
+
+/*
+ * Called by a signal handler. While instructions are counted, the callback of the next one does
+ * the stopping: only there is it certain which instructions were executed.
+ */
+static void unicorn_kick(struct engine *eng)
+{
+	struct unicorn_engine *u = self(eng);
+
+	u->is_kicked = 1;
+	if (u->can_stop) {
+		u->lib->uc_emu_stop(u->uc);
+	}
+}
+
+static void unicorn_code_changed(struct engine *eng, gpa_t gpa, uint64_t len)
+{
+	struct unicorn_engine *u = self(eng);
+
+	unicorn_interpose_enter(&u->ip);
+	u->lib->uc_ctl(u->uc, UC_CTL_WRITE(UC_CTL_TB_REMOVE_CACHE, 2), gpa, gpa + len);
+	unicorn_interpose_enter(NULL);
+}
+
+const struct engine_ops unicorn_engine_ops = {
+	.name = "unicorn",
+	.probe = unicorn_probe,
+	.create = unicorn_create,
+	.destroy = unicorn_destroy,
+	.map = unicorn_map,
+	.unmap = unicorn_unmap,
+	.get_state = unicorn_get_state,
+	.set_state = unicorn_set_state,
+	.run = unicorn_run,
+	.kick = unicorn_kick,
+	.code_changed = unicorn_code_changed,
+};

@@ -1,0 +1,305 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * How exactness is got out of libunicorn 2.0.1.
+ *
+ * Through its interface alone the library stops in the wrong places: uc_emu_stop() may end a run
+ * behind any memory access in the middle of a translated block, and a refused access reports the
+ * start of the block. In both cases the registers are those of the middle and the program counter
+ * is that of the start, so going on executes part of the block twice.
+ *
+ * Debian's library exports its internal functions and calls them through the symbol table, so a
+ * program that exports a function of the same name gets the call instead (interpose.syms lists
+ * what has to be exported). We replace:
+ *
+ *   tcg_gen_qemu_{ld,st}_{i32,i64}, check_exit_request
+ *       Translated code asks "shall I stop?" at the start of each block and, needlessly, behind
+ *       each memory access. The second question is left out: a stop is now always between blocks,
+ *       where the state is exact. It costs nothing.
+ *   gen_intermediate_code
+ *       Translates one instruction per block while instructions are counted or stepped; then a
+ *       hook per block is a hook per instruction.
+ *   page_collection_lock, page_collection_unlock
+ *       Each store builds a tree of locks that nobody takes, 75 of its 100 ns. One vCPU per
+ *       instance needs none.
+ *   memory_mapping
+ *       The library looks up regions by the virtual address. With paging on that is wrong for
+ *       every address that is not mapped to itself: unicorn_mmu.c answers instead.
+ *   cpu_exit, raise_interrupt, helper_yield
+ *       Only listened to: where is the CPU's struct; how long was the INT instruction, whose
+ *       start is lost; was it WFE rather than an undefined instruction that ended the run.
+ *
+ * A refused access and a device access that must end the run are abandoned from inside the
+ * callback, with the library's own cpu_loop_exit_restore(), which needs the return address into
+ * the translated code. That is the first frame on the stack that belongs to no function; a load's
+ * slow path returns to a jump, which is followed.
+ *
+ * Known to work with 2.0.1.post1 (Debian 12) on x86-64 hosts. unicorn_selftest.c proves at every
+ * create() that the replacements took effect; without them the engine counts every instruction
+ * with the library's own means, which is exact but slower (docs/engine-unicorn.md).
+ */
+#include "engine/unicorn/unicorn_interpose.h"
+
+#include <dlfcn.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+#include <unwind.h>
+
+#include "base/bits.h"
+#include "base/bug.h"
+
+typedef void gen_access_fn(void *tcg, void *val, void *addr, uintptr_t idx, int memop);
+
+/* The library's own functions. */
+static struct {
+	void (*cpu_exit)(void *cpu);
+	void *(*memory_mapping)(void *uc, uint64_t addr);
+	void (*raise_interrupt)(void *env, int intno, int is_int, int error_code, int next_addend);
+	struct {
+		gen_access_fn *ld_i32, *st_i32, *ld_i64, *st_i64;
+		void (*check_exit_request)(void *tcg);
+		void (*gen_intermediate_code)(void *cpu, void *tb, int max_insns);
+		void (*cpu_loop_exit_restore)(void *cpu, uintptr_t host_pc);
+		void (*tlb_flush)(void *cpu);
+		void (*helper_yield)(void *env);
+	} target[UNICORN_TARGET_COUNT];
+	void *handle;
+} real;
+
+static _Thread_local struct unicorn_interpose *current;
+static _Thread_local int in_access; /* an access is being translated */
+static bool is_passive;
+
+void unicorn_interpose_set_passive(bool passive)
+{
+	is_passive = passive;
+}
+
+bool unicorn_interpose_is_passive(void)
+{
+	return is_passive;
+}
+
+void *unicorn_internal(const char *name)
+{
+	return dlsym(real.handle, name);
+}
+
+/* POSIX demands that function and object pointers convert; C does not. */
+static void bind_one(void *field, const char *name, const char *suffix)
+{
+	char full[80];
+	void *addr;
+
+	snprintf(full, sizeof(full), "%s%s", name, suffix);
+	addr = dlsym(real.handle, full);
+	memcpy(field, &addr, sizeof(addr));
+}
+
+void unicorn_interpose_bind(void *handle)
+{
+	static const char *const suffixes[UNICORN_TARGET_COUNT] = {
+		[UNICORN_TARGET_X86] = "_x86_64",
+		[UNICORN_TARGET_ARM] = "_arm",
+		[UNICORN_TARGET_A64] = "_aarch64",
+		[UNICORN_TARGET_RV64] = "_riscv64",
+	};
+
+	real.handle = handle;
+	bind_one(&real.cpu_exit, "cpu_exit", "");
+	bind_one(&real.memory_mapping, "memory_mapping", "");
+	bind_one(&real.raise_interrupt, "raise_interrupt", "_x86_64");
+	for (int t = 0; t < UNICORN_TARGET_COUNT; t++) {
+		const char *s = suffixes[t];
+
+		bind_one(&real.target[t].ld_i32, "tcg_gen_qemu_ld_i32", s);
+		bind_one(&real.target[t].st_i32, "tcg_gen_qemu_st_i32", s);
+		bind_one(&real.target[t].ld_i64, "tcg_gen_qemu_ld_i64", s);
+		bind_one(&real.target[t].st_i64, "tcg_gen_qemu_st_i64", s);
+		bind_one(&real.target[t].check_exit_request, "check_exit_request", s);
+		bind_one(&real.target[t].gen_intermediate_code, "gen_intermediate_code", s);
+		bind_one(&real.target[t].cpu_loop_exit_restore, "cpu_loop_exit_restore", s);
+		bind_one(&real.target[t].tlb_flush, "tlb_flush", s);
+		bind_one(&real.target[t].helper_yield, "helper_yield", s);
+	}
+}
+
+void unicorn_interpose_enter(struct unicorn_interpose *ip)
+{
+	current = ip;
+}
+
+void *unicorn_region_at(void *uc, uint64_t gpa)
+{
+	return real.memory_mapping(uc, gpa);
+}
+
+void unicorn_tlb_flush(enum unicorn_target_id target, void *cpu)
+{
+	real.target[target].tlb_flush(cpu);
+}
+
+/* The replacements. Their names are the library's, not ours. */
+
+void cpu_exit(void *cpu);
+void *memory_mapping(void *uc, uint64_t addr);
+_Noreturn void raise_interrupt_x86_64(void *env, int intno, int is_int, int error_code,
+				      int next_addend);
+
+/* Also called from a signal handler, by way of uc_emu_stop(). */
+void cpu_exit(void *cpu)
+{
+	if (current && !current->cpu) {
+		current->cpu = cpu;
+	}
+	real.cpu_exit(cpu);
+}
+
+void *memory_mapping(void *uc, uint64_t addr)
+{
+	if (current && current->find_region) {
+		return current->find_region(current->opaque, uc, addr);
+	}
+	return real.memory_mapping(uc, addr);
+}
+
+_Noreturn void raise_interrupt_x86_64(void *env, int intno, int is_int, int error_code,
+				      int next_addend)
+{
+	if (current) {
+		current->x86_soft_int_bytes = is_int ? next_addend : 0;
+	}
+	real.raise_interrupt(env, intno, is_int, error_code, next_addend);
+	BUG_ON(true); /* it leaves by longjmp */
+}
+
+#define INTERPOSE_ACCESS(kind, suffix, id)                                                        \
+	void tcg_gen_qemu_##kind##_##suffix(void *tcg, void *val, void *addr, uintptr_t idx,      \
+					    int memop);                                           \
+	void tcg_gen_qemu_##kind##_##suffix(void *tcg, void *val, void *addr, uintptr_t idx,      \
+					    int memop)                                            \
+	{                                                                                         \
+		in_access++;                                                                      \
+		real.target[id].kind(tcg, val, addr, idx, memop);                                 \
+		in_access--;                                                                      \
+	}
+
+#define INTERPOSE_TARGET(suffix, id)                                                              \
+	INTERPOSE_ACCESS(ld_i32, suffix, id)                                                      \
+	INTERPOSE_ACCESS(st_i32, suffix, id)                                                      \
+	INTERPOSE_ACCESS(ld_i64, suffix, id)                                                      \
+	INTERPOSE_ACCESS(st_i64, suffix, id)                                                      \
+	void check_exit_request_##suffix(void *tcg);                                              \
+	void check_exit_request_##suffix(void *tcg)                                               \
+	{                                                                                         \
+		if (in_access == 0 || is_passive) {                                               \
+			real.target[id].check_exit_request(tcg);                                  \
+		}                                                                                 \
+	}                                                                                         \
+	void gen_intermediate_code_##suffix(void *cpu, void *tb, int max_insns);                  \
+	void gen_intermediate_code_##suffix(void *cpu, void *tb, int max_insns)                   \
+	{                                                                                         \
+		int own = current ? current->insns_per_tb : 0;                                    \
+                                                                                                  \
+		/* A refused fetch leaves by longjmp: no access is under way now. */              \
+		in_access = 0;                                                                    \
+		real.target[id].gen_intermediate_code(cpu, tb, own ? own : max_insns);            \
+	}                                                                                         \
+	void *page_collection_lock_##suffix(void *uc, uint64_t start, uint64_t end);              \
+	void *page_collection_lock_##suffix(void *uc, uint64_t start, uint64_t end)               \
+	{                                                                                         \
+		(void)uc;                                                                         \
+		(void)start;                                                                      \
+		(void)end;                                                                        \
+		return NULL;                                                                      \
+	}                                                                                         \
+	void page_collection_unlock_##suffix(void *set);                                          \
+	void page_collection_unlock_##suffix(void *set)                                           \
+	{                                                                                         \
+		(void)set;                                                                        \
+	}
+
+#define INTERPOSE_YIELD(suffix, id)                                                               \
+	void helper_yield_##suffix(void *env);                                                    \
+	void helper_yield_##suffix(void *env)                                                     \
+	{                                                                                         \
+		if (current) {                                                                    \
+			current->has_yielded = true;                                              \
+		}                                                                                 \
+		real.target[id].helper_yield(env);                                                \
+	}
+
+INTERPOSE_TARGET(x86_64, UNICORN_TARGET_X86)
+INTERPOSE_TARGET(arm, UNICORN_TARGET_ARM)
+INTERPOSE_TARGET(aarch64, UNICORN_TARGET_A64)
+INTERPOSE_TARGET(riscv64, UNICORN_TARGET_RV64)
+INTERPOSE_YIELD(arm, UNICORN_TARGET_ARM)
+INTERPOSE_YIELD(aarch64, UNICORN_TARGET_A64)
+
+/* The first return address that belongs to no function is in translated code. */
+static _Unwind_Reason_Code find_translated(struct _Unwind_Context *ctx, void *arg)
+{
+	uintptr_t pc = _Unwind_GetIP(ctx);
+	uintptr_t *ret = arg;
+
+	if (_Unwind_FindEnclosingFunction((void *)pc)) {
+		return _URC_NO_REASON;
+	}
+	*ret = pc;
+	return _URC_END_OF_STACK;
+}
+
+/*
+ * A load's slow path, emitted behind its block:
+ *     lea rcx, [rip + back]    ; the address the helper is told it was called from
+ *     call helper
+ *     movzx/movsx/mov          ; perhaps
+ *     jmp back
+ * The library knows the instruction by `back`, so that is what it has to be given.
+ * @return back, or @p pc if this is no such place
+ */
+static uintptr_t follow_load(uintptr_t pc)
+{
+	const uint8_t *p = (const uint8_t *)pc; /* code that is being executed: readable */
+	size_t n = 0;
+
+	if ((p[n] & 0xf0) == 0x40) {
+		n++; /* REX */
+	}
+	if (p[n] == 0x0f && (p[n + 1] & 0xf6) == 0xb6) {
+		n += 3; /* movzx, movsx */
+	} else if (p[n] == 0x63 || p[n] == 0x8b || p[n] == 0x89) {
+		n += 2; /* movsxd, mov */
+	} else {
+		n = 0;
+	}
+	if (p[n] != 0xe9) {
+		return pc;
+	}
+	uintptr_t back = pc + n + 5 + (uintptr_t)(intptr_t)(int32_t)load_le(p + n + 1, 4);
+
+	for (size_t call = 5; call <= 6; call++) {
+		const uint8_t *lea = p - call - 7;
+
+		if (lea[0] == 0x48 && lea[1] == 0x8d && lea[2] == 0x0d &&
+		    (uintptr_t)(lea + 7) + (uintptr_t)(intptr_t)(int32_t)load_le(lea + 3, 4) ==
+			    back) {
+			return back;
+		}
+	}
+	return pc;
+}
+
+void unicorn_interpose_leave(enum unicorn_target_id target, struct unicorn_interpose *ip)
+{
+	uintptr_t pc = 0;
+
+	if (is_passive) {
+		return;
+	}
+	_Unwind_Backtrace(find_translated, &pc);
+	if (pc == 0 || !ip->cpu) {
+		return;
+	}
+	real.target[target].cpu_loop_exit_restore(ip->cpu, follow_load(pc));
+}

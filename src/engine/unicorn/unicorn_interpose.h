@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What we put in place of some of libunicorn's own functions, see unicorn_interpose.c. */
+#ifndef PINFOLD_ENGINE_UNICORN_UNICORN_INTERPOSE_H
+#define PINFOLD_ENGINE_UNICORN_UNICORN_INTERPOSE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/** Copies of the translator inside the library, one per guest architecture. */
+enum unicorn_target_id {
+	UNICORN_TARGET_X86,
+	UNICORN_TARGET_ARM,
+	UNICORN_TARGET_A64,
+	UNICORN_TARGET_RV64,
+	UNICORN_TARGET_COUNT,
+};
+
+/** What the interposers of one engine instance know and are told. */
+struct unicorn_interpose {
+	void *cpu;	 /* the library's CPUState; learnt by the first uc_emu_stop() */
+	int insns_per_tb; /* 0: as many as the translator likes */
+	int x86_soft_int_bytes; /* length of the last INT n, INT3, INTO; 0 if it was another exception */
+	bool has_yielded; /* WFE or YIELD ended the run */
+	/* Replaces the library's lookup of the region behind a virtual address; NULL: its own. */
+	void *(*find_region)(void *opaque, void *uc, uint64_t gva);
+	void *opaque;
+};
+
+/** Find the library's own functions, once. @param handle of dlopen() */
+void unicorn_interpose_bind(void *handle);
+
+/** Which instance runs or is being asked on this thread; NULL: none. */
+void unicorn_interpose_enter(struct unicorn_interpose *ip);
+
+/** For tests: pass every call on unchanged, as if the library had not called us. */
+void unicorn_interpose_set_passive(bool passive);
+
+/** @return what unicorn_interpose_set_passive() set */
+bool unicorn_interpose_is_passive(void);
+
+/** The library's own lookup of the region at an address, as a guest physical one; NULL: none. */
+void *unicorn_region_at(void *uc, uint64_t gpa);
+
+/**
+ * From inside a callback that translated code called: abandon the instruction and end the run,
+ * with the state as it was before that instruction. Returns only if that is impossible.
+ */
+void unicorn_interpose_leave(enum unicorn_target_id target, struct unicorn_interpose *ip);
+
+/** Drop the guest's cached address translations. */
+void unicorn_tlb_flush(enum unicorn_target_id target, void *cpu);
+
+/** Address of another internal function, or NULL. */
+void *unicorn_internal(const char *name);
+
+#endif

@@ -1,0 +1,308 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Making a VM: open everything it may have, start its process (launch_spawn.c), send the
+ * configuration with the descriptors, and wait until it is ready.
+ */
+#include "launch/launch.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/bits.h"
+#include "base/cleanup.h"
+#include "host/fd.h"
+#include "host/proc.h"
+#include "host/sock.h"
+#include "launch/launch_internal.h"
+
+#define IMAGE_BYTES_MAX	  (2ULL << 30)
+#define CONTEXT_BYTES_MAX (64ULL << 30)
+#define PROGRAM_NAME	  "pinfold-vm"
+#define PATH_BYTES	  4096
+
+/* What goes to the VM, in the order of enum proto_config_fd; -1: not there. */
+struct gifts {
+	int fds[PROTO_FD_COUNT];
+};
+
+enum gift { GIFT_IMAGE, GIFT_CONSOLE, GIFT_KVM, GIFT_TRACE, GIFT_PLUGIN, GIFT_CONTEXT };
+
+static void gifts_done(struct gifts *g)
+{
+	for (size_t i = 0; i < PROTO_FD_COUNT; i++) {
+		if (g->fds[i] >= 0) {
+			close(g->fds[i]);
+		}
+	}
+}
+
+void launch_options_defaults(struct launch_options *o)
+{
+	memset(o, 0, sizeof(*o));
+	snprintf(o->config.engine, sizeof(o->config.engine), "auto");
+	snprintf(o->config.board, sizeof(o->config.board), "bare");
+	o->config.slice_ns = 10 * NS_PER_MS;
+	o->is_kvm_allowed = true;
+	o->reply_ms = LAUNCH_REPLY_MS;
+}
+
+/* A regular file that the caller may read. */
+static int open_regular(const char *path, const char *what, int *ret_fd, struct errmsg *e)
+{
+	_cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+	struct stat st;
+
+	if (fd < 0 || fstat(fd, &st) < 0) {
+		return errmsg_set(e, -errno, "%s %s: %s", what, path, strerror(errno));
+	}
+	if (!S_ISREG(st.st_mode)) {
+		return errmsg_set(e, -EINVAL, "%s %s is not a regular file", what, path);
+	}
+	*ret_fd = steal_fd(&fd);
+	return 0;
+}
+
+/* Beside the program that runs now. */
+static int open_beside(void)
+{
+	char path[PATH_BYTES];
+	ssize_t n = readlink("/proc/self/exe", path, sizeof(path) - sizeof(PROGRAM_NAME));
+	char *slash;
+
+	if (n <= 0) {
+		return -1;
+	}
+	path[n] = '\0';
+	slash = strrchr(path, '/');
+	if (!slash) {
+		return -1;
+	}
+	strcpy(slash + 1, PROGRAM_NAME);
+	return open(path, O_RDONLY | O_CLOEXEC);
+}
+
+static int open_in_path(void)
+{
+	const char *dirs = getenv("PATH");
+	char path[PATH_BYTES];
+
+	while (dirs && *dirs) {
+		int len = (int)strcspn(dirs, ":");
+		int n = snprintf(path, sizeof(path), "%.*s/%s", len, dirs, PROGRAM_NAME);
+		int fd = -1;
+
+		/* An empty entry means the working directory: no place for a program of ours. */
+		if (len > 0 && n < (int)sizeof(path)) {
+			fd = open(path, O_RDONLY | O_CLOEXEC);
+		}
+		if (fd >= 0) {
+			return fd;
+		}
+		dirs += len + (dirs[len] == ':');
+	}
+	return -1;
+}
+
+static int open_program(const char *option, int *ret_fd, struct errmsg *e)
+{
+	_cleanup_close_ int fd = -1;
+	struct stat st;
+	uint32_t id;
+
+	if (option) {
+		int r = open_regular(option, "VM program", &fd, e);
+
+		if (r < 0) {
+			return r;
+		}
+	} else {
+		fd = open_beside();
+		fd = fd >= 0 ? fd : open_in_path();
+	}
+	if (fd < 0) {
+		return errmsg_set(e, -ENOENT, "%s is neither beside this program nor in $PATH",
+				  PROGRAM_NAME);
+	}
+	if (fstat(fd, &st) < 0) {
+		return errmsg_set(e, -errno, "%s: %s", PROGRAM_NAME, strerror(errno));
+	}
+	if (!(st.st_mode & S_IXOTH) && isolation_own_id(0, &id)) {
+		return errmsg_set(e, -EACCES,
+				  "%s must be executable by every user, because a VM runs under "
+				  "an id of its own; use chmod a+rx",
+				  option ? option : PROGRAM_NAME);
+	}
+	*ret_fd = steal_fd(&fd);
+	return 0;
+}
+
+static int make_console(struct launch_vm *vm, struct gifts *g, struct errmsg *e)
+{
+	int pair[2];
+	int r = host_sock_pair_stream(pair);
+
+	if (r < 0) {
+		return errmsg_set(e, r, "can't make a console: %s", strerror(-r));
+	}
+	vm->console_fd = pair[0];
+	g->fds[GIFT_CONSOLE] = pair[1];
+	r = host_fd_lift(&vm->console_fd, 1);
+	r = r < 0 ? r : host_fd_set_nonblock(vm->console_fd);
+	return r < 0 ? errmsg_set(e, r, "can't make a console: %s", strerror(-r)) : 0;
+}
+
+static int make_trace(struct launch_vm *vm, struct gifts *g, struct errmsg *e)
+{
+	int pair[2];
+	int r;
+
+	if (pipe2(pair, O_CLOEXEC) < 0) {
+		return errmsg_set(e, -errno, "can't make a trace pipe: %s", strerror(errno));
+	}
+	vm->trace_fd = pair[0];
+	g->fds[GIFT_TRACE] = pair[1];
+	r = host_fd_lift(&vm->trace_fd, 1);
+	return r < 0 ? errmsg_set(e, r, "can't make a trace pipe: %s", strerror(-r)) : 0;
+}
+
+static int open_gifts(const struct launch_options *o, struct launch_vm *vm, struct gifts *g,
+		      struct errmsg *e)
+{
+	int r = 0;
+
+	if (!o->image_path && !o->context_path) {
+		return errmsg_set(e, -EINVAL, "a VM needs an image or a context");
+	}
+	if (o->image_path) {
+		r = host_fd_seal_file(o->image_path, IMAGE_BYTES_MAX, &g->fds[GIFT_IMAGE], NULL, e);
+	}
+	r = r < 0 ? r : make_console(vm, g, e);
+	if (r == 0 && o->is_kvm_allowed) {
+		g->fds[GIFT_KVM] = open("/dev/kvm", O_RDWR | O_CLOEXEC);
+	}
+	if (r == 0 && o->is_traced) {
+		r = make_trace(vm, g, e);
+	}
+	if (r == 0 && o->plugin_path) {
+		r = open_regular(o->plugin_path, "plug-in", &g->fds[GIFT_PLUGIN], e);
+	}
+	if (r == 0 && o->context_path) {
+		r = host_fd_seal_file(o->context_path, CONTEXT_BYTES_MAX, &g->fds[GIFT_CONTEXT],
+				      NULL, e);
+	}
+	return r;
+}
+
+static int send_config(struct launch_vm *vm, struct proto_config *cfg, const struct gifts *g,
+		       struct errmsg *e)
+{
+	struct proto_hdr hdr;
+	struct iovec iov[2] = { { &hdr, sizeof(hdr) }, { cfg, sizeof(*cfg) } };
+	int fds[PROTO_FD_COUNT];
+	size_t n = 0;
+	int r;
+
+	cfg->fds = 0;
+	for (unsigned int i = 0; i < PROTO_FD_COUNT; i++) {
+		if (g->fds[i] >= 0) {
+			cfg->fds |= 1u << i;
+			fds[n++] = g->fds[i];
+		}
+	}
+	proto_hdr_init(&hdr, PROTO_CONFIG, ++vm->seq, sizeof(*cfg));
+	r = host_sock_send(vm->socket_fd, iov, 2, fds, n, true);
+	if (r == -EPIPE) {
+		return launch_gone(vm, e);
+	}
+	return r < 0 ? errmsg_set(e, r, "can't configure the VM: %s", strerror(-r)) : 0;
+}
+
+static int await_ready(struct launch_vm *vm, struct errmsg *e)
+{
+	const struct proto_failed *failed;
+	struct proto_msg m;
+	int r = launch_wait_first(vm, &m, e);
+
+	if (r < 0) {
+		return r;
+	}
+	switch (m.hdr.type) {
+	case PROTO_READY:
+		memcpy(&vm->ready, m.body, sizeof(vm->ready));
+		return 0;
+	case PROTO_FAILED:
+		failed = (const void *)m.body;
+		return errmsg_set(e, failed->err, "%s",
+				  failed->text[0] ? failed->text : strerror(-failed->err));
+	default:
+		return errmsg_set(e, -EPROTO,
+				  "the VM process sent message type %u before it was "
+				  "ready",
+				  m.hdr.type);
+	}
+}
+
+static int launch_with(const struct launch_options *o, int program_fd, struct gifts *g,
+		       struct launch_vm *vm, struct errmsg *e)
+{
+	struct proto_config cfg = o->config;
+	int r;
+
+	r = open_gifts(o, vm, g, e);
+	r = r < 0 ? r : launch_spawn(program_fd, vm, &cfg, e);
+	r = r < 0 ? r : send_config(vm, &cfg, g, e);
+	/* The VM's own copies are the only ones from here on: it must see the end of its console. */
+	gifts_done(g);
+	return r < 0 ? r : await_ready(vm, e);
+}
+
+int launch_vm(const struct launch_options *o, struct launch_vm *ret, struct errmsg *e)
+{
+	struct gifts g = { { -1, -1, -1, -1, -1, -1 } };
+	struct launch_vm vm = { .trace_fd = -1, .reply_ms = o->reply_ms };
+	_cleanup_close_ int program_fd = -1;
+	int r;
+
+	r = open_program(o->vm_program, &program_fd, e);
+	if (r < 0) {
+		return r;
+	}
+	r = launch_with(o, program_fd, &g, &vm, e);
+	if (r < 0) {
+		launch_vm_done(&vm);
+		return r;
+	}
+	*ret = vm;
+	return 0;
+}
+
+static void close_fd(int *fd)
+{
+	/* 0 is a descriptor that was never opened: launch_spawn.c keeps ours above it. */
+	if (*fd > 0) {
+		close(*fd);
+	}
+	*fd = -1;
+}
+
+void launch_vm_done(struct launch_vm *vm)
+{
+	int status;
+
+	if (vm->pid > 0) {
+		launch_vm_force_stop(vm);
+		launch_vm_wait(vm, &status, NULL);
+	}
+	launch_cgroup_remove(vm->cgroup_memory, vm->cgroup_pids);
+	close_fd(&vm->pidfd);
+	close_fd(&vm->socket_fd);
+	close_fd(&vm->console_fd);
+	close_fd(&vm->trace_fd);
+	close_fd(&vm->stderr_fd);
+	vm->has_event = false;
+}

@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Making a VM process and talking to it: what the command line and the daemon share.
+ *
+ * launch_vm() opens everything the VM may have, starts pinfold-vm in new namespaces and hands it
+ * the descriptors; the VM then jails itself (vm/jail.h) before a guest instruction runs. The
+ * handle is the controller's end. Every answer from the VM is treated as hostile.
+ *
+ * Threads: a handle belongs to one thread.
+ */
+#ifndef PINFOLD_LAUNCH_LAUNCH_H
+#define PINFOLD_LAUNCH_LAUNCH_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/resource.h>
+#include <sys/types.h>
+
+#include "base/errmsg.h"
+#include "proto/proto.h"
+
+/** What to launch. Fill by launch_options_defaults() first. */
+struct launch_options {
+	struct proto_config config; /* fds, jail, uid and gid are filled in by launch_vm() */
+	const char *image_path;	    /* read into a sealed memfd; NULL only with context_path */
+	const char *plugin_path;    /* or NULL */
+	const char *context_path;   /* file for --load-context, or NULL */
+	bool is_traced;		    /* make a trace pipe */
+	const char *vm_program;	    /* pinfold-vm; NULL: beside the caller's program, then $PATH */
+	bool is_kvm_allowed;	    /* hand over /dev/kvm if it opens */
+	uint32_t reply_ms;	    /* longest wait for READY and for a reply */
+};
+
+/** A running VM process. */
+struct launch_vm {
+	pid_t pid;
+	int pidfd;
+	int socket_fd;	/* SOCK_SEQPACKET */
+	int console_fd; /* stream: guest output to read, guest input to write; non-blocking */
+	int trace_fd;	/* or -1 */
+	int stderr_fd;	/* the VM's last words, if it breaks; non-blocking. Hostile text */
+	uint32_t seq;
+	uint32_t reply_ms;
+	struct proto_ready ready;
+	/* Stop events that arrived while a reply was awaited; launch_vm_event() gives them first. */
+	bool has_event;
+	struct proto_stopped event;
+	char cgroup_memory[256], cgroup_pids[256]; /* made for this VM; removed at the end; or "" */
+};
+
+/** Defaults: engine auto, board bare, 10 ms slices, no limits, KVM allowed. */
+void launch_options_defaults(struct launch_options *o);
+
+/**
+ * Start a VM process and wait until it is ready (stopped before its first instruction).
+ * @param ret initialised on success; give it to launch_vm_done()
+ * @return 0; negative errno with one clear sentence
+ */
+int launch_vm(const struct launch_options *o, struct launch_vm *ret, struct errmsg *e);
+
+/** Kill what is left, reap, remove its cgroups, close all. Accepts a zeroed or done handle. */
+void launch_vm_done(struct launch_vm *vm);
+
+/**
+ * Send a request and wait for its reply.
+ * @param body  request body; may be NULL if @p bytes is 0
+ * @param fd    descriptor to pass, or -1
+ * @param reply receives the reply payload; may be NULL
+ * @param ret_bytes payload size, at most @p reply_max; may be NULL
+ * @return the VM's result; -EPIPE when the VM process is gone; -EPROTO when it answers nonsense
+ */
+int launch_vm_request(struct launch_vm *vm, enum proto_type type, const void *body, size_t bytes,
+		      int fd, void *reply, size_t reply_max, size_t *ret_bytes, struct errmsg *e);
+
+/**
+ * Take the next stop event, without waiting.
+ * @return 1 with *ret; 0 when there is none now; -EPIPE when the VM is gone; -EPROTO
+ */
+int launch_vm_event(struct launch_vm *vm, struct proto_stopped *ret, struct errmsg *e);
+
+/** End the VM at once, whatever it does. Returns when it is dead (then launch_vm_wait() is quick). */
+void launch_vm_force_stop(struct launch_vm *vm);
+
+/**
+ * Reap the VM process.
+ * @param ret_status wait status
+ * @param ret_usage  its resource usage; may be NULL
+ * @return 0; negative errno
+ */
+int launch_vm_wait(struct launch_vm *vm, int *ret_status, struct rusage *ret_usage);
+
+#endif

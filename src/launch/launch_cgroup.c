@@ -1,0 +1,258 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * cgroups of a VM process: memory and pids, version 1 or 2, as far as the caller may. They bound
+ * what a VM process that was taken over can use of the host; everything here is best effort and a
+ * refusal is not an error.
+ *
+ *   v1   MOUNT(controller)/OWN-GROUP/pinfold/vm-PID        (else MOUNT/pinfold/vm-PID)
+ *   v2   MOUNT/OWN-GROUP/pinfold/vm-PID                    (else MOUNT/pinfold/vm-PID)
+ *
+ * Only these two controllers: in a fresh v1 cpu group real-time scheduling is refused.
+ */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/bits.h"
+#include "base/cleanup.h"
+#include "host/fd.h"
+#include "launch/launch_internal.h"
+
+#define PATH_BYTES 256
+/* Beyond guest RAM: the code buffer of Unicorn (1 GiB) and the process itself. */
+#define OVERHEAD_BYTES (1280ULL << 20)
+/* Two threads, and room for kernel threads that count as the VM's. */
+#define TASKS_MAX 16
+
+struct group_file {
+	const char *v1, *v2;
+};
+
+/* One limit of one controller. */
+struct limit {
+	const char *controller;
+	struct group_file file;
+};
+
+static const struct limit memory_limit = { "memory", { "memory.limit_in_bytes", "memory.max" } };
+static const struct limit pids_limit = { "pids", { "pids.max", "pids.max" } };
+
+static int write_text(const char *dir, const char *file, const char *text)
+{
+	char path[PATH_BYTES + 64];
+	_cleanup_close_ int fd = -1;
+
+	snprintf(path, sizeof(path), "%s/%s", dir, file);
+	fd = open(path, O_WRONLY | O_CLOEXEC);
+	return fd < 0 ? -errno : host_fd_write_full(fd, text, strlen(text));
+}
+
+static int write_number(const char *dir, const char *file, unsigned long long v)
+{
+	char text[32];
+
+	snprintf(text, sizeof(text), "%llu", v);
+	return write_text(dir, file, text);
+}
+
+/* Whether word is one of the comma-separated words of list. */
+static bool has_word(const char *list, const char *word)
+{
+	size_t len = strlen(word);
+
+	for (const char *p = list; p; p = strchr(p, ','), p = p ? p + 1 : NULL) {
+		if (strncmp(p, word, len) == 0 && (p[len] == ',' || p[len] == '\0')) {
+			return true;
+		}
+	}
+	return false;
+}
+
+/* Where a controller is mounted; returns its version, or 0. */
+static int find_mount(const char *controller, char *ret)
+{
+	_cleanup_fclose_ FILE *f = fopen("/proc/self/mounts", "re");
+	char line[1024];
+	int version = 0;
+
+	while (f && version != 1 && fgets(line, sizeof(line), f)) {
+		char dir[PATH_BYTES];
+		char type[32];
+		char options[256];
+
+		if (sscanf(line, "%*s %255s %31s %255s", dir, type, options) != 3) {
+			continue;
+		}
+		if (strcmp(type, "cgroup") == 0 && has_word(options, controller)) {
+			version = 1;
+		} else if (strcmp(type, "cgroup2") == 0 && version == 0) {
+			version = 2;
+		} else {
+			continue;
+		}
+		memcpy(ret, dir, sizeof(dir));
+	}
+	return version;
+}
+
+/* The caller's own group below the mount: "" for the root group. */
+static void find_own_group(const char *controller, int version, char *ret)
+{
+	_cleanup_fclose_ FILE *f = fopen("/proc/self/cgroup", "re");
+	char line[1024];
+
+	ret[0] = '\0';
+	while (f && fgets(line, sizeof(line), f)) {
+		char *list = strchr(line, ':');
+		char *path = list ? strchr(list + 1, ':') : NULL;
+
+		line[strcspn(line, "\n")] = '\0';
+		if (!path) {
+			continue;
+		}
+		*path++ = '\0';
+		list++;
+		if ((version == 1 && has_word(list, controller)) ||
+		    (version == 2 && list[0] == '\0')) {
+			snprintf(ret, PATH_BYTES, "%s", strcmp(path, "/") == 0 ? "" : path);
+			return;
+		}
+	}
+}
+
+/* Make DIR/pinfold so that groups in it have the controller. */
+static bool make_base(const char *dir, const struct limit *l, int version, char *ret)
+{
+	char base[PATH_BYTES];
+	char file[PATH_BYTES + 64];
+	char enable[32];
+
+	if (snprintf(base, sizeof(base), "%s/pinfold", dir) >= (int)sizeof(base) - 32 ||
+	    (mkdir(base, 0755) < 0 && errno != EEXIST)) {
+		return false;
+	}
+	if (version == 2) {
+		snprintf(enable, sizeof(enable), "+%s", l->controller);
+		write_text(base, "cgroup.subtree_control", enable);
+	}
+	snprintf(file, sizeof(file), "%s/%s", base, version == 1 ? l->file.v1 : l->file.v2);
+	if (access(file, W_OK) < 0) {
+		rmdir(base);
+		return false;
+	}
+	memcpy(ret, base, sizeof(base));
+	return true;
+}
+
+/* Returns the version, or 0; the folder is there afterwards. */
+static int find_base(const struct limit *l, char *ret)
+{
+	char mount[PATH_BYTES];
+	char own[PATH_BYTES];
+	char dir[2 * PATH_BYTES];
+	int version = find_mount(l->controller, mount);
+
+	if (!version) {
+		return 0;
+	}
+	find_own_group(l->controller, version, own);
+	snprintf(dir, sizeof(dir), "%s%s", mount, own);
+	return make_base(dir, l, version, ret) || make_base(mount, l, version, ret) ? version : 0;
+}
+
+/* rmdir() leaves groups with a living process alone; a process that is being started has no group
+ * yet, or its pid is alive. */
+static void remove_stale(const char *base)
+{
+	DIR *d = opendir(base);
+	const struct dirent *ent;
+
+	while (d && (ent = readdir(d)) != NULL) {
+		int pid;
+
+		if (sscanf(ent->d_name, "vm-%d", &pid) == 1 && pid > 0 && kill(pid, 0) < 0 &&
+		    errno == ESRCH) {
+			unlinkat(dirfd(d), ent->d_name, AT_REMOVEDIR);
+		}
+	}
+	if (d) {
+		closedir(d);
+	}
+}
+
+static void enter(const struct limit *l, pid_t pid, unsigned long long max, char *ret)
+{
+	char base[PATH_BYTES];
+	char path[PATH_BYTES];
+	int version = find_base(l, base);
+
+	ret[0] = '\0';
+	if (!version) {
+		return;
+	}
+	remove_stale(base);
+	if (snprintf(path, sizeof(path), "%s/vm-%d", base, pid) >= (int)sizeof(path) ||
+	    (mkdir(path, 0755) < 0 && errno != EEXIST)) {
+		return;
+	}
+	if (write_number(path, version == 1 ? l->file.v1 : l->file.v2, max) < 0 ||
+	    write_number(path, "cgroup.procs", (unsigned long long)pid) < 0) {
+		rmdir(path);
+		return;
+	}
+	memcpy(ret, path, sizeof(path));
+}
+
+void launch_cgroup_enter(pid_t pid, uint64_t mem_bytes, char *memory, char *pids)
+{
+	uint64_t max_bytes;
+
+	memory[0] = '\0';
+	if (mem_bytes && !__builtin_add_overflow(mem_bytes, OVERHEAD_BYTES, &max_bytes)) {
+		enter(&memory_limit, pid, max_bytes, memory);
+	}
+	enter(&pids_limit, pid, TASKS_MAX, pids);
+}
+
+static void remove_group(char *path)
+{
+	char *slash;
+
+	if (!path[0]) {
+		return;
+	}
+	rmdir(path);
+	/* The folder goes with the last VM. */
+	slash = strrchr(path, '/');
+	if (slash) {
+		*slash = '\0';
+		rmdir(path);
+	}
+	path[0] = '\0';
+}
+
+void launch_cgroup_remove(char *memory, char *pids)
+{
+	/* On v2 both may be the same group. */
+	remove_group(memory);
+	remove_group(pids);
+}
+
+int launch_cgroup_probe(const char *controller, char *ret_path)
+{
+	bool is_memory = strcmp(controller, memory_limit.controller) == 0;
+	char base[PATH_BYTES];
+	int version = find_base(is_memory ? &memory_limit : &pids_limit, base);
+
+	if (version) {
+		memcpy(ret_path, base, sizeof(base));
+		rmdir(base); /* unless VMs are in it */
+	}
+	return version;
+}

@@ -1,0 +1,314 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The controller's end of a VM's socket. The VM process is taken to be hostile: every packet is
+ * checked whole, every wait has an end, and text is stripped of what a terminal would act on.
+ */
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/bug.h"
+#include "host/proc.h"
+#include "host/sock.h"
+#include "host/timer.h"
+#include "launch/launch_internal.h"
+
+/* Saving and loading a context moves all guest RAM to or from a disk. */
+#define CONTEXT_FACTOR 30
+/* The socket of a dying process closes a little before the process is dead. */
+#define DEATH_MS 1000
+/* Packets that one call of launch_vm_event() looks at. */
+#define EVENT_PACKETS_MAX 64
+
+/* A terminal acts on control characters: C0, DEL, and C1 whether raw or as UTF-8. */
+static void strip_controls(char *s)
+{
+	unsigned char before = 0;
+
+	for (; *s; s++) {
+		unsigned char c = (unsigned char)*s;
+		bool is_c1 = c >= 0x80 && c < 0xa0 && (before < 0x80 || before == 0xc2);
+
+		if (c < 0x20 || c == 0x7f || is_c1) {
+			*s = '?';
+		}
+		before = c;
+	}
+}
+
+static void strip_message(struct proto_msg *m)
+{
+	struct proto_ready *ready = (void *)m->body;
+	struct proto_failed *failed = (void *)m->body;
+	struct proto_reply *reply = (void *)m->body;
+	struct proto_stopped *stopped = (void *)m->body;
+
+	switch (m->hdr.type) {
+	case PROTO_READY:
+		strip_controls(ready->engine);
+		strip_controls(ready->arch_name);
+		strip_controls(ready->gdb_arch);
+		strip_controls(ready->reason);
+		strip_controls(ready->note);
+		break;
+	case PROTO_FAILED:
+		strip_controls(failed->text);
+		break;
+	case PROTO_REPLY:
+		strip_controls(reply->text);
+		break;
+	case PROTO_EVENT_STOPPED:
+		strip_controls(stopped->text);
+		strip_controls(stopped->fault.kind);
+		break;
+	default:
+		break;
+	}
+}
+
+/* The first line that the VM process wrote to stderr. */
+static void read_last_words(const struct launch_vm *vm, char *buf, size_t size)
+{
+	ssize_t n = read(vm->stderr_fd, buf, size - 1);
+
+	buf[n > 0 ? n : 0] = '\0';
+	buf[strcspn(buf, "\n")] = '\0';
+	strip_controls(buf);
+}
+
+static void describe_death(const struct launch_vm *vm, char *buf, size_t size)
+{
+	siginfo_t si = { 0 };
+
+	if (host_sock_wait_readable(vm->pidfd, DEATH_MS) < 0 ||
+	    waitid(P_PIDFD, (id_t)vm->pidfd, &si, WEXITED | WNOHANG | WNOWAIT) < 0 ||
+	    si.si_pid == 0) {
+		snprintf(buf, size, "the VM process closed its socket");
+	} else if (si.si_code == CLD_EXITED) {
+		snprintf(buf, size, "the VM process ended with status %d", si.si_status);
+	} else if (si.si_status == SIGSYS) {
+		snprintf(buf, size,
+			 "the VM process was killed for a system call that its jail "
+			 "forbids");
+	} else {
+		snprintf(buf, size, "the VM process was killed by signal %d (%s)", si.si_status,
+			 strsignal(si.si_status));
+	}
+}
+
+int launch_gone(struct launch_vm *vm, struct errmsg *e)
+{
+	char words[256];
+	char death[128];
+
+	describe_death(vm, death, sizeof(death));
+	read_last_words(vm, words, sizeof(words));
+	return errmsg_set(e, -EPIPE, "%s%s%s", death, words[0] ? ": " : "", words);
+}
+
+int launch_recv(struct launch_vm *vm, struct proto_msg *m, struct errmsg *e)
+{
+	struct iovec iov[2] = { { &m->hdr, sizeof(m->hdr) }, { m->body, sizeof(m->body) } };
+	ssize_t n;
+	int r;
+
+	m->n_fds = 0;
+	n = host_sock_recv(vm->socket_fd, iov, 2, NULL, 0, NULL, true);
+	if (n == -EAGAIN) {
+		return 0;
+	}
+	if (n == 0) {
+		return launch_gone(vm, e);
+	}
+	if (n == -EMSGSIZE) {
+		return errmsg_set(e, -EPROTO,
+				  "the VM process sent a message that is too long or carries "
+				  "descriptors");
+	}
+	if (n < 0) {
+		return errmsg_set(e, (int)n, "the VM's socket: %s", strerror((int)-n));
+	}
+	r = proto_check(m, (size_t)n, e);
+	if (r < 0) {
+		errmsg_prefix(e, "the VM process: ");
+		return r;
+	}
+	strip_message(m);
+	return 1;
+}
+
+/* A packet that is not the awaited reply: an event is kept, a late reply is dropped. */
+static int take_other(struct launch_vm *vm, const struct proto_msg *m, struct errmsg *e)
+{
+	if (m->hdr.type == PROTO_EVENT_STOPPED) {
+		memcpy(&vm->event, m->body, sizeof(vm->event));
+		vm->has_event = true;
+		return 0;
+	}
+	if (m->hdr.type == PROTO_REPLY && m->hdr.seq - 1 < vm->seq) {
+		return 0; /* to a request that was given up */
+	}
+	return errmsg_set(e, -EPROTO, "the VM process sent message type %u unasked", m->hdr.type);
+}
+
+static ns_t reply_end_ns(uint64_t wait_ms)
+{
+	return host_clock_monotonic_ns() + wait_ms * NS_PER_MS;
+}
+
+static int wait_packet(struct launch_vm *vm, ns_t end_ns, struct proto_msg *m, struct errmsg *e)
+{
+	for (;;) {
+		ns_t now_ns = host_clock_monotonic_ns();
+		int r = now_ns < end_ns ? launch_recv(vm, m, e) : -ETIMEDOUT;
+
+		if (r == 0) {
+			uint64_t left_ms = (end_ns - now_ns) / NS_PER_MS + 1;
+
+			r = host_sock_wait_readable(vm->socket_fd, (int)left_ms);
+			if (r == 0) {
+				continue;
+			}
+		}
+		if (r == -ETIMEDOUT) {
+			errmsg_set(e, r, "the VM process does not answer");
+		}
+		return r;
+	}
+}
+
+static int take_reply(const struct proto_msg *m, void *reply, size_t reply_max, size_t *ret_bytes,
+		      struct errmsg *e)
+{
+	const struct proto_reply *r = (const void *)m->body;
+	const void *payload;
+	size_t bytes;
+
+	if (r->result < 0) {
+		return errmsg_set(e, r->result, "%s", r->text[0] ? r->text : strerror(-r->result));
+	}
+	payload = proto_reply_payload(m, &bytes);
+	if (bytes > reply_max) {
+		return errmsg_set(e, -EPROTO,
+				  "the VM process sent a reply of %zu bytes, more than "
+				  "the %zu that were asked for",
+				  bytes, reply_max);
+	}
+	if (bytes) {
+		memcpy(reply, payload, bytes);
+	}
+	if (ret_bytes) {
+		*ret_bytes = bytes;
+	}
+	return 0;
+}
+
+static int send_request(struct launch_vm *vm, enum proto_type type, const void *body, size_t bytes,
+			int fd, struct errmsg *e)
+{
+	struct proto_hdr hdr;
+	struct iovec iov[2] = { { &hdr, sizeof(hdr) }, { 0 } };
+	union {
+		const void *in;
+		void *out;
+	} u = { .in = body };
+	int r;
+
+	proto_hdr_init(&hdr, type, ++vm->seq, bytes);
+	iov[1] = (struct iovec){ u.out, bytes };
+	r = host_sock_send(vm->socket_fd, iov, bytes ? 2 : 1, &fd, fd >= 0, true);
+	if (r == -EAGAIN) {
+		return errmsg_set(e, -ETIMEDOUT, "the VM process does not take requests");
+	}
+	if (r == -EPIPE) {
+		return launch_gone(vm, e);
+	}
+	if (r < 0) {
+		return errmsg_set(e, r, "the VM's socket: %s", strerror(-r));
+	}
+	return 0;
+}
+
+int launch_vm_request(struct launch_vm *vm, enum proto_type type, const void *body, size_t bytes,
+		      int fd, void *reply, size_t reply_max, size_t *ret_bytes, struct errmsg *e)
+{
+	bool is_long = type == PROTO_SAVE_CONTEXT || type == PROTO_LOAD_CONTEXT;
+	ns_t end_ns = reply_end_ns((uint64_t)vm->reply_ms * (is_long ? CONTEXT_FACTOR : 1));
+	struct proto_msg m;
+	int r;
+
+	BUG_ON(reply_max && !reply);
+	r = send_request(vm, type, body, bytes, fd, e);
+	if (r < 0) {
+		return r;
+	}
+	for (;;) {
+		r = wait_packet(vm, end_ns, &m, e);
+		if (r < 0) {
+			return r;
+		}
+		if (m.hdr.type == PROTO_REPLY && m.hdr.seq == vm->seq) {
+			return take_reply(&m, reply, reply_max, ret_bytes, e);
+		}
+		r = take_other(vm, &m, e);
+		if (r < 0) {
+			return r;
+		}
+	}
+}
+
+int launch_vm_event(struct launch_vm *vm, struct proto_stopped *ret, struct errmsg *e)
+{
+	struct proto_msg m;
+
+	/* Bounded: a VM that floods us with late replies does not keep us here. */
+	for (int i = 0; i < EVENT_PACKETS_MAX && !vm->has_event; i++) {
+		int r = launch_recv(vm, &m, e);
+
+		if (r > 0) {
+			r = take_other(vm, &m, e);
+		} else if (r == 0) {
+			break;
+		}
+		if (r < 0) {
+			return r;
+		}
+	}
+	if (!vm->has_event) {
+		return 0;
+	}
+	vm->has_event = false;
+	*ret = vm->event;
+	return 1;
+}
+
+void launch_vm_force_stop(struct launch_vm *vm)
+{
+	if (vm->pid <= 0) {
+		return;
+	}
+	host_proc_kill(vm->pidfd, SIGKILL);
+	host_sock_wait_readable(vm->pidfd, -1);
+}
+
+int launch_vm_wait(struct launch_vm *vm, int *ret_status, struct rusage *ret_usage)
+{
+	int r;
+
+	if (vm->pid <= 0) {
+		return -ECHILD;
+	}
+	r = host_proc_wait(vm->pidfd, vm->pid, -1, ret_status, ret_usage);
+	if (r == 0) {
+		vm->pid = 0;
+	}
+	return r;
+}
+
+int launch_wait_first(struct launch_vm *vm, struct proto_msg *m, struct errmsg *e)
+{
+	return wait_packet(vm, reply_end_ns(vm->reply_ms), m, e);
+}

@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What the files of room machine share: one machine, and one table per family of boards. */
+#ifndef PINFOLD_MACHINE_BOARD_H
+#define PINFOLD_MACHINE_BOARD_H
+
+#include "dev/semihost.h"
+#include "machine/machine.h"
+
+#define MACHINE_DEVICES_MAX 8
+
+/** A device that the machine owns. */
+struct machine_device {
+	const struct dev_ops *ops;
+	void *dev;
+};
+
+struct machine {
+	struct machine_config cfg;
+	const struct board_ops *ops;
+	struct mem *mem; /* from machine_setup() on */
+	struct bus ports, mmio;
+	size_t n_devices;
+	struct machine_device devices[MACHINE_DEVICES_MAX];
+	size_t n_wants;
+	struct machine_want wants[MACHINE_WANTS_MAX];
+	struct dev_host host;
+	struct machine_stop stop;
+	struct machine_counts counts;
+	struct semihost *semihost; /* or NULL */
+	struct htif *htif;	   /* or NULL */
+	struct plugin *plugin;	   /* or NULL */
+	const struct cpu_state *walk_state; /* while a semihosting call runs */
+	gpa_t fdt_gpa;		   /* 0: none */
+	uint64_t engine_caps;	   /* ENGINE_CAP_*, from machine_setup() on */
+};
+
+/** What differs between the families of `bare`. */
+struct board_ops {
+	struct machine_map (*map)(const struct cpu_mode *mode);
+	/** Declare memory (RAM first) and make the devices. */
+	int (*make)(struct machine *m, struct errmsg *e);
+	/** Fill firmware memory and set up the state, which is the architecture's reset state. */
+	int (*setup)(struct machine *m, struct cpu_state *s, struct errmsg *e);
+	/** See machine_exception(): refine before anything else. May be NULL. */
+	void (*refine)(const struct machine *m, const struct cpu_state *s, struct cpu_fault *f);
+	/** See machine_halt_is_exception(). May be NULL. */
+	bool (*halt_is_exception)(const struct machine *m, struct cpu_state *s,
+				  struct cpu_fault *ret_f);
+	/** Whether delivering the exception would only lead to the board's own stub. May be NULL. */
+	bool (*is_unhandled)(const struct machine *m, const struct cpu_state *s,
+			     const struct cpu_fault *f);
+};
+
+extern const struct board_ops bare_x86_ops;
+extern const struct board_ops bare_arm_ops; /* ARM and AArch64 */
+extern const struct board_ops bare_riscv_ops;
+
+/** Declare memory. */
+void board_want(struct machine *m, gpa_t base_gpa, uint64_t size_bytes, uint32_t perm, bool is_ram,
+		const char *name);
+
+/**
+ * Put a device on a bus; the machine owns it from here on, also on failure.
+ * @param dev NULL (out of memory) is accepted and reported
+ */
+int board_attach(struct machine *m, struct bus *bus, uint64_t base, uint64_t size,
+		 const struct dev_ops *ops, void *dev, struct errmsg *e);
+
+/** Own a device that has no registers. */
+int board_own(struct machine *m, const struct dev_ops *ops, void *dev, struct errmsg *e);
+
+/** Fill memory that the guest may not write. @return 0; -EFAULT when nothing is mapped there */
+int board_firmware_write(struct machine *m, gpa_t gpa, const void *bytes, size_t len,
+			 struct errmsg *e);
+
+/** Describe an ARM, AArch64 or RISC-V `bare` board as a flattened device tree. */
+int board_fdt_make(const struct machine *m, uint8_t *buf, size_t size, struct errmsg *e);
+
+/** Whether the image covers any byte of a range. */
+bool board_image_overlaps(const struct machine *m, gpa_t gpa, uint64_t size_bytes);
+
+#endif

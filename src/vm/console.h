@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Two byte queues between the guest's console device and the control thread.
+ *
+ * The device never waits: when output has passed the high-water mark, console_is_choked() says so
+ * and the vCPU stands until the control thread has taken some. One exit can add at most
+ * CONSOLE_SLACK bytes above the mark; more is dropped and counted.
+ * Threads: every function takes the queue's own lock.
+ */
+#ifndef PINFOLD_VM_CONSOLE_H
+#define PINFOLD_VM_CONSOLE_H
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define CONSOLE_HIGH_WATER 65536u
+#define CONSOLE_SLACK	   65536u
+#define CONSOLE_IN_BYTES   4096u
+
+/** A ring of bytes. */
+struct console_ring {
+	uint8_t *bytes;
+	size_t size;
+	size_t head; /* next to take */
+	size_t used;
+};
+
+struct vm_console {
+	pthread_mutex_t lock;
+	struct console_ring out, in;
+	bool is_eof;
+	uint64_t out_bytes, in_bytes, dropped;
+};
+
+/** @return 0; -ENOMEM */
+int console_init(struct vm_console *c);
+void console_done(struct vm_console *c);
+
+/* Device side. */
+void console_put(struct vm_console *c, uint8_t byte);
+/** @return the next byte; -1 when there is none now */
+int console_get(struct vm_console *c);
+bool console_has_input(struct vm_console *c);
+/** Whether all input was taken and no more will come. */
+bool console_is_eof(struct vm_console *c);
+/** Whether get() would answer at once: a byte, or the end of input. */
+bool console_is_input_ready(struct vm_console *c);
+bool console_is_choked(struct vm_console *c);
+bool console_has_output(struct vm_console *c);
+
+/* Control side. */
+size_t console_take(struct vm_console *c, uint8_t *buf, size_t max);
+size_t console_give(struct vm_console *c, const uint8_t *buf, size_t n);
+void console_set_eof(struct vm_console *c);
+bool console_has_room(struct vm_console *c);
+
+#endif

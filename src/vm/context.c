@@ -1,0 +1,240 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Saving a VM's context and loading it into another VM of the same architecture, board and RAM,
+ * on any engine. Everything is checked before anything changes.
+ */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "host/fd.h"
+#include "vm/context_file.h"
+#include "vm/vm_internal.h"
+
+static bool is_zero_page(const uint8_t *p)
+{
+	return p[0] == 0 && memcmp(p, p + 1, PAGE_BYTES - 1) == 0;
+}
+
+static void save_pages(struct vm *vm, struct context_writer *w)
+{
+	for (size_t i = 0; i < mem_region_count(vm->memory.map); i++) {
+		const struct mem_region *r = mem_region_at(vm->memory.map, i);
+
+		for (uint64_t off = 0; off < r->size_bytes; off += PAGE_BYTES) {
+			if (!is_zero_page(r->hva + off)) {
+				context_writer_page(w, r->base_gpa + off, r->hva + off);
+			}
+		}
+	}
+}
+
+static uint32_t mode_flags(const struct vm *vm)
+{
+	return (vm->mode.is_16bit ? (uint32_t)PROTO_CFG_16BIT : 0) |
+	       (vm->mode.is_big_endian ? (uint32_t)PROTO_CFG_BIG_ENDIAN : 0) |
+	       (vm->mode.is_thumb ? (uint32_t)PROTO_CFG_THUMB : 0);
+}
+
+int vm_context_save(struct vm *vm, int fd, struct errmsg *e)
+{
+	struct context_head head = {
+		.magic = CONTEXT_MAGIC,
+		.version = CONTEXT_VERSION,
+		.arch = (uint32_t)vm->arch->id,
+		.flags = mode_flags(vm),
+		.n_regions = (uint32_t)mem_region_count(vm->memory.map),
+		.ram_bytes = vm->ram_bytes,
+		.state_bytes = vm->arch->state_bytes,
+		.device_bytes = machine_state_bytes(vm->machine),
+		.insns = vm->insns,
+	};
+	struct cpu_state cs = { 0 };
+	struct context_writer *w;
+	uint8_t *devices;
+	int r;
+
+	r = vm->eng->ops->get_state(vm->eng, &cs, e);
+	if (r < 0) {
+		return r;
+	}
+	w = context_writer_new(fd);
+	devices = calloc(1, head.device_bytes + 1);
+	if (!w || !devices) {
+		free(devices);
+		free(w);
+		return errmsg_set(e, -ENOMEM, "out of memory");
+	}
+	memcpy(head.board, vm->cfg.board, sizeof(head.board));
+	machine_state_save(vm->machine, devices);
+	context_writer_add(w, &head, sizeof(head));
+	context_writer_add(w, cs.bytes, head.state_bytes);
+	context_writer_add(w, devices, head.device_bytes);
+	for (uint32_t i = 0; i < head.n_regions; i++) {
+		const struct mem_region *m = mem_region_at(vm->memory.map, i);
+		struct context_region cr = { m->base_gpa, m->size_bytes, m->perm };
+
+		context_writer_add(w, &cr, sizeof(cr));
+	}
+	save_pages(vm, w);
+	free(devices);
+	return context_writer_finish(w, e);
+}
+
+static int check_fits(const struct vm *vm, const struct context_view *v, struct errmsg *e)
+{
+	const struct context_head *h = &v->head;
+	const struct cpu_arch *theirs = cpu_arch_by_id((enum cpu_arch_id)h->arch);
+
+	if (theirs != vm->arch) {
+		return errmsg_set(e, -EINVAL, "the context is of a %s guest, this VM is %s",
+				  theirs->title, vm->arch->title);
+	}
+	if (strcmp(h->board, vm->cfg.board) != 0) {
+		return errmsg_set(e, -EINVAL, "the context is of board '%s', this VM has board '%s'",
+				  h->board, vm->cfg.board);
+	}
+	if ((h->flags ^ mode_flags(vm)) & ~(uint32_t)PROTO_CFG_THUMB) {
+		return errmsg_set(e, -EINVAL,
+				  "the context was made with another --mode or --endian");
+	}
+	if (h->ram_bytes != vm->ram_bytes) {
+		return errmsg_set(e, -EINVAL,
+				  "the context has 0x%" PRIx64 " bytes of RAM, this VM 0x%" PRIx64
+				  "; use --mem 0x%" PRIx64,
+				  h->ram_bytes, vm->ram_bytes, h->ram_bytes);
+	}
+	return 0;
+}
+
+/* All regions and pages must lie in memory that this VM has. */
+static int check_places(const struct vm *vm, const struct context_view *v, struct errmsg *e)
+{
+	for (uint32_t i = 0; i < v->head.n_regions; i++) {
+		struct context_region r = context_region_at(v, i);
+
+		if (r.perm & ~(uint64_t)MEM_RWX ||
+		    !vm_memory_has(&vm->memory, r.base_gpa, r.size_bytes)) {
+			return errmsg_set(e, -EINVAL,
+					  "the context has memory at 0x%" PRIx64
+					  ", which this VM has not",
+					  r.base_gpa);
+		}
+	}
+	for (uint64_t i = 0; i < v->n_pages; i++) {
+		if (!vm_memory_has(&vm->memory, context_page_gpa(v, i), PAGE_BYTES)) {
+			return errmsg_set(e, -EINVAL,
+					  "the context has a page at 0x%" PRIx64
+					  ", where this VM has no memory",
+					  context_page_gpa(v, i));
+		}
+	}
+	return 0;
+}
+
+static int remap(struct vm *vm, const struct context_view *v, struct errmsg *e)
+{
+	int r = 0;
+
+	for (size_t i = 0; i < mem_region_count(vm->memory.map); i++) {
+		r = vm->eng->ops->unmap(vm->eng, mem_region_at(vm->memory.map, i), e);
+		if (r < 0) {
+			return r;
+		}
+	}
+	for (uint32_t i = 0; r == 0 && i < v->head.n_regions; i++) {
+		struct context_region cr = context_region_at(v, i);
+
+		r = mem_region_protect(vm->memory.map, cr.base_gpa, cr.size_bytes,
+				       (uint32_t)cr.perm, e);
+	}
+	for (size_t i = 0; r == 0 && i < mem_region_count(vm->memory.map); i++) {
+		r = vm->eng->ops->map(vm->eng, mem_region_at(vm->memory.map, i), e);
+	}
+	return r;
+}
+
+/* Bring memory to the context's contents, touching only pages that differ. */
+static void replace_pages(struct vm *vm, const struct context_view *v)
+{
+	static const uint8_t zeros[PAGE_BYTES];
+	uint64_t next = 0;
+
+	for (size_t i = 0; i < mem_region_count(vm->memory.map); i++) {
+		const struct mem_region *r = mem_region_at(vm->memory.map, i);
+
+		for (uint64_t off = 0; off < r->size_bytes; off += PAGE_BYTES) {
+			const uint8_t *want = zeros;
+
+			if (next < v->n_pages && context_page_gpa(v, next) == r->base_gpa + off) {
+				want = context_page_bytes(v, next++);
+			}
+			if (memcmp(r->hva + off, want, PAGE_BYTES) != 0) {
+				memcpy(r->hva + off, want, PAGE_BYTES);
+			}
+		}
+	}
+}
+
+static int load(struct vm *vm, const struct context_view *v, struct errmsg *e)
+{
+	struct cpu_state cs = { .arch = vm->arch->id };
+	struct cpu_state old = { 0 };
+	int r;
+
+	r = check_fits(vm, v, e);
+	if (r == 0) {
+		r = check_places(vm, v, e);
+	}
+	if (r == 0) {
+		r = vm->eng->ops->get_state(vm->eng, &old, e);
+	}
+	if (r < 0) {
+		return r;
+	}
+	/* The engine is the judge of a CPU state, the devices are of theirs: ask them first. */
+	memcpy(cs.bytes, v->state, v->head.state_bytes);
+	r = vm->eng->ops->set_state(vm->eng, &cs, e);
+	if (r < 0) {
+		errmsg_prefix(e, "the context's CPU state is refused: ");
+		return r;
+	}
+	r = machine_state_load(vm->machine, v->devices, v->head.device_bytes, e);
+	if (r < 0) {
+		vm->eng->ops->set_state(vm->eng, &old, NULL);
+		return r;
+	}
+	r = remap(vm, v, e);
+	if (r < 0) {
+		return r;
+	}
+	replace_pages(vm, v);
+	vm->insns = v->head.insns;
+	/* Tables in memory (segments, pages) have changed: give the state again. */
+	return vm->eng->ops->set_state(vm->eng, &cs, e);
+}
+
+int vm_context_load(struct vm *vm, int fd, struct errmsg *e)
+{
+	struct context_view v;
+	uint64_t size;
+	void *bytes;
+	int r;
+
+	r = host_fd_check_sealed(fd, &size);
+	if (r < 0) {
+		return errmsg_set(e, r, "the context descriptor is not a sealed memory file");
+	}
+	bytes = mmap(NULL, size, PROT_READ, MAP_SHARED, fd, 0);
+	if (bytes == MAP_FAILED) {
+		return errmsg_set(e, -errno, "the context can't be mapped: %s", strerror(errno));
+	}
+	r = context_parse(bytes, size, &v, e);
+	if (r == 0) {
+		r = load(vm, &v, e);
+	}
+	munmap(bytes, size);
+	return r;
+}

@@ -1,0 +1,265 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The jail of a VM process (docs/design.md, section 8). Order matters: the root needs
+ * capabilities, ids are changed while they may be, limits and seccomp come last because they
+ * forbid the rest.
+ *
+ *   root -> ids -> capabilities -> no_new_privs -> undumpable -> limits -> seccomp
+ */
+#include "vm/jail.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <seccomp.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "base/bits.h"
+#include "base/cleanup.h"
+#include "engine/kvm/kvm_ioctls.h"
+#include "host/fd.h"
+#include "host/priv.h"
+#include "proto/proto.h"
+
+/* Address space beyond guest RAM and a context to load, which is about as large: Unicorn's code
+ * buffer (1 GiB), libraries, stacks, arenas. */
+#define OVERHEAD_BYTES (3ULL << 30)
+/* A context file holds guest RAM and less than this beside it. */
+#define CONTEXT_BYTES (64ULL << 20)
+/* The vCPU thread, the control thread, and a kernel thread that KVM counts as ours. */
+#define TASKS_MAX 16
+#define FILES_MAX 64
+/* PF_USER_WORKER in the kernel's include/linux/sched.h */
+#define TASK_USER_WORKER 0x4000
+
+/* One hexadecimal capability set of a thread is not empty. */
+static bool has_caps_in(const char *status, const char *field)
+{
+	const char *p = strstr(status, field);
+
+	return p && strspn(p + strlen(field), "\t 0") != strcspn(p + strlen(field), "\n");
+}
+
+/* Read a file of a thread as text; 0: the thread ended meanwhile. */
+static ssize_t read_thread(int dirfd, const char *tid, const char *file, char *buf, size_t size)
+{
+	char path[300];
+	_cleanup_close_ int fd = -1;
+	ssize_t n;
+
+	snprintf(path, sizeof(path), "%s/%s", tid, file);
+	fd = openat(dirfd, path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0) {
+		return errno == ENOENT ? 0 : -errno;
+	}
+	n = host_fd_read_full(fd, buf, size - 1);
+	if (n >= 0) {
+		buf[n] = '\0';
+	}
+	return n == -ESRCH ? 0 : n;
+}
+
+/* Whether it is a thread that the kernel runs in our name (KVM has one) and that never leaves the
+ * kernel: proc(5), stat, field 9. */
+static bool is_kernels(const char *stat)
+{
+	const char *p = strrchr(stat, ')');
+	unsigned int flags;
+
+	return p && sscanf(p, ") %*c %*d %*d %*d %*d %*d %u", &flags) == 1 &&
+	       (flags & TASK_USER_WORKER);
+}
+
+static int check_thread(int dirfd, const char *tid, struct errmsg *e)
+{
+	char text[4096];
+	ssize_t n = read_thread(dirfd, tid, "stat", text, sizeof(text));
+
+	if (n > 0 && !is_kernels(text)) {
+		n = read_thread(dirfd, tid, "status", text, sizeof(text));
+	} else if (n > 0) {
+		return 0;
+	}
+	if (n < 0) {
+		return errmsg_set(e, (int)n, "can't check thread %s: %s", tid, strerror((int)-n));
+	}
+	if (n > 0 && (has_caps_in(text, "CapPrm:") || has_caps_in(text, "CapInh:") ||
+		      has_caps_in(text, "CapEff:") || has_caps_in(text, "CapAmb:"))) {
+		return errmsg_set(e, -EPERM, "thread %s still has capabilities", tid);
+	}
+	return 0;
+}
+
+/* Opened while /proc can be seen, read after the capabilities are gone. */
+static int check_threads(DIR *tasks, struct errmsg *e)
+{
+	const struct dirent *d;
+	int r;
+
+	while ((d = readdir(tasks)) != NULL) {
+		if (d->d_name[0] == '.') {
+			continue;
+		}
+		r = check_thread(dirfd(tasks), d->d_name, e);
+		if (r < 0) {
+			return r;
+		}
+	}
+	return 0;
+}
+
+static int take_root(const struct jail_options *o, uint32_t *flags, struct errmsg *e)
+{
+	int r;
+
+	if (!(o->flags & PROTO_JAIL_MOUNTNS)) {
+		return 0;
+	}
+	r = host_priv_empty_root(e);
+	if (r == -EPERM || r == -EACCES) {
+		/* Some hosts give user namespaces without the right to mount in them. */
+		*flags &= ~(uint32_t)PROTO_JAIL_MOUNTNS;
+		return 0;
+	}
+	return r;
+}
+
+static int set_limits(const struct jail_options *o, struct errmsg *e)
+{
+	bool is_count_own = o->flags & (PROTO_JAIL_SETUID | PROTO_JAIL_USERNS);
+	uint64_t space = 2 * o->mem_bytes + OVERHEAD_BYTES;
+	int r;
+
+	r = host_priv_limit(RLIMIT_CORE, 0, e);
+	r = r < 0 ? r : host_priv_limit(RLIMIT_NOFILE, FILES_MAX, e);
+	r = r < 0 ? r : host_priv_limit(RLIMIT_FSIZE, o->mem_bytes + CONTEXT_BYTES, e);
+	r = r < 0 ? r : host_priv_limit(RLIMIT_MEMLOCK, 0, e);
+	r = r < 0 ? r : host_priv_limit(RLIMIT_MSGQUEUE, 0, e);
+	if (r == 0 && (is_count_own || o->kvm_fd < 0)) {
+		/* The first KVM_RUN makes a kernel thread that counts. */
+		r = host_priv_limit(RLIMIT_NPROC, o->kvm_fd >= 0 ? TASKS_MAX : 0, e);
+	}
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+	/* Sanitizers reserve terabytes. */
+	r = r < 0 ? r : host_priv_limit(RLIMIT_AS, space, e);
+#else
+	(void)space;
+#endif
+	return r;
+}
+
+/* A system call only with this value in the low half of its second argument, which is all that the
+ * kernel looks at. */
+static int allow_second(scmp_filter_ctx ctx, int nr, unsigned long value)
+{
+	return seccomp_rule_add(ctx, SCMP_ACT_ALLOW, nr, 1,
+				SCMP_A1(SCMP_CMP_MASKED_EQ, UINT32_MAX, value));
+}
+
+static int allow_kvm(scmp_filter_ctx ctx)
+{
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < kvm_engine_ioctl_count; i++) {
+		r = allow_second(ctx, SYS_ioctl, kvm_engine_ioctls[i].request);
+	}
+	return r;
+}
+
+static int allow_call(scmp_filter_ctx ctx, const struct jail_options *o, int nr)
+{
+	switch (nr) {
+	case SYS_mmap:
+	case SYS_mprotect:
+		return seccomp_rule_add(ctx, SCMP_ACT_ALLOW, nr, 1,
+					SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0));
+	case SYS_tgkill:
+		return seccomp_rule_add(ctx, SCMP_ACT_ALLOW, nr, 1,
+					SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)getpid()));
+	case SYS_fcntl:
+		return allow_second(ctx, nr, F_GET_SEALS);
+	case SYS_ioctl:
+		return o->kvm_fd < 0 ? 0 : allow_kvm(ctx);
+	default:
+		return seccomp_rule_add(ctx, SCMP_ACT_ALLOW, nr, 0);
+	}
+}
+
+static int fill_filter(scmp_filter_ctx ctx, const struct jail_options *o)
+{
+	int r = seccomp_attr_set(ctx, SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_KILL_PROCESS);
+
+	r = r < 0 ? r : seccomp_attr_set(ctx, SCMP_FLTATR_CTL_TSYNC, 1);
+	for (size_t i = 0; r == 0 && i < jail_syscall_count; i++) {
+		r = allow_call(ctx, o, jail_syscall_table[i].nr);
+	}
+	return r;
+}
+
+static int close_filter(const struct jail_options *o, struct errmsg *e)
+{
+	scmp_filter_ctx ctx = seccomp_init(SCMP_ACT_KILL_PROCESS);
+	int r;
+
+	if (!ctx) {
+		return errmsg_set(e, -ENOMEM, "no memory for the seccomp filter");
+	}
+	r = fill_filter(ctx, o);
+	r = r < 0 ? r : seccomp_load(ctx);
+	/* Frees memory only; allowed by the filter. */
+	seccomp_release(ctx);
+	if (r < 0) {
+		return errmsg_set(e, r, "can't enter the seccomp filter: %s", strerror(-r));
+	}
+	return 0;
+}
+
+static int drop_rights(const struct jail_options *o, struct errmsg *e)
+{
+	int r = 0;
+
+	/* First: leaving the superuser's id takes the right to do it. */
+	host_priv_empty_bounding_set();
+	if (o->flags & PROTO_JAIL_SETUID) {
+		r = host_priv_set_ids(o->uid, o->gid, e);
+	}
+	r = r < 0 ? r : host_priv_drop_caps(e);
+	r = r < 0 ? r : host_priv_no_new_privs(e);
+	return r;
+}
+
+int jail_thread_enter(struct errmsg *e)
+{
+	return host_priv_drop_caps(e);
+}
+
+int jail_enter(const struct jail_options *o, uint32_t *ret_flags, struct errmsg *e)
+{
+	uint32_t flags = o->flags;
+	DIR *tasks = opendir("/proc/self/task");
+	int r;
+
+	r = take_root(o, &flags, e);
+	r = r < 0 ? r : drop_rights(o, e);
+	if (tasks) {
+		r = r < 0 ? r : check_threads(tasks, e);
+		closedir(tasks);
+	}
+	/* After the check: it makes /proc/self the superuser's. */
+	r = r < 0 ? r : host_priv_set_undumpable(e);
+	r = r < 0 ? r : set_limits(o, e);
+	if (r == 0 && (o->flags & PROTO_JAIL_SECCOMP)) {
+		r = close_filter(o, e);
+	}
+	if (r < 0) {
+		return r;
+	}
+	*ret_flags = flags;
+	return 0;
+}

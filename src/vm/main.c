@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * pinfold-vm: one VM in one process. Started by pinfold or pinfoldd with a socket as descriptor 3;
+ * it takes its configuration from there, builds the VM, gives up all rights, and serves.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/log.h"
+#include "host/sock.h"
+#include "vm/control.h"
+#include "vm/jail.h"
+#include "vm/vm.h"
+
+/* Everything that came with CONFIG. */
+struct start {
+	struct proto_msg msg;
+	struct proto_config cfg;
+	struct vm_fds fds;
+	int console_fd;
+};
+
+static int receive_config(struct start *s, struct errmsg *e)
+{
+	struct iovec iov[2] = { { &s->msg.hdr, sizeof(s->msg.hdr) },
+				{ s->msg.body, sizeof(s->msg.body) } };
+	size_t n_fds = 0;
+	ssize_t n;
+	int r;
+
+	n = host_sock_recv(PROTO_FD, iov, 2, s->msg.fds, PROTO_FD_COUNT, &n_fds, false);
+	if (n <= 0) {
+		return errmsg_set(e, n < 0 ? (int)n : -EPIPE,
+				  "pinfold-vm is started by pinfold, not by hand");
+	}
+	s->msg.n_fds = (uint32_t)n_fds;
+	r = proto_check(&s->msg, (size_t)n, e);
+	if (r < 0) {
+		return r;
+	}
+	if (s->msg.hdr.type != PROTO_CONFIG) {
+		return errmsg_set(e, -EPROTO, "the first message must be the configuration");
+	}
+	memcpy(&s->cfg, s->msg.body, sizeof(s->cfg));
+	return 0;
+}
+
+/* The descriptors come in the order of their bits. */
+static void sort_fds(struct start *s)
+{
+	int *const slots[PROTO_FD_COUNT] = {
+		&s->fds.image, &s->console_fd,	&s->fds.kvm,
+		&s->fds.trace, &s->fds.plugin, &s->fds.context,
+	};
+	size_t next = 0;
+
+	for (size_t i = 0; i < PROTO_FD_COUNT; i++) {
+		*slots[i] = s->cfg.fds & (1u << i) ? s->msg.fds[next++] : -1;
+	}
+}
+
+static int enter_jail(const struct start *s, const struct proto_ready *ready, uint32_t *ret_flags,
+		      struct errmsg *e)
+{
+	struct jail_options o = {
+		.flags = s->cfg.jail,
+		.uid = s->cfg.uid,
+		.gid = s->cfg.gid,
+		.mem_bytes = ready->ram_bytes,
+		.kvm_fd = strcmp(ready->engine, "kvm") == 0 ? s->fds.kvm : -1,
+	};
+
+	return jail_enter(&o, ret_flags, e);
+}
+
+/* Build, start the vCPU thread, lock the door. */
+static int prepare(struct start *s, struct control *c, struct proto_ready *ready, struct errmsg *e)
+{
+	struct vm_callbacks callbacks;
+	int r;
+
+	r = control_init(c, PROTO_FD, s->console_fd, e);
+	if (r < 0) {
+		return r;
+	}
+	callbacks = control_callbacks(c);
+	r = vm_new(&s->cfg, &s->fds, &callbacks, &c->vm, ready, e);
+	if (r == 0) {
+		r = vm_thread_start(c->vm, e);
+	}
+	return r < 0 ? r : enter_jail(s, ready, &ready->jail, e);
+}
+
+static int fail(int r, const struct errmsg *e)
+{
+	struct proto_failed failed = { .err = r };
+
+	snprintf(failed.text, sizeof(failed.text), "%s", e->text);
+	if (control_send(PROTO_FD, PROTO_FAILED, 0, &failed, sizeof(failed), NULL, 0) < 0) {
+		log_err("%s", e->text);
+	}
+	return EXIT_FAILURE;
+}
+
+int main(void)
+{
+	static struct start s; /* large */
+	static struct control c;
+	struct proto_ready ready = { 0 };
+	struct errmsg e = { 0 };
+	int r;
+
+	log_setup("pinfold-vm", LOG_LEVEL_WARN);
+	r = receive_config(&s, &e);
+	if (r < 0) {
+		log_err("%s", e.text);
+		return EXIT_FAILURE;
+	}
+	sort_fds(&s);
+	r = prepare(&s, &c, &ready, &e);
+	if (r < 0) {
+		return fail(r, &e);
+	}
+	if (control_send(PROTO_FD, PROTO_READY, 0, &ready, sizeof(ready), NULL, 0) < 0) {
+		return EXIT_FAILURE;
+	}
+	r = control_loop(&c);
+	/* The kernel frees everything faster than we could, and the guest can't hold it up. */
+	_exit(r);
+}

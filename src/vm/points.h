@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Breakpoints and watchpoints of a debugger. Breakpoints are given to the engine where it has
+ * them; all else is found by single steps: a breakpoint by its address before the step, a written
+ * watchpoint by comparing the watched bytes after it.
+ */
+#ifndef PINFOLD_VM_POINTS_H
+#define PINFOLD_VM_POINTS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/errmsg.h"
+#include "proto/proto.h"
+
+#define POINTS_MAX	  128
+#define POINTS_WATCH_BYTES 64
+
+/** One point; for watchpoints with the bytes last seen. */
+struct vm_point {
+	struct proto_point p;
+	uint8_t seen[POINTS_WATCH_BYTES];
+};
+
+/** Zero-initialise. */
+struct vm_points {
+	size_t n;
+	struct vm_point point[POINTS_MAX];
+};
+
+/**
+ * Add or remove.
+ * @return 0; -ENOSPC; -ENOENT nothing to remove; -EINVAL a range of 0 or over POINTS_WATCH_BYTES
+ *         bytes; -EEXIST
+ */
+int points_set(struct vm_points *ps, const struct proto_point *p, struct errmsg *e);
+
+bool points_has_break(const struct vm_points *ps, gva_t pc);
+bool points_has_watch(const struct vm_points *ps);
+/** Addresses of all breakpoints; returns how many. */
+size_t points_breaks(const struct vm_points *ps, gva_t addrs[POINTS_MAX]);
+
+#endif

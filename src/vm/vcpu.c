@@ -1,0 +1,575 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The vCPU thread: runs the guest in slices and carries out what the control thread asks for.
+ *
+ * A slice is CPU time consumed by this thread. A monotonic timer signals the thread when the
+ * slice could be over at the earliest; if the thread was robbed of the CPU meanwhile, the timer is
+ * armed again for the remainder. The signal's handler kicks the engine. A kick that comes when no
+ * instruction runs is lost, so the timer fires again every millisecond until it is disarmed.
+ *
+ * What ends a turn: the slice, a call from the control thread, a limit, or the guest itself.
+ */
+#include <errno.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/bug.h"
+#include "host/timer.h"
+#include "vm/jail.h"
+#include "vm/vm_internal.h"
+
+#define KICK_SIGNAL   SIGUSR1
+#define KICK_AGAIN_NS NS_PER_MS
+
+/* What the signal handler kicks; set while an engine runs on this thread. */
+static _Thread_local struct engine *volatile kick_target;
+
+/* How one run of the engine went on. */
+enum outcome {
+	OUTCOME_AGAIN, /* go on in this turn */
+	OUTCOME_TURN,  /* the turn is over; the guest can go on */
+	OUTCOME_STOP,  /* the vCPU stands: on_stop was told */
+};
+
+static void on_kick_signal(int signo)
+{
+	struct engine *eng = kick_target;
+
+	(void)signo;
+	if (eng) {
+		eng->ops->kick(eng);
+	}
+}
+
+void vm_set_standing(struct vm *vm, enum proto_vm_state state)
+{
+	if (vm->run_since_ns) {
+		vm->wall_ns += host_clock_monotonic_ns() - vm->run_since_ns;
+		vm->run_since_ns = 0;
+	}
+	atomic_store(&vm->state, state);
+}
+
+static enum outcome stop_with(struct vm *vm, struct proto_stopped *s, enum proto_vm_state state)
+{
+	vm_set_standing(vm, state);
+	s->state = state;
+	vm_usage_fill(vm, &s->usage);
+	vm->last_stop = *s;
+	vm->cb.on_stop(vm->cb.opaque, s);
+	return OUTCOME_STOP;
+}
+
+/* The engine broke: nothing about the guest can be told any more. */
+static enum outcome stop_broken(struct vm *vm, const struct errmsg *e)
+{
+	struct proto_stopped s;
+
+	vm_report_init(vm, &s, PROTO_STOP_ERROR, NULL);
+	snprintf(s.text, sizeof(s.text), "engine %s failed: %.300s", vm->eng->ops->name, e->text);
+	return stop_with(vm, &s, PROTO_VM_FAULTED);
+}
+
+static enum outcome stop_plain(struct vm *vm, enum proto_stop reason, enum proto_vm_state state,
+			       const char *text)
+{
+	struct cpu_state cs = { 0 };
+	struct proto_stopped s;
+	struct errmsg e = { 0 };
+
+	if (vm->eng->ops->get_state(vm->eng, &cs, &e) < 0) {
+		return stop_broken(vm, &e);
+	}
+	vm_report_init(vm, &s, reason, &cs);
+	snprintf(s.text, sizeof(s.text), "%s", text);
+	return stop_with(vm, &s, state);
+}
+
+static enum outcome stop_limit(struct vm *vm, enum proto_limit_kind kind)
+{
+	struct cpu_state cs = { 0 };
+	struct proto_stopped s;
+	struct errmsg e = { 0 };
+
+	if (vm->eng->ops->get_state(vm->eng, &cs, &e) < 0) {
+		return stop_broken(vm, &e);
+	}
+	vm_report_init(vm, &s, PROTO_STOP_LIMIT, &cs);
+	s.limit = kind;
+	switch (kind) {
+	case PROTO_LIMIT_CPU:
+		snprintf(s.text, sizeof(s.text), "the guest used up its CPU time of %.3f s",
+			 (double)vm->limits.cpu_ns / (double)NS_PER_S);
+		break;
+	case PROTO_LIMIT_INSNS:
+		snprintf(s.text, sizeof(s.text),
+			 "the guest reached its limit of %" PRIu64 " instructions",
+			 vm->limits.insns);
+		break;
+	default:
+		snprintf(s.text, sizeof(s.text), "the guest ran for its time limit of %.3f s",
+			 (double)vm->limits.wall_ns / (double)NS_PER_S);
+		break;
+	}
+	return stop_with(vm, &s, PROTO_VM_STOPPED);
+}
+
+static enum outcome stop_fault(struct vm *vm, const struct cpu_state *cs,
+			       const struct cpu_fault *f)
+{
+	struct proto_stopped s;
+
+	vm_report_init(vm, &s, PROTO_STOP_FAULT, cs);
+	vm_report_fault(vm, &s, cs, f);
+	return stop_with(vm, &s, PROTO_VM_FAULTED);
+}
+
+/* A device, plug-in, semihosting call or cell in RAM ended the run. */
+static enum outcome stop_machine(struct vm *vm)
+{
+	const struct machine_stop *why = machine_stop_info(vm->machine);
+	struct cpu_state cs = { 0 };
+	struct proto_stopped s;
+	struct errmsg e = { 0 };
+
+	if (vm->eng->ops->get_state(vm->eng, &cs, &e) < 0) {
+		return stop_broken(vm, &e);
+	}
+	if (why->kind == DEV_STOP_ERROR) {
+		vm_report_init(vm, &s, PROTO_STOP_ERROR, &cs);
+		snprintf(s.text, sizeof(s.text), "%s", why->why);
+		return stop_with(vm, &s, PROTO_VM_FAULTED);
+	}
+	vm_report_init(vm, &s, PROTO_STOP_EXIT, &cs);
+	s.code = why->code;
+	if (why->kind == DEV_STOP_RESET) {
+		snprintf(s.text, sizeof(s.text), "the guest asked for a reset");
+	} else {
+		snprintf(s.text, sizeof(s.text), "the guest exited with status %" PRIu64,
+			 why->code);
+	}
+	return stop_with(vm, &s, PROTO_VM_STOPPED);
+}
+
+static ns_t wall_used_ns(const struct vm *vm)
+{
+	return vm->wall_ns +
+	       (vm->run_since_ns ? host_clock_monotonic_ns() - vm->run_since_ns : 0);
+}
+
+/* The first limit that has been reached, if any. */
+static enum proto_limit_kind limit_reached(const struct vm *vm)
+{
+	if (vm->limits.cpu_ns && vm->cpu_ns >= vm->limits.cpu_ns) {
+		return PROTO_LIMIT_CPU;
+	}
+	if (vm->limits.insns && vm->insns >= vm->limits.insns) {
+		return PROTO_LIMIT_INSNS;
+	}
+	if (vm->limits.wall_ns && wall_used_ns(vm) >= vm->limits.wall_ns) {
+		return PROTO_LIMIT_WALL;
+	}
+	return PROTO_LIMIT_NONE;
+}
+
+/* Time until the slice or a time limit could be over. */
+static ns_t time_left_ns(const struct vm *vm)
+{
+	ns_t left = vm->cfg.slice_ns > vm->slice_used_ns ? vm->cfg.slice_ns - vm->slice_used_ns : 0;
+
+	if (vm->limits.cpu_ns && vm->limits.cpu_ns - vm->cpu_ns < left) {
+		left = vm->limits.cpu_ns - vm->cpu_ns;
+	}
+	if (vm->limits.wall_ns) {
+		ns_t used = wall_used_ns(vm);
+		ns_t wall_left = used < vm->limits.wall_ns ? vm->limits.wall_ns - used : 0;
+
+		left = wall_left < left ? wall_left : left;
+	}
+	return left;
+}
+
+static bool must_step(const struct vm *vm)
+{
+	return vm->fds.trace >= 0 || points_has_watch(&vm->points) ||
+	       (vm->points.n > 0 && !(vm->eng->caps & ENGINE_CAP_BREAKPOINTS));
+}
+
+/* How many instructions the next run may execute; 0 = no limit. */
+static uint64_t insn_budget(const struct vm *vm)
+{
+	uint64_t budget = vm->cfg.flags & PROTO_CFG_COUNT_INSNS ? UINT64_MAX / 2 : 0;
+
+	if (vm->limits.insns) {
+		budget = vm->limits.insns - vm->insns;
+	}
+	if (vm->goal == VM_GOAL_STEPS && (budget == 0 || vm->steps_left < budget)) {
+		budget = vm->steps_left;
+	}
+	return must_step(vm) ? 1 : budget;
+}
+
+/* Ask the machine about an exception, and act on its verdict. */
+static enum outcome handle_fault(struct vm *vm, struct vm_exit *x)
+{
+	struct cpu_state cs = { 0 };
+	struct errmsg e = { 0 };
+	enum machine_event event = x->kind == VM_EXIT_EXCEPTION ? MACHINE_EVENT_EXCEPTION :
+				   x->kind == VM_EXIT_SHUTDOWN	? MACHINE_EVENT_SHUTDOWN :
+								  MACHINE_EVENT_ACCESS;
+	enum machine_verdict verdict;
+
+	if (vm->eng->ops->get_state(vm->eng, &cs, &e) < 0) {
+		return stop_broken(vm, &e);
+	}
+	verdict = machine_exception(vm->machine, event, &cs, &x->fault);
+	if (verdict == MACHINE_FAULT) {
+		return stop_fault(vm, &cs, &x->fault);
+	}
+	if (vm->eng->ops->set_state(vm->eng, &cs, &e) < 0) {
+		return stop_broken(vm, &e);
+	}
+	switch (verdict) {
+	case MACHINE_STOPPED:
+		return stop_machine(vm);
+	case MACHINE_WAIT_INPUT:
+		vm->is_waiting_input = true;
+		return OUTCOME_TURN;
+	default:
+		return OUTCOME_AGAIN;
+	}
+}
+
+static enum outcome handle_halt(struct vm *vm)
+{
+	struct cpu_state cs = { 0 };
+	struct errmsg e = { 0 };
+	struct cpu_fault f;
+
+	if (vm->eng->ops->get_state(vm->eng, &cs, &e) < 0) {
+		return stop_broken(vm, &e);
+	}
+	if (machine_halt_is_exception(vm->machine, &cs, &f)) {
+		if (vm->eng->ops->set_state(vm->eng, &cs, &e) < 0) {
+			return stop_broken(vm, &e);
+		}
+		return stop_fault(vm, &cs, &f);
+	}
+	return stop_plain(vm, PROTO_STOP_HALT, PROTO_VM_STOPPED, "the guest halted");
+}
+
+static enum outcome handle_exit(struct vm *vm, struct vm_exit *x)
+{
+	switch (x->kind) {
+	case VM_EXIT_KICKED:
+		return OUTCOME_AGAIN; /* the caller looks at clock and calls */
+	case VM_EXIT_INSN_LIMIT:
+		return OUTCOME_AGAIN;
+	case VM_EXIT_HALT:
+		return handle_halt(vm);
+	case VM_EXIT_EXCEPTION:
+	case VM_EXIT_FAULT:
+	case VM_EXIT_SHUTDOWN:
+		return handle_fault(vm, x);
+	case VM_EXIT_BUS_STOP:
+		/* Without a reason the console is full: check_turn() sees to it. */
+		return machine_stop_info(vm->machine)->is_stopped ? stop_machine(vm) :
+								    OUTCOME_AGAIN;
+	case VM_EXIT_BREAKPOINT:
+		return stop_plain(vm, PROTO_STOP_BREAKPOINT, PROTO_VM_PAUSED, "breakpoint");
+	default:
+		return stop_plain(vm, PROTO_STOP_ERROR, PROTO_VM_FAULTED, x->detail);
+	}
+}
+
+/* Look at the watched bytes after a step. */
+static enum outcome check_watches(struct vm *vm, const struct cpu_state *cs)
+{
+	for (size_t i = 0; i < vm->points.n; i++) {
+		struct vm_point *p = &vm->points.point[i];
+		struct proto_mem where = { .gva = p->p.gva, .bytes = (uint32_t)p->p.bytes };
+		uint8_t now[POINTS_WATCH_BYTES] = { 0 };
+		struct proto_stopped s;
+
+		if (p->p.kind == PROTO_POINT_BREAK ||
+		    vm_read_mem(vm, &where, now, NULL) < (int)p->p.bytes ||
+		    memcmp(now, p->seen, p->p.bytes) == 0) {
+			continue;
+		}
+		memcpy(p->seen, now, sizeof(now));
+		vm_report_init(vm, &s, PROTO_STOP_WATCHPOINT, cs);
+		s.address = p->p.gva;
+		s.point = p->p.kind;
+		snprintf(s.text, sizeof(s.text), "the bytes at 0x%" PRIx64 " changed", p->p.gva);
+		return stop_with(vm, &s, PROTO_VM_PAUSED);
+	}
+	return OUTCOME_AGAIN;
+}
+
+/* Single steps for traces and points: what comes before and after one instruction. */
+static enum outcome run_stepwise(struct vm *vm, struct vm_exit *x, struct errmsg *e, int *ret_r)
+{
+	struct cpu_state before = { 0 };
+	struct cpu_state after = { 0 };
+	enum outcome out;
+
+	*ret_r = vm->eng->ops->get_state(vm->eng, &before, e);
+	if (*ret_r == 0) {
+		*ret_r = vm->eng->ops->run(vm->eng, 1, x, e);
+	}
+	if (*ret_r < 0) {
+		return OUTCOME_STOP;
+	}
+	if (x->insns == 0) {
+		return OUTCOME_AGAIN;
+	}
+	*ret_r = vm->eng->ops->get_state(vm->eng, &after, e);
+	if (*ret_r < 0) {
+		return OUTCOME_STOP;
+	}
+	if (vm->fds.trace >= 0) {
+		*ret_r = vm_trace_step(vm, &before, &after);
+		if (*ret_r < 0) {
+			errmsg_set(e, *ret_r, "the trace can't be written");
+			return OUTCOME_STOP;
+		}
+	}
+	if (x->kind != VM_EXIT_INSN_LIMIT) {
+		return OUTCOME_AGAIN;
+	}
+	out = check_watches(vm, &after);
+	if (out == OUTCOME_AGAIN && vm->goal == VM_GOAL_RUN &&
+	    points_has_break(&vm->points, vm->arch->get_pc(&after))) {
+		return stop_plain(vm, PROTO_STOP_BREAKPOINT, PROTO_VM_PAUSED, "breakpoint");
+	}
+	return out;
+}
+
+/* One run of the engine with its accounting. */
+static enum outcome run_once(struct vm *vm)
+{
+	ns_t cpu_before_ns = host_clock_thread_cpu_ns();
+	uint64_t budget = insn_budget(vm);
+	struct vm_exit x = { 0 };
+	struct errmsg e = { 0 };
+	enum outcome out = OUTCOME_AGAIN;
+	ns_t used_ns;
+	int r;
+
+	kick_target = vm->eng;
+	if (must_step(vm)) {
+		out = run_stepwise(vm, &x, &e, &r);
+	} else {
+		r = vm->eng->ops->run(vm->eng, budget, &x, &e);
+	}
+	kick_target = NULL;
+	if (r < 0) {
+		return stop_broken(vm, &e);
+	}
+	used_ns = host_clock_thread_cpu_ns() - cpu_before_ns;
+	vm->cpu_ns += used_ns;
+	vm->slice_used_ns += used_ns;
+	vm->insns += x.insns;
+	if (budget == 0 || !(vm->eng->caps & ENGINE_CAP_INSN_COUNT)) {
+		vm->are_insns_exact = false;
+	}
+	if (vm->goal == VM_GOAL_STEPS) {
+		vm->steps_left -= x.insns < vm->steps_left ? x.insns : vm->steps_left;
+	}
+	return out == OUTCOME_AGAIN ? handle_exit(vm, &x) : out;
+}
+
+static enum outcome end_slice(struct vm *vm)
+{
+	vm->slices++;
+	vm->slice_used_ns = 0;
+	machine_poll(vm->machine);
+	if (machine_stop_info(vm->machine)->is_stopped) {
+		return stop_machine(vm);
+	}
+	if (vm->goal == VM_GOAL_SLICE) {
+		return stop_plain(vm, PROTO_STOP_SLICE, PROTO_VM_PAUSED, "slice done");
+	}
+	return OUTCOME_TURN;
+}
+
+/* Whether the turn must end, after a run that the guest survived. */
+static enum outcome check_turn(struct vm *vm)
+{
+	enum proto_limit_kind limit = limit_reached(vm);
+
+	if (limit != PROTO_LIMIT_NONE) {
+		return stop_limit(vm, limit);
+	}
+	if (vm->goal == VM_GOAL_STEPS && vm->steps_left == 0) {
+		return stop_plain(vm, PROTO_STOP_STEPPED, PROTO_VM_PAUSED, "stepped");
+	}
+	if (vm->slice_used_ns >= vm->cfg.slice_ns) {
+		return end_slice(vm);
+	}
+	return atomic_load(&vm->is_call_pending) || console_is_choked(&vm->console) ?
+		       OUTCOME_TURN :
+		       OUTCOME_AGAIN;
+}
+
+/* Run the guest until the slice is over, a call waits, or it stops. */
+static void run_turn(struct vm *vm)
+{
+	enum outcome out = check_turn(vm);
+
+	while (out == OUTCOME_AGAIN) {
+		host_timer_arm(&vm->timer, time_left_ns(vm), KICK_AGAIN_NS);
+		out = run_once(vm);
+		if (out == OUTCOME_AGAIN) {
+			out = check_turn(vm);
+		}
+	}
+	host_timer_disarm(&vm->timer);
+	if (console_has_output(&vm->console)) {
+		vm->cb.on_output(vm->cb.opaque);
+	}
+}
+
+/* Whether a running vCPU has to stand still for the console. */
+static bool is_blocked(struct vm *vm)
+{
+	if (vm->is_waiting_input && console_is_input_ready(&vm->console)) {
+		vm->is_waiting_input = false;
+	}
+	return vm->is_waiting_input || console_is_choked(&vm->console);
+}
+
+/* Wait for a call, input or room; at most until the wall limit. Lock held. */
+static void wait_locked(struct vm *vm)
+{
+	struct timespec until;
+	ns_t at_ns;
+
+	if (atomic_load(&vm->state) != PROTO_VM_RUNNING || vm->limits.wall_ns == 0) {
+		pthread_cond_wait(&vm->wake, &vm->lock);
+		return;
+	}
+	at_ns = host_clock_monotonic_ns() + vm->limits.wall_ns - vm->wall_ns;
+	if (vm->run_since_ns) {
+		at_ns = vm->run_since_ns + vm->limits.wall_ns - vm->wall_ns;
+	}
+	until = (struct timespec){ .tv_sec = (time_t)(at_ns / NS_PER_S),
+				   .tv_nsec = (long)(at_ns % NS_PER_S) };
+	pthread_cond_timedwait(&vm->wake, &vm->lock, &until);
+}
+
+/* Lock held; released while the call runs. */
+static void serve_call_locked(struct vm *vm)
+{
+	struct vm_call *call = vm->call;
+
+	pthread_mutex_unlock(&vm->lock);
+	call->result = call->fn(vm, call->arg, call->e);
+	pthread_mutex_lock(&vm->lock);
+	vm->call = NULL;
+	atomic_store(&vm->is_call_pending, false);
+	call->is_done = true;
+	pthread_cond_signal(&vm->done);
+}
+
+static void *vcpu_main(void *arg)
+{
+	struct vm *vm = arg;
+
+	pthread_mutex_lock(&vm->lock);
+	while (!vm->is_quitting) {
+		bool is_running = atomic_load(&vm->state) == PROTO_VM_RUNNING;
+
+		if (vm->call) {
+			serve_call_locked(vm);
+		} else if (is_running &&
+			   (!is_blocked(vm) || limit_reached(vm) != PROTO_LIMIT_NONE)) {
+			pthread_mutex_unlock(&vm->lock);
+			run_turn(vm);
+			pthread_mutex_lock(&vm->lock);
+		} else {
+			wait_locked(vm);
+		}
+	}
+	pthread_mutex_unlock(&vm->lock);
+	return NULL;
+}
+
+/* What the thread needs from itself before it may run guests. */
+struct thread_start {
+	struct vm *vm;
+	struct errmsg *e;
+	int result;
+	bool is_done;
+};
+
+static void *vcpu_thread(void *arg)
+{
+	struct thread_start *start = arg;
+	struct vm *vm = start->vm;
+	int r;
+
+	r = jail_thread_enter(start->e);
+	if (r == 0) {
+		r = host_timer_init(&vm->timer, KICK_SIGNAL, start->e);
+	}
+	pthread_mutex_lock(&vm->lock);
+	start->result = r;
+	start->is_done = true; /* start is gone after this unlock */
+	pthread_cond_signal(&vm->done);
+	pthread_mutex_unlock(&vm->lock);
+	return r < 0 ? NULL : vcpu_main(vm);
+}
+
+int vm_thread_start(struct vm *vm, struct errmsg *e)
+{
+	struct sigaction sa = { .sa_handler = on_kick_signal };
+	struct thread_start start = { .vm = vm, .e = e };
+	int r;
+
+	sigaction(KICK_SIGNAL, &sa, NULL);
+	r = pthread_create(&vm->thread, NULL, vcpu_thread, &start);
+	if (r != 0) {
+		return errmsg_set(e, -r, "no thread for the vCPU: %s", strerror(r));
+	}
+	vm->has_thread = true;
+	pthread_mutex_lock(&vm->lock);
+	while (!start.is_done) {
+		pthread_cond_wait(&vm->done, &vm->lock);
+	}
+	pthread_mutex_unlock(&vm->lock);
+	return start.result;
+}
+
+int vm_call_vcpu(struct vm *vm, int (*fn)(struct vm *, void *, struct errmsg *), void *arg,
+		 struct errmsg *e)
+{
+	struct vm_call call = { .fn = fn, .arg = arg, .e = e };
+
+	if (!vm->has_thread) {
+		return fn(vm, arg, e);
+	}
+	pthread_mutex_lock(&vm->lock);
+	BUG_ON(vm->call);
+	vm->call = &call;
+	atomic_store(&vm->is_call_pending, true);
+	pthread_cond_signal(&vm->wake);
+	while (!call.is_done) {
+		struct timespec until;
+
+		/* A kick between two runs is lost: kick again until the call is served. */
+		pthread_kill(vm->thread, KICK_SIGNAL);
+		clock_gettime(CLOCK_MONOTONIC, &until);
+		until.tv_nsec += (long)KICK_AGAIN_NS;
+		if (until.tv_nsec >= (long)NS_PER_S) {
+			until.tv_sec++;
+			until.tv_nsec -= (long)NS_PER_S;
+		}
+		pthread_cond_timedwait(&vm->done, &vm->lock, &until);
+	}
+	pthread_mutex_unlock(&vm->lock);
+	return call.result;
+}

@@ -1,0 +1,534 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Making a VM, and the operations of the VM interface; see vm.h. */
+#include "vm/vm.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "vm/build.h"
+#include "vm/vm_internal.h"
+
+#define IS_ENDED(state) ((state) == PROTO_VM_STOPPED || (state) == PROTO_VM_FAULTED)
+
+static void locks_init(struct vm *vm)
+{
+	pthread_condattr_t attr;
+
+	pthread_mutex_init(&vm->lock, NULL);
+	pthread_condattr_init(&attr);
+	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+	pthread_cond_init(&vm->wake, &attr);
+	pthread_cond_init(&vm->done, &attr);
+	pthread_condattr_destroy(&attr);
+}
+
+int vm_new(const struct proto_config *cfg, const struct vm_fds *fds,
+	   const struct vm_callbacks *callbacks, struct vm **ret, struct proto_ready *ret_ready,
+	   struct errmsg *e)
+{
+	struct vm *vm = calloc(1, sizeof(*vm));
+	int r;
+
+	if (!vm) {
+		return errmsg_set(e, -ENOMEM, "out of memory");
+	}
+	vm->cfg = *cfg;
+	vm->fds = *fds;
+	vm->cb = *callbacks;
+	vm->limits = cfg->limits;
+	vm->are_insns_exact = true;
+	vm->made_at_ns = host_clock_monotonic_ns();
+	locks_init(vm);
+	r = console_init(&vm->console);
+	if (r == 0) {
+		r = vm_build(vm, ret_ready, e);
+	}
+	if (r < 0) {
+		vm_free(vm);
+		return r;
+	}
+	atomic_store(&vm->state, PROTO_VM_READY);
+	*ret = vm;
+	return 0;
+}
+
+static int do_quit(struct vm *vm, void *arg, struct errmsg *e)
+{
+	(void)arg;
+	(void)e;
+	vm->is_quitting = true; /* read by the same thread after this call */
+	return 0;
+}
+
+void vm_free(struct vm *vm)
+{
+	if (!vm) {
+		return;
+	}
+	if (vm->has_thread) {
+		vm_call_vcpu(vm, do_quit, NULL, NULL);
+		pthread_join(vm->thread, NULL);
+	}
+	host_timer_done(&vm->timer);
+	if (vm->eng) {
+		vm->eng->ops->destroy(vm->eng);
+	}
+	machine_free(vm->machine);
+	vm_memory_done(&vm->memory);
+	console_done(&vm->console);
+	pthread_cond_destroy(&vm->wake);
+	pthread_cond_destroy(&vm->done);
+	pthread_mutex_destroy(&vm->lock);
+	free(vm);
+}
+
+/* The same refusal for every operation, state and architecture. */
+static int refuse(struct vm *vm, const char *operation, const char *needed, struct errmsg *e)
+{
+	return errmsg_set(e, -EBUSY, "%s needs a VM that is %s; this one is %s", operation, needed,
+			  proto_vm_state_name(atomic_load(&vm->state)));
+}
+
+/* Hand all breakpoints to the engine; when it has too few, step from here on. */
+static void points_apply(struct vm *vm)
+{
+	gva_t addrs[POINTS_MAX];
+
+	if (vm->eng->ops->set_breakpoints(vm->eng, addrs, points_breaks(&vm->points, addrs)) < 0) {
+		vm->eng->ops->set_breakpoints(vm->eng, NULL, 0);
+		vm->eng->caps &= ~ENGINE_CAP_BREAKPOINTS;
+	}
+}
+
+/*
+ * Set the vCPU going. Breakpoints are in the engine, where it has them, only while a guest runs
+ * freely; one at the current pc must not stop it before it has moved.
+ */
+static int set_going(struct vm *vm, enum vm_goal goal, struct errmsg *e)
+{
+	struct cpu_state cs = { 0 };
+	struct vm_exit x = { 0 };
+	int r;
+
+	if (vm->eng->caps & ENGINE_CAP_BREAKPOINTS) {
+		r = vm->eng->ops->set_breakpoints(vm->eng, NULL, 0);
+		if (r == 0) {
+			r = vm->eng->ops->get_state(vm->eng, &cs, e);
+		}
+		if (r == 0 && goal == VM_GOAL_RUN &&
+		    points_has_break(&vm->points, vm->arch->get_pc(&cs))) {
+			r = vm->eng->ops->run(vm->eng, 1, &x, e);
+			vm->insns += x.insns;
+		}
+		if (r < 0) {
+			return r;
+		}
+		if (goal != VM_GOAL_STEPS) {
+			points_apply(vm);
+		}
+	}
+	vm->goal = goal;
+	vm->run_since_ns = host_clock_monotonic_ns();
+	atomic_store(&vm->state, PROTO_VM_RUNNING);
+	return 0;
+}
+
+static int do_start(struct vm *vm, void *arg, struct errmsg *e)
+{
+	(void)arg;
+	if (atomic_load(&vm->state) != PROTO_VM_READY) {
+		return refuse(vm, "start", "ready", e);
+	}
+	return set_going(vm, VM_GOAL_RUN, e);
+}
+
+int vm_start(struct vm *vm, struct errmsg *e)
+{
+	return vm_call_vcpu(vm, do_start, NULL, e);
+}
+
+/* The vCPU stands between two instructions: it carries out this very call. */
+static int report_standing(struct vm *vm, enum proto_stop reason, enum proto_vm_state state,
+			   const char *text, struct errmsg *e)
+{
+	struct cpu_state cs = { 0 };
+	struct proto_stopped s;
+	int r;
+
+	r = vm->eng->ops->get_state(vm->eng, &cs, e);
+	if (r < 0) {
+		return r;
+	}
+	vm_set_standing(vm, state);
+	vm_report_init(vm, &s, reason, &cs);
+	snprintf(s.text, sizeof(s.text), "%s", text);
+	s.state = state;
+	vm_usage_fill(vm, &s.usage);
+	vm->last_stop = s;
+	vm->cb.on_stop(vm->cb.opaque, &s);
+	return 0;
+}
+
+static int do_pause(struct vm *vm, void *arg, struct errmsg *e)
+{
+	enum proto_vm_state state = atomic_load(&vm->state);
+
+	(void)arg;
+	if (state == PROTO_VM_READY) {
+		atomic_store(&vm->state, PROTO_VM_PAUSED);
+		return 0;
+	}
+	if (state != PROTO_VM_RUNNING) {
+		return refuse(vm, "pause", "ready or running", e);
+	}
+	return report_standing(vm, PROTO_STOP_PAUSED, PROTO_VM_PAUSED, "paused", e);
+}
+
+int vm_pause(struct vm *vm, struct errmsg *e)
+{
+	return vm_call_vcpu(vm, do_pause, NULL, e);
+}
+
+static int do_resume(struct vm *vm, void *arg, struct errmsg *e)
+{
+	(void)arg;
+	if (atomic_load(&vm->state) != PROTO_VM_PAUSED) {
+		return refuse(vm, "resume", "paused", e);
+	}
+	return set_going(vm, VM_GOAL_RUN, e);
+}
+
+int vm_resume(struct vm *vm, struct errmsg *e)
+{
+	return vm_call_vcpu(vm, do_resume, NULL, e);
+}
+
+static int do_stop(struct vm *vm, void *arg, struct errmsg *e)
+{
+	(void)arg;
+	if (IS_ENDED(atomic_load(&vm->state))) {
+		return refuse(vm, "stop", "ready, running or paused", e);
+	}
+	/* Board bare has no way to ask the guest: it ends here. */
+	return report_standing(vm, PROTO_STOP_REQUESTED, PROTO_VM_STOPPED,
+			       "the guest was stopped on request", e);
+}
+
+int vm_stop(struct vm *vm, struct errmsg *e)
+{
+	return vm_call_vcpu(vm, do_stop, NULL, e);
+}
+
+static bool is_standing(const struct vm *vm)
+{
+	enum proto_vm_state state = atomic_load(&vm->state);
+
+	return state == PROTO_VM_READY || state == PROTO_VM_PAUSED;
+}
+
+static int do_steps(struct vm *vm, void *arg, struct errmsg *e)
+{
+	uint64_t n = *(const uint64_t *)arg;
+
+	if (!is_standing(vm)) {
+		return refuse(vm, "run_one_instruction", "ready or paused", e);
+	}
+	if (!(vm->eng->caps & ENGINE_CAP_STEP)) {
+		return errmsg_set(e, -ENOTSUP, "engine %s can't step here", vm->eng->ops->name);
+	}
+	if (n == 0) {
+		return errmsg_set(e, -EINVAL, "at least one instruction must be run");
+	}
+	vm->steps_left = n;
+	return set_going(vm, VM_GOAL_STEPS, e);
+}
+
+int vm_run_instructions(struct vm *vm, uint64_t n, struct errmsg *e)
+{
+	return vm_call_vcpu(vm, do_steps, &n, e);
+}
+
+static int do_slice(struct vm *vm, void *arg, struct errmsg *e)
+{
+	(void)arg;
+	if (!is_standing(vm)) {
+		return refuse(vm, "run_one_slice", "ready or paused", e);
+	}
+	vm->slice_used_ns = 0;
+	return set_going(vm, VM_GOAL_SLICE, e);
+}
+
+int vm_run_one_slice(struct vm *vm, struct errmsg *e)
+{
+	return vm_call_vcpu(vm, do_slice, NULL, e);
+}
+
+static int do_save(struct vm *vm, void *arg, struct errmsg *e)
+{
+	if (atomic_load(&vm->state) == PROTO_VM_RUNNING) {
+		return refuse(vm, "save_context", "not running", e);
+	}
+	return vm_context_save(vm, *(const int *)arg, e);
+}
+
+int vm_save_context(struct vm *vm, int fd, struct errmsg *e)
+{
+	return vm_call_vcpu(vm, do_save, &fd, e);
+}
+
+static int do_load(struct vm *vm, void *arg, struct errmsg *e)
+{
+	int r;
+
+	if (atomic_load(&vm->state) == PROTO_VM_RUNNING) {
+		return refuse(vm, "load_context", "not running", e);
+	}
+	r = vm_context_load(vm, *(const int *)arg, e);
+	if (r == 0) {
+		atomic_store(&vm->state, PROTO_VM_PAUSED);
+	}
+	return r;
+}
+
+int vm_load_context(struct vm *vm, int fd, struct errmsg *e)
+{
+	return vm_call_vcpu(vm, do_load, &fd, e);
+}
+
+static int do_usage(struct vm *vm, void *arg, struct errmsg *e)
+{
+	(void)e;
+	vm_usage_fill(vm, arg);
+	return 0;
+}
+
+int vm_get_usage(struct vm *vm, struct proto_usage *ret, struct errmsg *e)
+{
+	return vm_call_vcpu(vm, do_usage, ret, e);
+}
+
+static int do_limits(struct vm *vm, void *arg, struct errmsg *e)
+{
+	const struct proto_limits *limits = arg;
+
+	if (limits->insns && !(vm->eng->caps & ENGINE_CAP_INSN_COUNT)) {
+		return errmsg_set(e, -ENOTSUP, "engine %s can't count instructions here",
+				  vm->eng->ops->name);
+	}
+	if (limits->mem_bytes && limits->mem_bytes != vm->cfg.limits.mem_bytes) {
+		return errmsg_set(e, -EINVAL, "guest RAM is fixed when the VM is created");
+	}
+	vm->limits = *limits;
+	return 0;
+}
+
+int vm_set_limits(struct vm *vm, const struct proto_limits *limits, struct errmsg *e)
+{
+	struct proto_limits copy = *limits;
+
+	return vm_call_vcpu(vm, do_limits, &copy, e);
+}
+
+enum proto_vm_state vm_state(struct vm *vm)
+{
+	return atomic_load(&vm->state);
+}
+
+const struct cpu_arch *vm_arch(const struct vm *vm)
+{
+	return vm->arch;
+}
+
+static int do_get_regs(struct vm *vm, void *arg, struct errmsg *e)
+{
+	return vm->eng->ops->get_state(vm->eng, arg, e);
+}
+
+int vm_get_regs(struct vm *vm, uint8_t *buf, size_t max, struct errmsg *e)
+{
+	struct cpu_state cs = { 0 };
+	int r;
+
+	r = vm_call_vcpu(vm, do_get_regs, &cs, e);
+	return r < 0 ? r : (int)vm_regs_pack(vm->arch, &cs, buf, max);
+}
+
+static int do_set_reg(struct vm *vm, void *arg, struct errmsg *e)
+{
+	const struct proto_set_reg *s = arg;
+	struct cpu_state cs = { 0 };
+	const struct cpu_reg *reg;
+	int r;
+
+	if (atomic_load(&vm->state) == PROTO_VM_RUNNING) {
+		return refuse(vm, "setting a register", "not running", e);
+	}
+	if (s->idx >= vm->arch->n_regs || s->bytes != vm->arch->regs[s->idx].bytes) {
+		return errmsg_set(e, -EINVAL, "no register %u of %u bytes", s->idx, s->bytes);
+	}
+	reg = &vm->arch->regs[s->idx];
+	r = vm->eng->ops->get_state(vm->eng, &cs, e);
+	if (r < 0) {
+		return r;
+	}
+	memcpy(cs.bytes + reg->offset, s->value, reg->bytes);
+	return vm->eng->ops->set_state(vm->eng, &cs, e);
+}
+
+int vm_set_reg(struct vm *vm, const struct proto_set_reg *s, struct errmsg *e)
+{
+	struct proto_set_reg copy = *s;
+
+	return vm_call_vcpu(vm, do_set_reg, &copy, e);
+}
+
+/* A request for guest memory, with the bytes that go with it. */
+struct mem_request {
+	const struct proto_mem *where;
+	uint8_t *read_to;
+	const uint8_t *write_from;
+};
+
+/* Length of the longest run from gva that stays in one page; its physical address. */
+static size_t translate(struct vm *vm, const struct cpu_state *cs, const struct proto_mem *where,
+			size_t done, gpa_t *ret_gpa)
+{
+	gva_t gva = where->gva + done;
+	size_t in_page = (size_t)(PAGE_BYTES - gva % PAGE_BYTES);
+	size_t left = where->bytes - done;
+
+	if (where->is_physical) {
+		*ret_gpa = gva;
+	} else if (!vm->arch->page_walk(cs, vm->memory.map, gva, 0, ret_gpa, NULL)) {
+		return 0;
+	}
+	return in_page < left ? in_page : left;
+}
+
+static int do_mem(struct vm *vm, void *arg, struct errmsg *e)
+{
+	const struct mem_request *q = arg;
+	struct cpu_state cs = { 0 };
+	size_t done = 0;
+	int r;
+
+	r = vm->eng->ops->get_state(vm->eng, &cs, e);
+	if (r < 0) {
+		return r;
+	}
+	while (done < q->where->bytes) {
+		gpa_t gpa = 0;
+		size_t n = translate(vm, &cs, q->where, done, &gpa);
+		size_t moved = 0;
+
+		if (n > 0 && q->read_to) {
+			moved = mem_peek(vm->memory.map, gpa, q->read_to + done, n);
+		} else if (n > 0) {
+			moved = vm_memory_poke(&vm->memory, gpa, q->write_from + done, n);
+			if (vm->eng->ops->code_changed) {
+				vm->eng->ops->code_changed(vm->eng, gpa, moved);
+			}
+		}
+		done += moved;
+		if (n == 0 || moved < n) {
+			break;
+		}
+	}
+	return (int)done;
+}
+
+int vm_read_mem(struct vm *vm, const struct proto_mem *m, uint8_t *buf, struct errmsg *e)
+{
+	struct mem_request q = { .where = m, .read_to = buf };
+
+	return vm_call_vcpu(vm, do_mem, &q, e);
+}
+
+int vm_write_mem(struct vm *vm, const struct proto_mem *m, const uint8_t *bytes, struct errmsg *e)
+{
+	struct mem_request q = { .where = m, .write_from = bytes };
+
+	if (atomic_load(&vm->state) == PROTO_VM_RUNNING) {
+		return refuse(vm, "writing memory", "not running", e);
+	}
+	return vm_call_vcpu(vm, do_mem, &q, e);
+}
+
+static int do_point(struct vm *vm, void *arg, struct errmsg *e)
+{
+	const struct proto_point *p = arg;
+	int r;
+
+	if (p->is_add && p->kind > PROTO_POINT_WATCH_WRITE) {
+		return errmsg_set(e, -ENOTSUP,
+				  "only writes can be watched; use a write watchpoint");
+	}
+	if (p->is_add && !(vm->eng->caps & ENGINE_CAP_STEP)) {
+		return errmsg_set(e, -ENOTSUP, "engine %s can't stop at addresses here",
+				  vm->eng->ops->name);
+	}
+	r = points_set(&vm->points, p, e);
+	if (r < 0) {
+		return r;
+	}
+	if (p->is_add && p->kind == PROTO_POINT_WATCH_WRITE) {
+		struct vm_point *added = &vm->points.point[vm->points.n - 1];
+		struct proto_mem where = { .gva = p->gva, .bytes = (uint32_t)p->bytes };
+		struct mem_request q = { .where = &where, .read_to = added->seen };
+
+		r = do_mem(vm, &q, e);
+		if (r < (int)p->bytes) {
+			vm->points.n--;
+			return errmsg_set(e, -EFAULT, "0x%" PRIx64 " is not memory", p->gva);
+		}
+	}
+	return 0; /* an engine with breakpoints gets them when the vCPU is set going */
+}
+
+int vm_set_point(struct vm *vm, const struct proto_point *p, struct errmsg *e)
+{
+	struct proto_point copy = *p;
+
+	return vm_call_vcpu(vm, do_point, &copy, e);
+}
+
+/* Input or room for output: a vCPU that waits for it looks again. */
+static void wake_vcpu(struct vm *vm)
+{
+	pthread_mutex_lock(&vm->lock);
+	pthread_cond_signal(&vm->wake);
+	pthread_mutex_unlock(&vm->lock);
+}
+
+size_t vm_console_take(struct vm *vm, uint8_t *buf, size_t max)
+{
+	bool was_choked = console_is_choked(&vm->console);
+	size_t n = console_take(&vm->console, buf, max);
+
+	if (was_choked && n) {
+		wake_vcpu(vm);
+	}
+	return n;
+}
+
+size_t vm_console_give(struct vm *vm, const uint8_t *buf, size_t n)
+{
+	size_t done = console_give(&vm->console, buf, n);
+
+	wake_vcpu(vm);
+	return done;
+}
+
+void vm_console_eof(struct vm *vm)
+{
+	console_set_eof(&vm->console);
+	wake_vcpu(vm);
+}
+
+bool vm_console_has_room(struct vm *vm)
+{
+	return console_has_room(&vm->console);
+}

@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The VM interface: one VM, the same operations whatever its architecture or engine
+ * (docs/design.md, section 3). Written once, above the engines.
+ *
+ *   created -> ready <-> running          ready, running -> paused -> running
+ *                          |
+ *                          +-> stopped | faulted          (the end; registers stay readable)
+ *
+ * Two threads: the vCPU thread owns engine, machine, memory and state; the control thread calls
+ * the functions below, each of which is carried out by the vCPU thread between two instructions.
+ * An operation that the state does not allow is refused with -EBUSY and a sentence that names
+ * both states, the same for every architecture. What happened to the guest is reported through
+ * the on_stop callback.
+ */
+#ifndef PINFOLD_VM_VM_H
+#define PINFOLD_VM_VM_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/errmsg.h"
+#include "cpu/cpu.h"
+#include "engine/engine.h"
+#include "proto/proto.h"
+
+struct vm;
+
+/** Descriptors that came with the configuration; -1 if absent. Borrowed until vm_free(). */
+struct vm_fds {
+	int image;
+	int kvm;
+	int trace;
+	int plugin;
+	int context;
+};
+
+/** How the VM talks to whoever drives it. */
+struct vm_callbacks {
+	void *opaque;
+	/** The vCPU stands. On the vCPU thread; must not call back into the VM. */
+	void (*on_stop)(void *opaque, const struct proto_stopped *s);
+	/** Console output waits to be taken. On the vCPU thread. */
+	void (*on_output)(void *opaque);
+};
+
+/**
+ * Make a VM from a configuration: load the image, choose the engine, set up the board. No guest
+ * instruction runs. State afterwards: ready.
+ * @param cfg checked by proto_check(); copied
+ * @param ret_ready what to tell the controller; its jail field is left alone
+ */
+int vm_new(const struct proto_config *cfg, const struct vm_fds *fds,
+	   const struct vm_callbacks *callbacks, struct vm **ret, struct proto_ready *ret_ready,
+	   struct errmsg *e);
+
+/** Ends the vCPU thread at the next instruction and frees all. Accepts NULL. */
+void vm_free(struct vm *vm);
+
+/** Start the vCPU thread; call once, before the jail closes. */
+int vm_thread_start(struct vm *vm, struct errmsg *e);
+
+/* Life cycle. */
+int vm_start(struct vm *vm, struct errmsg *e);
+int vm_pause(struct vm *vm, struct errmsg *e);
+int vm_resume(struct vm *vm, struct errmsg *e);
+int vm_stop(struct vm *vm, struct errmsg *e);
+
+/* Execution, while the vCPU stands; the end is reported by on_stop. */
+int vm_run_instructions(struct vm *vm, uint64_t n, struct errmsg *e);
+int vm_run_one_slice(struct vm *vm, struct errmsg *e);
+
+/* Context. */
+int vm_save_context(struct vm *vm, int fd, struct errmsg *e);
+int vm_load_context(struct vm *vm, int fd, struct errmsg *e);
+
+/* Resources. */
+int vm_get_usage(struct vm *vm, struct proto_usage *ret, struct errmsg *e);
+int vm_set_limits(struct vm *vm, const struct proto_limits *limits, struct errmsg *e);
+
+/* Inspection. Registers and memory may be read in any state; writing needs a standing vCPU. */
+enum proto_vm_state vm_state(struct vm *vm);
+const struct cpu_arch *vm_arch(const struct vm *vm);
+/** @param buf receives all registers' values in table order; @return bytes, or negative errno */
+int vm_get_regs(struct vm *vm, uint8_t *buf, size_t max, struct errmsg *e);
+int vm_set_reg(struct vm *vm, const struct proto_set_reg *s, struct errmsg *e);
+/** @return bytes read (0..m->bytes), or negative errno */
+int vm_read_mem(struct vm *vm, const struct proto_mem *m, uint8_t *buf, struct errmsg *e);
+int vm_write_mem(struct vm *vm, const struct proto_mem *m, const uint8_t *bytes, struct errmsg *e);
+int vm_set_point(struct vm *vm, const struct proto_point *p, struct errmsg *e);
+
+/* Console: the control thread moves bytes. */
+/** @return bytes taken from the output queue */
+size_t vm_console_take(struct vm *vm, uint8_t *buf, size_t max);
+/** @return bytes accepted into the input queue; 0 when it is full */
+size_t vm_console_give(struct vm *vm, const uint8_t *buf, size_t n);
+/** No more input will come. */
+void vm_console_eof(struct vm *vm);
+/** Whether vm_console_give() would take a byte. */
+bool vm_console_has_room(struct vm *vm);
+
+#endif

@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What the files of room vm share: one VM, seen from inside its process. */
+#ifndef PINFOLD_VM_VM_INTERNAL_H
+#define PINFOLD_VM_VM_INTERNAL_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "engine/engine.h"
+#include "host/timer.h"
+#include "machine/machine.h"
+#include "mem/mem.h"
+#include "proto/proto.h"
+#include "vm/console.h"
+#include "vm/memory.h"
+#include "vm/points.h"
+#include "vm/vm.h"
+
+/** What the vCPU is to do while the state is running. */
+enum vm_goal {
+	VM_GOAL_RUN,   /* until something ends it */
+	VM_GOAL_STEPS, /* steps_left instructions */
+	VM_GOAL_SLICE, /* one slice */
+};
+
+/** A function that the control thread wants carried out by the vCPU thread. */
+struct vm_call {
+	int (*fn)(struct vm *vm, void *arg, struct errmsg *e);
+	void *arg;
+	struct errmsg *e;
+	int result;
+	bool is_done;
+};
+
+struct vm {
+	struct proto_config cfg;
+	struct vm_fds fds;
+	struct vm_callbacks cb;
+
+	/* Owned by the vCPU thread once it runs. */
+	const struct cpu_arch *arch;
+	struct cpu_mode mode;
+	struct vm_memory memory;
+	uint64_t ram_bytes;
+	struct machine *machine;
+	struct engine_bus bus; /* what the engine calls */
+	struct engine *eng;
+	struct vm_points points;
+	_Atomic enum proto_vm_state state;
+	enum vm_goal goal;
+	uint64_t steps_left;
+	bool is_waiting_input;
+	struct proto_limits limits;
+	ns_t cpu_ns;	   /* used by guest execution */
+	ns_t wall_ns;	   /* running, up to run_since_ns */
+	ns_t run_since_ns; /* 0 while the vCPU stands */
+	ns_t slice_used_ns;
+	uint64_t insns;
+	bool are_insns_exact;
+	uint64_t slices;
+	ns_t made_at_ns;
+	struct proto_stopped last_stop;
+
+	/* Shared by both threads. */
+	struct vm_console console;
+	struct host_timer timer; /* of the vCPU thread */
+	pthread_t thread;
+	bool has_thread;
+	pthread_mutex_t lock;	/* protects call, quit and what console.h says */
+	pthread_cond_t wake;	/* to the vCPU: a call, input, room for output, quit */
+	pthread_cond_t done;	/* to the control thread: the call is done */
+	struct vm_call *call;
+	_Atomic bool is_call_pending; /* call != NULL, readable without the lock */
+	bool is_quitting;
+};
+
+/* vcpu.c */
+int vm_call_vcpu(struct vm *vm, int (*fn)(struct vm *, void *, struct errmsg *), void *arg,
+		 struct errmsg *e);
+void vm_set_standing(struct vm *vm, enum proto_vm_state state);
+
+/* report.c: fill in what is known about the vCPU's stop, and its sentence. */
+void vm_report_init(struct vm *vm, struct proto_stopped *s, enum proto_stop reason,
+		    const struct cpu_state *state);
+void vm_report_fault(struct vm *vm, struct proto_stopped *s, const struct cpu_state *state,
+		     const struct cpu_fault *f);
+void vm_usage_fill(struct vm *vm, struct proto_usage *u);
+/* PROTO_CFG_* bits that say how to disassemble at the current pc. */
+uint32_t vm_insn_flags(const struct vm *vm, const struct cpu_state *state);
+
+/* choose.c: the engine for this guest. */
+int vm_choose_engine(struct vm *vm, const struct engine_ops **ret, struct proto_ready *ready,
+		     struct errmsg *e);
+
+/* trace.c: one executed instruction. */
+int vm_trace_step(struct vm *vm, const struct cpu_state *before, const struct cpu_state *after);
+size_t vm_regs_pack(const struct cpu_arch *arch, const struct cpu_state *s, uint8_t *buf,
+		    size_t max);
+
+/* context.c */
+int vm_context_save(struct vm *vm, int fd, struct errmsg *e);
+int vm_context_load(struct vm *vm, int fd, struct errmsg *e);
+
+#endif
