@@ -178,26 +178,6 @@ int host_fd_seal_file(const char *path, uint64_t max_bytes, int *ret_fd, uint64_
 	return 0;
 }
 
-int host_fd_seal_bytes(const char *name, const void *bytes, size_t len, int *ret_fd,
-		       struct errmsg *e)
-{
-	_cleanup_close_ int out = memfd_new(name);
-	int r;
-
-	if (out < 0) {
-		return errmsg_set(e, out, "no memory file %s: %s", name, strerror(-out));
-	}
-	r = host_fd_write_full(out, bytes, len);
-	if (r < 0) {
-		return errmsg_set(e, r, "memory file %s: %s", name, strerror(-r));
-	}
-	if (lseek(out, 0, SEEK_SET) < 0 || fcntl(out, F_ADD_SEALS, SEALS) < 0) {
-		return errmsg_set(e, -errno, "can't seal %s: %s", name, strerror(errno));
-	}
-	*ret_fd = steal_fd(&out);
-	return 0;
-}
-
 int host_fd_check_sealed(int fd, uint64_t *ret_bytes)
 {
 	int seals = fcntl(fd, F_GET_SEALS);

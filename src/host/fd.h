@@ -43,14 +43,6 @@ int host_fd_seal_file(const char *path, uint64_t max_bytes, int *ret_fd, uint64_
 		      struct errmsg *e);
 
 /**
- * Like host_fd_seal_file() but from memory.
- * @param name shown in /proc/PID/maps
- * @return 0; negative errno
- */
-int host_fd_seal_bytes(const char *name, const void *bytes, size_t len, int *ret_fd,
-		       struct errmsg *e);
-
-/**
  * Check that a descriptor is a memory file that is sealed as host_fd_seal_file() does it.
  * @param ret_bytes its size; may be NULL
  * @return 0; -EPERM when a seal is missing; negative errno

@@ -49,15 +49,6 @@ int host_map_file(uint8_t *at, uint64_t bytes, int fd, uint64_t offset_bytes, bo
 	return 0;
 }
 
-int host_map_protect(uint8_t *at, uint64_t bytes, bool is_writable, struct errmsg *e)
-{
-	if (mprotect(at, bytes, PROT_READ | (is_writable ? PROT_WRITE : 0)) < 0) {
-		return errmsg_set(e, -errno, "can't change the protection of %llu KiB: %s",
-				  (unsigned long long)bytes >> 10, strerror(errno));
-	}
-	return 0;
-}
-
 void host_map_free(uint8_t *at, uint64_t bytes)
 {
 	if (at) {

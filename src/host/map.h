@@ -38,12 +38,6 @@ int host_map_ram(uint64_t bytes, uint8_t **ret, struct errmsg *e);
 int host_map_file(uint8_t *at, uint64_t bytes, int fd, uint64_t offset_bytes, bool is_writable,
 		  struct errmsg *e);
 
-/**
- * Make mapped pages read-only, or readable and writable.
- * @return 0; -EINVAL; -ENOMEM
- */
-int host_map_protect(uint8_t *at, uint64_t bytes, bool is_writable, struct errmsg *e);
-
 /** Free a reservation or a part of it. Accepts NULL. */
 void host_map_free(uint8_t *at, uint64_t bytes);
 

@@ -19,9 +19,6 @@ ns_t host_clock_monotonic_ns(void);
 /** CPU time that the calling thread has used. Async-signal-safe. */
 ns_t host_clock_thread_cpu_ns(void);
 
-/** CPU time that the process has used. */
-ns_t host_clock_process_cpu_ns(void);
-
 /** A timer for the thread that made it. Zero-initialise. */
 struct host_timer {
 	timer_t id;

@@ -94,8 +94,10 @@ static void describe_death(const struct launch_vm *vm, char *buf, size_t size)
 			 "the VM process was killed for a system call that its jail "
 			 "forbids");
 	} else {
+		const char *what = sigdescr_np(si.si_status);
+
 		snprintf(buf, size, "the VM process was killed by signal %d (%s)", si.si_status,
-			 strsignal(si.si_status));
+			 what ? what : "a real-time signal");
 	}
 }
 

@@ -2,7 +2,7 @@
 /*
  * Board `bare` for ARM and AArch64: the memory map of QEMU's `virt`, polled.
  *
- *   0x00000000  flash, only if the image is loaded there (firmware)   R-X
+ *   0x00000000  both banks of flash, only if the image is loaded there (firmware)   R-X
  *   0x09000000  PL011
  *   0x40000000  RAM; a flattened device tree at its start if the image leaves room
  */
@@ -11,7 +11,7 @@
 #include "board.h"
 #include "dev/pl011.h"
 
-#define FLASH_BYTES_MAX 0x08000000ULL
+#define FLASH_BYTES	0x08000000ULL
 #define PL011_GPA	0x09000000ULL
 #define PL011_BYTES	0x1000ULL
 #define RAM_GPA		0x40000000ULL
@@ -30,20 +30,19 @@ static struct machine_map map(const struct cpu_mode *mode)
 	};
 }
 
-/* Firmware images are linked for the flash at 0: provide just what they cover. */
+/*
+ * Firmware images are linked for the flash at 0 and look for their settings in its second bank:
+ * they get all of it. It reads as zeros behind the image, and costs nothing until it is touched.
+ */
 static void want_flash(struct machine *m)
 {
-	uint64_t end = 0;
-
 	for (size_t i = 0; m->cfg.image && i < m->cfg.image->n_segs; i++) {
 		const struct image_seg *s = &m->cfg.image->segs[i];
 
-		if (range_within(s->gpa, s->mem_bytes, 0, FLASH_BYTES_MAX)) {
-			end = s->gpa + s->mem_bytes > end ? s->gpa + s->mem_bytes : end;
+		if (range_within(s->gpa, s->mem_bytes, 0, FLASH_BYTES)) {
+			board_want(m, 0, FLASH_BYTES, MEM_R | MEM_X, false, "flash");
+			return;
 		}
-	}
-	if (end && align_up_checked(end, PAGE_BYTES, &end)) {
-		board_want(m, 0, end, MEM_R | MEM_X, false, "flash");
 	}
 }
 

@@ -8,17 +8,17 @@
 
 #include "base/bug.h"
 
-#define TABLES_GPA     X86_FIRMWARE_BASE_GPA
-#define STACK_GPA      0xfffef000ULL /* tables end here */
-#define STACK_TOP_GPA  (STACK_GPA + PAGE_BYTES)
-#define DATA_GPA       0xffff0000ULL
-#define DATA_BYTES     0x10000ULL
-#define GDT_GPA	       DATA_GPA
-#define IDT_GPA	       (DATA_GPA + 0x1000)
-#define STUBS_GPA      (DATA_GPA + 0x2000)
-#define TSS_GPA	       (DATA_GPA + 0x3000)
-#define STUBS16_GPA    0x000ff000ULL
-#define STUBS16_SEG    0xf000u
+#define TABLES_GPA    X86_FIRMWARE_BASE_GPA
+#define STACK_GPA     0xfffef000ULL /* tables end here */
+#define STACK_TOP_GPA (STACK_GPA + PAGE_BYTES)
+#define DATA_GPA      0xffff0000ULL
+#define DATA_BYTES    0x10000ULL
+#define GDT_GPA	      DATA_GPA
+#define IDT_GPA	      (DATA_GPA + 0x1000)
+#define STUBS_GPA     (DATA_GPA + 0x2000)
+#define TSS_GPA	      (DATA_GPA + 0x3000)
+#define STUBS16_GPA   0x000ff000ULL
+#define STUBS16_SEG   0xf000u
 
 #define STUB_BYTES    4u
 #define VECTORS	      256u
@@ -34,15 +34,15 @@
 #define ATTR_DPL3   0x0060u
 #define ATTR_TSS    0x008bu
 
-#define PTE_P	 BIT(0)
-#define PTE_W	 BIT(1)
-#define PTE_U	 BIT(2)
-#define PTE_PCD	 BIT(4)
-#define PTE_A	 BIT(5)
-#define PTE_D	 BIT(6)
-#define PTE_PS	 BIT(7)
-#define PTE_NX	 BIT(63)
-#define PTE_ADDR 0x000ffffffffff000ULL
+#define PTE_P	  BIT(0)
+#define PTE_W	  BIT(1)
+#define PTE_U	  BIT(2)
+#define PTE_PCD	  BIT(4)
+#define PTE_A	  BIT(5)
+#define PTE_D	  BIT(6)
+#define PTE_PS	  BIT(7)
+#define PTE_NX	  BIT(63)
+#define PTE_ADDR  0x000ffffffffff000ULL
 #define BIG_BYTES 0x200000ULL
 
 #define RFLAGS_RF BIT(16)
@@ -152,7 +152,7 @@ static void tss_fill(const struct mem *m, bool is_64)
 	uint8_t *tss = fw_bytes(m, TSS_GPA);
 
 	if (is_64) {
-		store_le(tss + 4, STACK_TOP_GPA, 8);			   /* RSP0 */
+		store_le(tss + 4, STACK_TOP_GPA, 8);			    /* RSP0 */
 		store_le(tss + 36 + 8 * (IST_STUBS - 1), STACK_TOP_GPA, 8); /* IST1 */
 	} else {
 		store_le(tss + 4, STACK_TOP_GPA, 4);
@@ -220,8 +220,10 @@ static int range_map(struct tables *t, gva_t from, uint64_t size_bytes, uint64_t
 		uint64_t *entry = entry_of(t, at, is_big ? 2 : 1);
 
 		if (!entry) {
-			return errmsg_set(e, -ENOSPC, "the memory map is too ragged for %llu KiB of page tables",
-					  (STACK_GPA - TABLES_GPA) / 1024);
+			return errmsg_set(
+				e, -ENOSPC,
+				"the memory map is too ragged for %llu KiB of page tables",
+				(STACK_GPA - TABLES_GPA) / 1024);
 		}
 		*entry = at | flags | PTE_P | PTE_A | PTE_D | (is_big ? PTE_PS : 0);
 		done += is_big ? BIG_BYTES : PAGE_BYTES;
@@ -245,7 +247,8 @@ static int mmio_map(struct tables *t, const struct engine_mmio_range *r, struct 
 	gva_t last = align_down(r->base_gpa + r->size_bytes - 1, PAGE_BYTES);
 
 	if (r->size_bytes == 0 || last >= X86_FIRMWARE_BASE_GPA || last < from) {
-		return errmsg_set(e, -EINVAL, "device registers at 0x%llx don't fit below the firmware",
+		return errmsg_set(e, -EINVAL,
+				  "device registers at 0x%llx don't fit below the firmware",
 				  (unsigned long long)r->base_gpa);
 	}
 	return range_map(t, from, last - from + PAGE_BYTES, PTE_W | PTE_U | PTE_PCD | PTE_NX, e);
@@ -260,9 +263,9 @@ static int tables_fill(const struct x86_firmware_config *cfg, const struct mem *
 	for (size_t i = 0; i < mem_region_count(m); i++) {
 		const struct mem_region *reg = mem_region_at(m, i);
 
-		r = (reg->perm & MEM_RWX) ?
-			    range_map(&t, reg->base_gpa, reg->size_bytes, region_flags(reg), e) :
-			    0;
+		r = (reg->perm & MEM_RWX)
+			    ? range_map(&t, reg->base_gpa, reg->size_bytes, region_flags(reg), e)
+			    : 0;
 		if (r < 0) {
 			return r;
 		}
@@ -282,10 +285,12 @@ static void state_protected(struct x86_state *x, bool is_64)
 {
 	x->gdtr = (struct x86_dtr){ .base = GDT_GPA, .limit = GDT_BYTES - 1 };
 	x->idtr = (struct x86_dtr){ .base = IDT_GPA, .limit = is_64 ? 16 * VECTORS - 1 : 0 };
-	x->tr = (struct x86_seg){ .sel = X86_FW_SEL_TSS, .attr = ATTR_TSS, .limit = TSS_LIMIT,
-				  .base = TSS_GPA };
+	x->tr = (struct x86_seg){
+		.sel = X86_FW_SEL_TSS, .attr = ATTR_TSS, .limit = TSS_LIMIT, .base = TSS_GPA
+	};
 	for (size_t i = 0; i < ARRAY_SIZE(x->seg); i++) {
-		x->seg[i] = (struct x86_seg){ .sel = X86_FW_SEL_DATA, .attr = ATTR_DATA,
+		x->seg[i] = (struct x86_seg){ .sel = X86_FW_SEL_DATA,
+					      .attr = ATTR_DATA,
 					      .limit = UINT32_MAX };
 	}
 	x->seg[X86_CS].sel = X86_FW_SEL_CODE;
@@ -356,7 +361,7 @@ void x86_firmware_idt_enable(struct x86_state *x)
 /** What the CPU has pushed. */
 struct frame {
 	uint64_t error, rip, cs, rflags, sp, ss;
-	bool has_stack;	   /* sp and ss are part of it */
+	bool has_stack;	     /* sp and ss are part of it */
 	uint64_t size_bytes; /* otherwise: what to pop */
 };
 
@@ -385,8 +390,13 @@ static bool frame_read_64(const struct mem *m, const struct x86_state *x, struct
 	    !words_read(m, x->gpr[X86_RSP], 8, (size_t)depth / 8, w + (depth == 40))) {
 		return false;
 	}
-	*ret = (struct frame){ .error = w[0], .rip = w[1], .cs = w[2], .rflags = w[3],
-			       .sp = w[4], .ss = w[5], .has_stack = true };
+	*ret = (struct frame){ .error = w[0],
+			       .rip = w[1],
+			       .cs = w[2],
+			       .rflags = w[3],
+			       .sp = w[4],
+			       .ss = w[5],
+			       .has_stack = true };
 	return true;
 }
 
@@ -405,7 +415,10 @@ static bool frame_read_32(const struct mem *m, const struct x86_state *x, uint32
 	if (!words_read(m, at, 4, 4 - skip, w + skip)) {
 		return false;
 	}
-	*ret = (struct frame){ .error = w[0], .rip = w[1], .cs = w[2] & 0xffff, .rflags = w[3],
+	*ret = (struct frame){ .error = w[0],
+			       .rip = w[1],
+			       .cs = w[2] & 0xffff,
+			       .rflags = w[3],
 			       .size_bytes = 4 * (4 - skip) };
 	if ((ret->cs & 3) != (x->seg[X86_CS].sel & 3u)) {
 		ret->has_stack = words_read(m, at + ret->size_bytes, 4, 2, w + 4);
@@ -423,8 +436,9 @@ static bool frame_read_16(const struct mem *m, const struct x86_state *x, struct
 	if (!words_read(m, at, 2, 3, w)) {
 		return false;
 	}
-	*ret = (struct frame){ .rip = w[0], .cs = w[1],
-			       .rflags = w[2] | (x->rflags & ~0xffffULL), .size_bytes = 6 };
+	*ret = (struct frame){
+		.rip = w[0], .cs = w[1], .rflags = w[2] | (x->rflags & ~0xffffULL), .size_bytes = 6
+	};
 	return true;
 }
 
@@ -432,6 +446,12 @@ static void seg_load(const struct mem *m, struct x86_state *x, enum x86_seg_idx 
 {
 	struct x86_seg seg = { .sel = sel };
 
+	if (!(x->cr0 &
+	      X86_CR0_PE)) { /* the hidden attributes are older than real mode: they stay */
+		x->seg[idx].sel = sel;
+		x->seg[idx].base = (uint64_t)sel << 4;
+		return;
+	}
 	(void)x86_seg_reload(x, m, &seg);
 	x->seg[idx] = seg;
 }
@@ -460,8 +480,8 @@ static gva_t linear_pc(const struct x86_state *x)
 }
 
 /*
- * INT3, INTO and INT n report the address behind them; go back to the instruction. Under the board's tables
- * a linear address is a physical one.
+ * INT3, INTO and INT n report the address behind them; go back to the instruction. Under the
+ * board's tables a linear address is a physical one.
  */
 static bool software_undo(const struct mem *m, struct x86_state *x, uint32_t vector)
 {
@@ -550,8 +570,7 @@ bool x86_firmware_takes(const struct mem *m, const struct x86_state *x, uint32_t
 	return (entry >> 16) * 16 + (entry & 0xffff) == STUBS16_GPA + vector * STUB_BYTES;
 }
 
-void x86_firmware_refine_fault(const struct mem *m, const struct x86_state *x,
-			       struct cpu_fault *f)
+void x86_firmware_refine_fault(const struct mem *m, const struct x86_state *x, struct cpu_fault *f)
 {
 	if (f->kind != CPU_FAULT_PAGE || !f->has_address ||
 	    align_down(x->cr3, PAGE_BYTES) != TABLES_GPA) {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What x86 needs in memory before its first instruction on board `bare`: descriptor tables, a TSS, for
- * 64-bit mode page tables, and a way to catch exceptions that the guest does not handle.
+ * What x86 needs in memory before its first instruction on board `bare`: descriptor tables, a TSS,
+ * for 64-bit mode page tables, and a way to catch exceptions that the guest does not handle.
  *
  *   64 bit  0xffe00000  page tables: identity, exactly the mapped memory with its permissions   RW
  *           0xfffef000  stack of the exception stubs                                            RW
@@ -11,12 +11,12 @@
  *   16 bit  0x000ff000  stubs; the interrupt table at 0 in RAM points to them                   R-X
  *
  * A stub is a HLT. The exit loop asks x86_firmware_caught() whether a halt is one; it then has the
- * registers from before the exception back. Page tables lie in writable guest memory because processors
- * may treat every table walk as a write, but the tables themselves map it read-only.
+ * registers from before the exception back. Page tables lie in writable guest memory because
+ * processors may treat every table walk as a write, but the tables themselves map it read-only.
  *
- * In 32-bit mode the IDT is there but switched off (limit 0), as an exception's frame would overwrite 12
- * to 20 bytes below the guest's ESP. x86_firmware_idt_enable() switches it on for engines that lose the
- * registers when an exception has no handler (no ENGINE_CAP_EXACT_SHUTDOWN).
+ * In 32-bit mode the IDT is there but switched off (limit 0), as an exception's frame would
+ * overwrite 12 to 20 bytes below the guest's ESP. x86_firmware_idt_enable() switches it on for
+ * engines that lose the registers when an exception has no handler (no ENGINE_CAP_EXACT_SHUTDOWN).
  */
 #ifndef PINFOLD_MACHINE_X86_FIRMWARE_H
 #define PINFOLD_MACHINE_X86_FIRMWARE_H
@@ -68,8 +68,8 @@ size_t x86_firmware_regions(const struct cpu_arch *arch, const struct cpu_mode *
  * Fill the firmware's memory and make the CPU use it.
  * @param m all memory of the guest, with final permissions
  * @param x the architecture's reset state; gets segments, tables, control registers
- * @return 0; -EFAULT when a firmware region is missing; -ENOSPC when the memory map is too ragged for
- *         the space of the page tables; @p x is untouched then
+ * @return 0; -EFAULT when a firmware region is missing; -ENOSPC when the memory map is too ragged
+ *         for the space of the page tables; @p x is untouched then
  */
 int x86_firmware_setup(const struct x86_firmware_config *cfg, const struct mem *m,
 		       struct x86_state *x, struct errmsg *e);
@@ -84,14 +84,15 @@ void x86_firmware_idt_enable(struct x86_state *x);
  */
 bool x86_firmware_caught(const struct mem *m, struct x86_state *x, struct cpu_fault *ret_fault);
 
-/** Whether an exception of that vector would end in a stub now: then nobody in the guest handles it. */
+/**
+ * Whether an exception of that vector would end in a stub now: then nobody in the guest handles it.
+ */
 bool x86_firmware_takes(const struct mem *m, const struct x86_state *x, uint32_t vector);
 
 /**
- * A page fault in the board's own tables is an access outside memory, or one that memory's permission
- * forbids: say so. Other faults stay as they are.
+ * A page fault in the board's own tables is an access outside memory, or one that memory's
+ * permission forbids: say so. Other faults stay as they are.
  */
-void x86_firmware_refine_fault(const struct mem *m, const struct x86_state *x,
-			       struct cpu_fault *f);
+void x86_firmware_refine_fault(const struct mem *m, const struct x86_state *x, struct cpu_fault *f);
 
 #endif

@@ -152,7 +152,8 @@ static int load_image(struct vm *vm, struct loading *l, struct errmsg *e)
 		if (vm->fds.context < 0) {
 			return errmsg_set(e, -EINVAL, "there is neither an image nor a context");
 		}
-		return settle_arch(vm, &l->plan, e);
+		r = vm_context_settle(vm, vm->fds.context, e);
+		return r < 0 ? r : settle_arch(vm, &l->plan, e);
 	}
 	r = map_image(vm, l, e);
 	if (r == 0) {

@@ -216,7 +216,10 @@ static int load(struct vm *vm, const struct context_view *v, struct errmsg *e)
 	return vm->eng->ops->set_state(vm->eng, &cs, e);
 }
 
-int vm_context_load(struct vm *vm, int fd, struct errmsg *e)
+/* A checked view of a context file, mapped while fn works on it. */
+static int with_context(struct vm *vm, int fd,
+			int (*fn)(struct vm *, const struct context_view *, struct errmsg *),
+			struct errmsg *e)
 {
 	struct context_view v;
 	uint64_t size;
@@ -233,8 +236,33 @@ int vm_context_load(struct vm *vm, int fd, struct errmsg *e)
 	}
 	r = context_parse(bytes, size, &v, e);
 	if (r == 0) {
-		r = load(vm, &v, e);
+		r = fn(vm, &v, e);
 	}
 	munmap(bytes, size);
 	return r;
+}
+
+int vm_context_load(struct vm *vm, int fd, struct errmsg *e)
+{
+	return with_context(vm, fd, load, e);
+}
+
+/* What was asked for stays: a contradiction is found when the context is loaded. */
+static int settle(struct vm *vm, const struct context_view *v, struct errmsg *e)
+{
+	(void)e;
+	if (vm->cfg.arch == 0) {
+		vm->cfg.arch = v->head.arch;
+		vm->cfg.flags |= v->head.flags &
+				 (PROTO_CFG_16BIT | PROTO_CFG_BIG_ENDIAN | PROTO_CFG_THUMB);
+	}
+	if (vm->cfg.limits.mem_bytes == 0) {
+		vm->cfg.limits.mem_bytes = v->head.ram_bytes;
+	}
+	return 0;
+}
+
+int vm_context_settle(struct vm *vm, int fd, struct errmsg *e)
+{
+	return with_context(vm, fd, settle, e);
 }

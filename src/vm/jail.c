@@ -11,6 +11,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <malloc.h>
 #include <seccomp.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -22,7 +23,7 @@
 
 #include "base/bits.h"
 #include "base/cleanup.h"
-#include "engine/kvm/kvm_ioctls.h"
+#include "engine/kvm_ioctls.h"
 #include "host/fd.h"
 #include "host/priv.h"
 #include "proto/proto.h"
@@ -236,6 +237,10 @@ static int drop_rights(const struct jail_options *o, struct errmsg *e)
 
 int jail_thread_enter(struct errmsg *e)
 {
+	/* An arena of the thread's own would be trimmed one day, and glibc opens a file in /proc to
+	 * find out whether it may. The main arena needs brk() and mmap() only. Another malloc()
+	 * refuses the request and has no need of it. */
+	(void)mallopt(M_ARENA_MAX, 1);
 	return host_priv_drop_caps(e);
 }
 

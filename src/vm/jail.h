@@ -33,7 +33,8 @@ extern const size_t jail_syscall_count;
 
 /**
  * Give up the capabilities of a thread that was made before the jail: capabilities belong to
- * threads. Every thread but the one that calls jail_enter() calls this before anything else.
+ * threads. Every thread but the one that calls jail_enter() calls this before anything else, in
+ * particular before it allocates memory.
  * @return 0; negative errno with a sentence
  */
 int jail_thread_enter(struct errmsg *e);

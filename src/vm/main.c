@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * pinfold-vm: one VM in one process. Started by pinfold or pinfoldd with a socket as descriptor 3;
- * it takes its configuration from there, builds the VM, gives up all rights, and serves.
+ * it takes its configuration from there, builds the VM, gives up all rights, and serves. With
+ * --probe it prints what its engines can do here, for `pinfold doctor`.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -15,6 +16,7 @@
 #include "host/sock.h"
 #include "vm/control.h"
 #include "vm/jail.h"
+#include "vm/probe.h"
 #include "vm/vm.h"
 
 /* Everything that came with CONFIG. */
@@ -107,7 +109,7 @@ static int fail(int r, const struct errmsg *e)
 	return EXIT_FAILURE;
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
 	static struct start s; /* large */
 	static struct control c;
@@ -116,6 +118,9 @@ int main(void)
 	int r;
 
 	log_setup("pinfold-vm", LOG_LEVEL_WARN);
+	if (argc == 2 && strcmp(argv[1], "--probe") == 0) {
+		return probe_print() < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+	}
 	r = receive_config(&s, &e);
 	if (r < 0) {
 		log_err("%s", e.text);

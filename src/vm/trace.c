@@ -20,16 +20,14 @@ static void add_changed(struct trace_record *rec, const struct cpu_arch *arch,
 {
 	for (size_t i = 0; i < arch->n_regs && rec->head.n_changed < TRACE_REGS_MAX; i++) {
 		const struct cpu_reg *reg = &arch->regs[i];
-		struct proto_trace_reg *to;
+		uint8_t old[CPU_REG_BYTES_MAX];
+		struct proto_trace_reg now = { .idx = (uint16_t)i, .bytes = reg->bytes };
 
-		if (reg->cls > CPU_REG_VEC ||
-		    memcmp(before->bytes + reg->offset, after->bytes + reg->offset, reg->bytes) ==
-			    0) {
-			continue;
+		cpu_reg_load(before, reg, old);
+		cpu_reg_load(after, reg, now.value);
+		if (reg->cls <= CPU_REG_VEC && memcmp(old, now.value, reg->bytes) != 0) {
+			rec->regs[rec->head.n_changed++] = now;
 		}
-		to = &rec->regs[rec->head.n_changed++];
-		*to = (struct proto_trace_reg){ .idx = (uint16_t)i, .bytes = reg->bytes };
-		memcpy(to->value, after->bytes + reg->offset, reg->bytes);
 	}
 }
 
@@ -60,7 +58,7 @@ size_t vm_regs_pack(const struct cpu_arch *arch, const struct cpu_state *s, uint
 		const struct cpu_reg *reg = &arch->regs[i];
 
 		BUG_ON(n + reg->bytes > max);
-		memcpy(buf + n, s->bytes + reg->offset, reg->bytes);
+		cpu_reg_load(s, reg, buf + n);
 		n += reg->bytes;
 	}
 	return n;

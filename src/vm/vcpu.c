@@ -209,7 +209,7 @@ static uint64_t insn_budget(const struct vm *vm)
 	if (vm->goal == VM_GOAL_STEPS && (budget == 0 || vm->steps_left < budget)) {
 		budget = vm->steps_left;
 	}
-	return must_step(vm) ? 1 : budget;
+	return must_step(vm) || vm->is_leaving_point ? 1 : budget;
 }
 
 /* Ask the machine about an exception, and act on its verdict. */
@@ -290,12 +290,11 @@ static enum outcome check_watches(struct vm *vm, const struct cpu_state *cs)
 {
 	for (size_t i = 0; i < vm->points.n; i++) {
 		struct vm_point *p = &vm->points.point[i];
-		struct proto_mem where = { .gva = p->p.gva, .bytes = (uint32_t)p->p.bytes };
 		uint8_t now[POINTS_WATCH_BYTES] = { 0 };
 		struct proto_stopped s;
 
 		if (p->p.kind == PROTO_POINT_BREAK ||
-		    vm_read_mem(vm, &where, now, NULL) < (int)p->p.bytes ||
+		    vm_peek(vm, cs, p->p.gva, now, p->p.bytes) < p->p.bytes ||
 		    memcmp(now, p->seen, p->p.bytes) == 0) {
 			continue;
 		}
@@ -309,14 +308,22 @@ static enum outcome check_watches(struct vm *vm, const struct cpu_state *cs)
 	return OUTCOME_AGAIN;
 }
 
+static bool is_at_break(const struct vm *vm, const struct cpu_state *cs)
+{
+	return vm->goal != VM_GOAL_STEPS && !vm->is_leaving_point &&
+	       points_has_break(&vm->points, vm->arch->get_pc(cs));
+}
+
 /* Single steps for traces and points: what comes before and after one instruction. */
 static enum outcome run_stepwise(struct vm *vm, struct vm_exit *x, struct errmsg *e, int *ret_r)
 {
 	struct cpu_state before = { 0 };
 	struct cpu_state after = { 0 };
-	enum outcome out;
 
 	*ret_r = vm->eng->ops->get_state(vm->eng, &before, e);
+	if (*ret_r == 0 && is_at_break(vm, &before)) {
+		return stop_plain(vm, PROTO_STOP_BREAKPOINT, PROTO_VM_PAUSED, "breakpoint");
+	}
 	if (*ret_r == 0) {
 		*ret_r = vm->eng->ops->run(vm->eng, 1, x, e);
 	}
@@ -337,15 +344,18 @@ static enum outcome run_stepwise(struct vm *vm, struct vm_exit *x, struct errmsg
 			return OUTCOME_STOP;
 		}
 	}
-	if (x->kind != VM_EXIT_INSN_LIMIT) {
-		return OUTCOME_AGAIN;
+	return x->kind == VM_EXIT_INSN_LIMIT ? check_watches(vm, &after) : OUTCOME_AGAIN;
+}
+
+/* The vCPU has moved off the breakpoint at which it stood: from now on it counts. */
+static void left_point(struct vm *vm, const struct vm_exit *x)
+{
+	if (vm->is_leaving_point && (x->insns > 0 || x->kind != VM_EXIT_KICKED)) {
+		vm->is_leaving_point = false;
+		if (vm->goal != VM_GOAL_STEPS) {
+			vm_points_apply(vm);
+		}
 	}
-	out = check_watches(vm, &after);
-	if (out == OUTCOME_AGAIN && vm->goal == VM_GOAL_RUN &&
-	    points_has_break(&vm->points, vm->arch->get_pc(&after))) {
-		return stop_plain(vm, PROTO_STOP_BREAKPOINT, PROTO_VM_PAUSED, "breakpoint");
-	}
-	return out;
 }
 
 /* One run of the engine with its accounting. */
@@ -379,7 +389,11 @@ static enum outcome run_once(struct vm *vm)
 	if (vm->goal == VM_GOAL_STEPS) {
 		vm->steps_left -= x.insns < vm->steps_left ? x.insns : vm->steps_left;
 	}
-	return out == OUTCOME_AGAIN ? handle_exit(vm, &x) : out;
+	if (out == OUTCOME_AGAIN) {
+		left_point(vm, &x);
+		out = handle_exit(vm, &x);
+	}
+	return out;
 }
 
 static enum outcome end_slice(struct vm *vm)

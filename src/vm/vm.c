@@ -92,11 +92,14 @@ static int refuse(struct vm *vm, const char *operation, const char *needed, stru
 			  proto_vm_state_name(atomic_load(&vm->state)));
 }
 
-/* Hand all breakpoints to the engine; when it has too few, step from here on. */
-static void points_apply(struct vm *vm)
+/* When the engine has too few, step from here on. */
+void vm_points_apply(struct vm *vm)
 {
 	gva_t addrs[POINTS_MAX];
 
+	if (!(vm->eng->caps & ENGINE_CAP_BREAKPOINTS)) {
+		return;
+	}
 	if (vm->eng->ops->set_breakpoints(vm->eng, addrs, points_breaks(&vm->points, addrs)) < 0) {
 		vm->eng->ops->set_breakpoints(vm->eng, NULL, 0);
 		vm->eng->caps &= ~ENGINE_CAP_BREAKPOINTS;
@@ -110,25 +113,21 @@ static void points_apply(struct vm *vm)
 static int set_going(struct vm *vm, enum vm_goal goal, struct errmsg *e)
 {
 	struct cpu_state cs = { 0 };
-	struct vm_exit x = { 0 };
 	int r;
 
 	if (vm->eng->caps & ENGINE_CAP_BREAKPOINTS) {
-		r = vm->eng->ops->set_breakpoints(vm->eng, NULL, 0);
-		if (r == 0) {
-			r = vm->eng->ops->get_state(vm->eng, &cs, e);
-		}
-		if (r == 0 && goal == VM_GOAL_RUN &&
-		    points_has_break(&vm->points, vm->arch->get_pc(&cs))) {
-			r = vm->eng->ops->run(vm->eng, 1, &x, e);
-			vm->insns += x.insns;
-		}
+		vm->eng->ops->set_breakpoints(vm->eng, NULL, 0); /* no breakpoints always fit */
+	}
+	vm->is_leaving_point = false;
+	if (vm->points.n > 0) {
+		r = vm->eng->ops->get_state(vm->eng, &cs, e);
 		if (r < 0) {
 			return r;
 		}
-		if (goal != VM_GOAL_STEPS) {
-			points_apply(vm);
-		}
+		vm->is_leaving_point = points_has_break(&vm->points, vm->arch->get_pc(&cs));
+	}
+	if (goal != VM_GOAL_STEPS && !vm->is_leaving_point) {
+		vm_points_apply(vm);
 	}
 	vm->goal = goal;
 	vm->run_since_ns = host_clock_monotonic_ns();
@@ -374,8 +373,8 @@ static int do_set_reg(struct vm *vm, void *arg, struct errmsg *e)
 	if (r < 0) {
 		return r;
 	}
-	memcpy(cs.bytes + reg->offset, s->value, reg->bytes);
-	return vm->eng->ops->set_state(vm->eng, &cs, e);
+	r = cpu_reg_store(&cs, reg, s->value, e);
+	return r < 0 ? r : vm->eng->ops->set_state(vm->eng, &cs, e);
 }
 
 int vm_set_reg(struct vm *vm, const struct proto_set_reg *s, struct errmsg *e)
@@ -406,6 +405,24 @@ static size_t translate(struct vm *vm, const struct cpu_state *cs, const struct 
 		return 0;
 	}
 	return in_page < left ? in_page : left;
+}
+
+size_t vm_peek(struct vm *vm, const struct cpu_state *cs, gva_t gva, uint8_t *buf, size_t n)
+{
+	const struct proto_mem where = { .gva = gva, .bytes = (uint32_t)n };
+	size_t done = 0;
+
+	while (done < n) {
+		gpa_t gpa = 0;
+		size_t part = translate(vm, cs, &where, done, &gpa);
+		size_t moved = part ? mem_peek(vm->memory.map, gpa, buf + done, part) : 0;
+
+		done += moved;
+		if (part == 0 || moved < part) {
+			break;
+		}
+	}
+	return done;
 }
 
 static int do_mem(struct vm *vm, void *arg, struct errmsg *e)

@@ -49,6 +49,7 @@ struct vm {
 	_Atomic enum proto_vm_state state;
 	enum vm_goal goal;
 	uint64_t steps_left;
+	bool is_leaving_point; /* the next instruction runs although a breakpoint is at it */
 	bool is_waiting_input;
 	struct proto_limits limits;
 	ns_t cpu_ns;	   /* used by guest execution */
@@ -73,6 +74,12 @@ struct vm {
 	_Atomic bool is_call_pending; /* call != NULL, readable without the lock */
 	bool is_quitting;
 };
+
+/* vm.c, on the vCPU thread */
+/* Copy what is at a virtual address; returns the bytes up to the first that is no memory. */
+size_t vm_peek(struct vm *vm, const struct cpu_state *cs, gva_t gva, uint8_t *buf, size_t n);
+/* Hand all breakpoints to the engine, if it takes them. */
+void vm_points_apply(struct vm *vm);
 
 /* vcpu.c */
 int vm_call_vcpu(struct vm *vm, int (*fn)(struct vm *, void *, struct errmsg *), void *arg,
@@ -100,5 +107,7 @@ size_t vm_regs_pack(const struct cpu_arch *arch, const struct cpu_state *s, uint
 /* context.c */
 int vm_context_save(struct vm *vm, int fd, struct errmsg *e);
 int vm_context_load(struct vm *vm, int fd, struct errmsg *e);
+/* Without an image, the context says what the VM is: architecture, mode and RAM. */
+int vm_context_settle(struct vm *vm, int fd, struct errmsg *e);
 
 #endif

@@ -9,7 +9,7 @@
 #include "cpu/x86/x86.h"
 #include "engine/engine.h"
 #include "mem/mem.h"
-#include "unit/test.h"
+#include "test.h"
 
 #define RAM_GPA	  0x10000u
 #define RAM_BYTES 0x40000u
@@ -39,6 +39,9 @@ struct rig {
 
 static inline enum bus_result rig_access(struct rig *g, struct bus_access *a, bool is_port)
 {
+	if (!is_port && !range_within(a->addr, a->bytes, DEV_GPA, 0x1000)) {
+		return BUS_UNMAPPED; /* some engines ask about every address */
+	}
 	if (!a->is_write) {
 		a->value = low_bytes(g->read_value, a->bytes);
 	}
@@ -186,7 +189,7 @@ static inline int rig_open(struct rig *g, const struct engine_ops *ops, const ch
 	if (g->arch->id == CPU_ARCH_X64) {
 		x86_state(&s)->cr3 = TABLE_GPA;
 	}
-	g->arch->set_pc(&s, RAM_GPA);
+	g->arch->set_pc(&s, RAM_GPA | (mode.is_thumb ? 1 : 0));
 	g->arch->set_sp(&s, RAM_GPA + RAM_BYTES);
 	rig_set(g, &s);
 	return 0;

@@ -243,10 +243,11 @@ static void memory_is_lazy_and_file_views_are_private(void)
 	static uint8_t image[8192];
 	uint8_t *a;
 	uint8_t *b;
-	int fd = -1;
+	int fd;
 
 	memset(image, 0x5a, sizeof(image));
-	CHECK_INT(host_fd_seal_bytes("image", image, sizeof(image), &fd, NULL), 0);
+	fd = memfd_create("image", MFD_CLOEXEC);
+	CHECK_INT(host_fd_write_full(fd, image, sizeof(image)), 0);
 	CHECK_INT(host_map_ram(size, &a, NULL), 0);
 	CHECK_INT(host_map_ram(size, &b, NULL), 0);
 	CHECK_INT(private_bytes(a, size), 0);
@@ -310,12 +311,13 @@ static void read_only_view_traps_writes(void)
 	uint8_t *p;
 	int fd;
 
-	CHECK_INT(host_fd_seal_bytes("image", page, sizeof(page), &fd, NULL), 0);
+	fd = memfd_create("image", MFD_CLOEXEC);
+	CHECK_INT(host_fd_write_full(fd, page, sizeof(page)), 0);
 	CHECK_INT(host_map_ram(4096, &p, NULL), 0);
 	CHECK(!dies_of(SIGSEGV, write_byte, p));
 	CHECK_INT(host_map_file(p, 4096, fd, 0, false, NULL), 0);
 	CHECK(dies_of(SIGSEGV, write_byte, p));
-	CHECK_INT(host_map_protect(p, 4096, true, NULL), 0);
+	CHECK_INT(host_map_file(p, 4096, fd, 0, true, NULL), 0);
 	CHECK(!dies_of(SIGSEGV, write_byte, p));
 	CHECK_INT(p[0], 7);
 	host_map_free(p, 4096);
@@ -375,7 +377,6 @@ static void thread_cpu_clock_counts_work_only(void)
 	cpu_ns = host_clock_thread_cpu_ns();
 	while (host_clock_thread_cpu_ns() - cpu_ns < 5 * NS_PER_MS) {
 	}
-	CHECK(host_clock_process_cpu_ns() >= 5 * NS_PER_MS);
 }
 
 static void child_ends_are_seen_through_the_pidfd(void)

@@ -15,6 +15,7 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/statvfs.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -33,6 +34,7 @@
 #define EXIT_SETUP   99
 #define NO_KVM	     -1
 #define SOME_KVM     3
+#define ROOT_FLAGS   (ST_RDONLY | ST_NOSUID | ST_NODEV | ST_NOEXEC)
 
 typedef void (*attempt_fn)(long arg);
 
@@ -344,7 +346,7 @@ static void *old_thread(void *arg)
 }
 
 /* The wait status of a child with a second thread; exit status 3: the jail refused. */
-static int attempt_threaded(bool is_thread_entered)
+static int attempt_threaded(void *(*fn)(void *), bool is_thread_entered)
 {
 	struct jail_options o = options(NO_KVM);
 	int status = -1;
@@ -358,7 +360,7 @@ static int attempt_threaded(bool is_thread_entered)
 		pthread_t thread;
 
 		pthread_barrier_init(&gate, NULL, 2);
-		pthread_create(&thread, NULL, old_thread, is_thread_entered ? &gate : NULL);
+		pthread_create(&thread, NULL, fn, is_thread_entered ? &gate : NULL);
 		pthread_barrier_wait(&gate);
 		if (jail_enter(&o, &flags, &e) < 0) {
 			_exit(strstr(e.text, "still has capabilities") ? 3 : EXIT_SETUP);
@@ -375,11 +377,38 @@ static void older_threads_are_jailed_too(void)
 {
 	int status;
 
-	CHECK(is_killed(attempt_threaded(true)));
+	CHECK(is_killed(attempt_threaded(old_thread, true)));
 	if (geteuid() == 0) {
-		status = attempt_threaded(false);
+		status = attempt_threaded(old_thread, false);
 		CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 3);
 	}
+}
+
+static void *freeing_thread(void *arg)
+{
+	void *blocks[64];
+
+	if (arg) {
+		jail_thread_enter(NULL);
+	}
+	pthread_barrier_wait(&gate);
+	pthread_barrier_wait(&gate);
+	/* Below the size from which malloc() maps each block; more than it keeps when all are free. */
+	for (size_t i = 0; i < ARRAY_SIZE(blocks); i++) {
+		blocks[i] = malloc(100000);
+		CHECK(blocks[i] != NULL);
+	}
+	for (size_t i = ARRAY_SIZE(blocks); i > 0; i--) {
+		free(blocks[i - 1]);
+	}
+	/* Not by returning: sanitizers need calls at the end of a thread that we don't. */
+	syscall(SYS_exit_group, test_failures != 0);
+	return NULL;
+}
+
+static void threads_may_free_memory(void)
+{
+	CHECK(is_survived(attempt_threaded(freeing_thread, true)));
 }
 
 static int errno_of(long ret)
@@ -390,8 +419,8 @@ static int errno_of(long ret)
 /* What is left when all but seccomp has closed: run by a child, which reports by its status. */
 static void check_inside(long is_root_empty)
 {
+	struct statvfs fs;
 	struct rlimit lim;
-	sigset_t set;
 
 	for (int i = 0; i < 64; i++) {
 		CHECK(!host_priv_has_cap(i));
@@ -411,11 +440,12 @@ static void check_inside(long is_root_empty)
 	getrlimit(RLIMIT_AS, &lim);
 	CHECK_INT(lim.rlim_max, (3ULL << 30) + (128 << 20));
 #endif
-	sigemptyset(&set);
 	if (is_root_empty) {
 		CHECK_INT(errno_of(open("/proc/self/status", O_RDONLY)), ENOENT);
 		CHECK_INT(errno_of(open("/tmp", O_RDONLY)), ENOENT);
 		CHECK(open("/new", O_WRONLY | O_CREAT, 0600) < 0);
+		CHECK_INT(statvfs("/", &fs), 0);
+		CHECK_INT(fs.f_flag & ROOT_FLAGS, ROOT_FLAGS);
 		CHECK_INT(errno_of(chdir("..")), 0);
 		CHECK_INT(errno_of(open("etc", O_RDONLY)), ENOENT);
 		CHECK(chroot("/") < 0);
@@ -537,6 +567,7 @@ static const struct test_case cases[] = {
 	{ "only KVM ioctls, and only with KVM", only_kvm_ioctls_and_only_with_kvm },
 	{ "arguments are filtered", arguments_are_filtered },
 	{ "older threads are jailed too", older_threads_are_jailed_too },
+	{ "threads may free memory", threads_may_free_memory },
 	{ "root ends with own id and empty root", root_ends_with_own_id_and_empty_root },
 	{ "user namespace gives an empty root", user_namespace_gives_an_empty_root },
 	{ "rights go without any namespace", nothing_but_seccomp_still_drops_rights },

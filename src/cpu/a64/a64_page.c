@@ -163,7 +163,6 @@ bool a64_page_walk(const struct cpu_state *s, const struct mem *m, gva_t gva, ui
 {
 	const struct a64_state *a = a64_state_const(s);
 	struct walk w = { .a = a, .m = m, .gva = gva, .access = access };
-	gpa_t gpa;
 
 	if (!(a->sctlr_el1 & A64_SCTLR_M)) {
 		if (gva & ~ADDR_MASK) {
@@ -175,9 +174,5 @@ bool a64_page_walk(const struct cpu_state *s, const struct mem *m, gva_t gva, ui
 	if (!walk_setup(&w)) {
 		return refuse(&w, A64_FSC_TRANSLATION, 0, ret_fault);
 	}
-	if (!walk_levels(&w, &gpa, ret_fault)) {
-		return false;
-	}
-	*ret_gpa = gpa;
-	return true;
+	return walk_levels(&w, ret_gpa, ret_fault);
 }

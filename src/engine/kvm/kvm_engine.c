@@ -2,8 +2,9 @@
 /*
  * Engine `kvm`: the table, and making, mapping and unmaking an instance (docs/engine-kvm.md).
  *
- * A read-only region becomes a read-only slot, which protects host memory whatever the guest does. In 64-bit
- * mode the board's page tables refuse the access first, exactly; in the other modes KVM reports it as MMIO.
+ * A read-only region becomes a read-only slot, which protects host memory whatever the guest does.
+ * In 64-bit mode the board's page tables refuse the access first, exactly; in the other modes KVM
+ * reports it as MMIO.
  */
 #include "engine/kvm/kvm_engine.h"
 
@@ -12,9 +13,12 @@
 #include <string.h>
 
 #include "engine/kvm/kvm_internal.h"
-#include "engine/kvm/kvm_ioctls.h"
+#include "engine/kvm_ioctls.h"
 
-#define IOCTL(request, reason) { request, #request, reason }
+#define IOCTL(request, reason)            \
+	{                                 \
+		request, #request, reason \
+	}
 
 const struct kvm_engine_ioctl kvm_engine_ioctls[] = {
 	IOCTL(KVM_RUN, "run the guest"),
@@ -112,7 +116,8 @@ static int engine_create(const struct engine_config *cfg, struct engine **ret, s
 	return 0;
 }
 
-/* A region that nobody may touch gets no slot: an access is then reported like any other refused one. */
+/* A region that nobody may touch gets no slot: an access is then reported like any other refused
+ * one. */
 static bool is_slotless(const struct mem_region *r)
 {
 	return (r->perm & MEM_RWX) == 0;
@@ -133,8 +138,7 @@ static int engine_map(struct engine *eng, const struct mem_region *r, struct err
 	if (slot == KVM_SLOTS_MAX) {
 		return errmsg_set(e, -ENOSPC, "more than %d memory regions", KVM_SLOTS_MAX);
 	}
-	res = kvm_vm_slot_set(&k->vm, slot, r->base_gpa, r->size_bytes, r->hva,
-			      !(r->perm & MEM_W));
+	res = kvm_vm_slot_set(&k->vm, slot, r->base_gpa, r->size_bytes, r->hva, !(r->perm & MEM_W));
 	if (res < 0) {
 		return errmsg_set(e, res, "KVM refuses memory at 0x%llx (%llu bytes): %s",
 				  (unsigned long long)r->base_gpa,

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * What KVM's unhappy exits mean for the guest (docs/engine-kvm.md, "Faults"): refused accesses, failed
- * emulation, shutdown, and all others by name.
+ * What KVM's unhappy exits mean for the guest (docs/engine-kvm.md, "Faults"): refused accesses,
+ * failed emulation, shutdown, and all others by name.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -27,8 +27,8 @@ static gva_t linear_pc(const struct x86_state *x)
 
 struct code {
 	uint8_t bytes[KVM_INSN_BYTES_MAX];
-	size_t n;	   /* how many could be fetched */
-	bool is_refused;   /* the fetch stops before 15 bytes */
+	size_t n;		/* how many could be fetched */
+	bool is_refused;	/* the fetch stops before 15 bytes */
 	struct cpu_fault fault; /* why */
 };
 
@@ -69,6 +69,16 @@ static void code_fetch(const struct kvm_engine *k, const struct x86_state *x, st
 		}
 		ret->n++;
 	}
+}
+
+size_t kvm_fault_fetch(const struct kvm_engine *k, const struct x86_state *x,
+		       uint8_t ret[KVM_INSN_BYTES_MAX])
+{
+	struct code c;
+
+	code_fetch(k, x, &c);
+	memcpy(ret, c.bytes, sizeof(c.bytes));
+	return c.n;
 }
 
 static int state_get(struct kvm_engine *k, struct x86_state *x, struct errmsg *e)
@@ -118,8 +128,8 @@ int kvm_fault_mmio(struct kvm_engine *k, struct vm_exit *ret, struct errmsg *e)
 	}
 	ret->kind = VM_EXIT_FAULT;
 	ret->fault = (struct cpu_fault){
-		.kind = mem_region_find(k->mem, w.address) ? CPU_FAULT_PROTECTION :
-							     CPU_FAULT_UNMAPPED,
+		.kind = mem_region_find(k->mem, w.address) ? CPU_FAULT_PROTECTION
+							   : CPU_FAULT_UNMAPPED,
 		.pc = linear_pc(&x),
 		.address = w.address,
 		.has_address = true,
@@ -236,13 +246,13 @@ static bool is_hypercall(const struct code *c)
 }
 
 /*
- * KVM's emulator takes the vector of INT n in real mode as signed: from 0x80 on it looks below the table, and
- * with the table at 0 it tries for ever.
+ * KVM's emulator takes the vector of INT n in real mode as signed: from 0x80 on it looks below the
+ * table, and with the table at 0 it tries for ever.
  */
 static bool is_high_int_n(const struct x86_state *x, const struct code *c)
 {
-	return !(x->cr0 & X86_CR0_PE) && x->idtr.base < 0x200 && c->n >= 2 &&
-	       c->bytes[0] == 0xcd && c->bytes[1] >= 0x80;
+	return !(x->cr0 & X86_CR0_PE) && x->idtr.base < 0x200 && c->n >= 2 && c->bytes[0] == 0xcd &&
+	       c->bytes[1] >= 0x80;
 }
 
 void kvm_fault_unhang(struct kvm_engine *k, struct vm_exit *ret)
@@ -250,7 +260,7 @@ void kvm_fault_unhang(struct kvm_engine *k, struct vm_exit *ret)
 	struct x86_state x;
 	struct code c;
 
-	if (!k->traits.is_emulating || state_get(k, &x, NULL) < 0) {
+	if (!k->traits.is_emulating || kvm_state_get_core(&k->vm, is_x64(k), &x, NULL) < 0) {
 		return;
 	}
 	code_fetch(k, &x, &c);
@@ -260,7 +270,8 @@ void kvm_fault_unhang(struct kvm_engine *k, struct vm_exit *ret)
 		ret->kind = VM_EXIT_UNHANDLED;
 		(void)snprintf(ret->detail, sizeof(ret->detail),
 			       "this KVM hangs on %s (0f 01 %02x) in %s mode",
-			       c.bytes[2] == 0xc1 ? "vmcall" : "vmmcall", c.bytes[2], mode_name(&x));
+			       c.bytes[2] == 0xc1 ? "vmcall" : "vmmcall", c.bytes[2],
+			       mode_name(&x));
 	}
 }
 
@@ -319,28 +330,57 @@ int kvm_fault_shutdown(struct kvm_engine *k, struct vm_exit *ret, struct errmsg 
 #define NAME(reason) [KVM_EXIT_##reason] = #reason
 
 static const char *const exit_names[] = {
-	NAME(UNKNOWN),	      NAME(EXCEPTION),	    NAME(IO),		NAME(HYPERCALL),
-	NAME(DEBUG),	      NAME(HLT),	    NAME(MMIO),		NAME(IRQ_WINDOW_OPEN),
-	NAME(SHUTDOWN),	      NAME(FAIL_ENTRY),	    NAME(INTR),		NAME(SET_TPR),
-	NAME(TPR_ACCESS),     NAME(S390_SIEIC),	    NAME(S390_RESET),	NAME(DCR),
-	NAME(NMI),	      NAME(INTERNAL_ERROR), NAME(OSI),		NAME(PAPR_HCALL),
-	NAME(S390_UCONTROL),  NAME(WATCHDOG),	    NAME(S390_TSCH),	NAME(EPR),
-	NAME(SYSTEM_EVENT),   NAME(S390_STSI),	    NAME(IOAPIC_EOI),	NAME(HYPERV),
-	NAME(ARM_NISV),	      NAME(X86_RDMSR),	    NAME(X86_WRMSR),	NAME(DIRTY_RING_FULL),
-	NAME(AP_RESET_HOLD),  NAME(X86_BUS_LOCK),   NAME(XEN),		NAME(RISCV_SBI),
-	NAME(RISCV_CSR),      NAME(NOTIFY),
+	NAME(UNKNOWN),
+	NAME(EXCEPTION),
+	NAME(IO),
+	NAME(HYPERCALL),
+	NAME(DEBUG),
+	NAME(HLT),
+	NAME(MMIO),
+	NAME(IRQ_WINDOW_OPEN),
+	NAME(SHUTDOWN),
+	NAME(FAIL_ENTRY),
+	NAME(INTR),
+	NAME(SET_TPR),
+	NAME(TPR_ACCESS),
+	NAME(S390_SIEIC),
+	NAME(S390_RESET),
+	NAME(DCR),
+	NAME(NMI),
+	NAME(INTERNAL_ERROR),
+	NAME(OSI),
+	NAME(PAPR_HCALL),
+	NAME(S390_UCONTROL),
+	NAME(WATCHDOG),
+	NAME(S390_TSCH),
+	NAME(EPR),
+	NAME(SYSTEM_EVENT),
+	NAME(S390_STSI),
+	NAME(IOAPIC_EOI),
+	NAME(HYPERV),
+	NAME(ARM_NISV),
+	NAME(X86_RDMSR),
+	NAME(X86_WRMSR),
+	NAME(DIRTY_RING_FULL),
+	NAME(AP_RESET_HOLD),
+	NAME(X86_BUS_LOCK),
+	NAME(XEN),
+	NAME(RISCV_SBI),
+	NAME(RISCV_CSR),
+	NAME(NOTIFY),
 };
 
 static const char *exit_name(uint32_t reason)
 {
-	return reason < ARRAY_SIZE(exit_names) && exit_names[reason] ? exit_names[reason] :
-								       "unknown to this build";
+	return reason < ARRAY_SIZE(exit_names) && exit_names[reason] ? exit_names[reason]
+								     : "unknown to this build";
 }
 
 static const char *suberror_name(uint32_t suberror)
 {
 	static const char *const names[] = { "?", "emulation", "simultaneous exceptions",
-					     "exit during event delivery", "unexpected exit reason" };
+					     "exit during event delivery",
+					     "unexpected exit reason" };
 
 	return suberror < ARRAY_SIZE(names) ? names[suberror] : "?";
 }
@@ -353,7 +393,8 @@ void kvm_fault_name_exit(const struct kvm_run *run, struct vm_exit *ret)
 	ret->kind = VM_EXIT_UNHANDLED;
 	switch (run->exit_reason) {
 	case KVM_EXIT_FAIL_ENTRY:
-		(void)snprintf(ret->detail, size, "KVM_EXIT_FAIL_ENTRY: hardware reason 0x%llx, CPU %u",
+		(void)snprintf(ret->detail, size,
+			       "KVM_EXIT_FAIL_ENTRY: hardware reason 0x%llx, CPU %u",
 			       run->fail_entry.hardware_entry_failure_reason, run->fail_entry.cpu);
 		break;
 	case KVM_EXIT_UNKNOWN:

@@ -1,19 +1,19 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * What the engine must know about single instructions: whether bytes are one, and which one made a write
- * that KVM reports when the instruction has already retired.
+ * What the engine must know about single instructions: whether bytes are one, and which one made a
+ * write that KVM reports when the instruction has already retired.
  *
- * The latter is found by decoding every start from 15 bytes before the program counter: the instruction
- * must end there, and its address, size and (where it is plain) value must be those of the write. If
- * several fit, the one that most decodings from further back run into wins: x86 code read from any start
- * falls into step after a few instructions.
+ * The latter is found by decoding every start from 15 bytes before the program counter: the
+ * instruction must end there, and its address, size and (where it is plain) value must be those of
+ * the write. If several fit, the one that most decodings from further back run into wins: x86 code
+ * read from any start falls into step after a few instructions.
  */
 #include <Zydis/Zydis.h>
 #include <string.h>
 
 #include "engine/kvm/kvm_internal.h"
 
-#define LEAD_BYTES 48 /* read before the candidates, to fall into step */
+#define LEAD_BYTES   48 /* read before the candidates, to fall into step */
 #define WINDOW_BYTES (LEAD_BYTES + KVM_INSN_BYTES_MAX)
 
 /** An instruction that may have made the write. */
@@ -70,7 +70,9 @@ static uint64_t reg_value(const struct x86_state *x, ZydisRegister reg)
 			return low_bytes(x->gpr[reg - ZYDIS_REGISTER_AH] >> 8, 1);
 		}
 		return low_bytes(x->gpr[ZydisRegisterGetId(ZydisRegisterGetLargestEnclosing(
-					 ZYDIS_MACHINE_MODE_LONG_64, reg)) & 15], 1);
+						ZYDIS_MACHINE_MODE_LONG_64, reg)) &
+					15],
+				 1);
 	case ZYDIS_REGCLASS_GPR16:
 		return low_bytes(x->gpr[id & 15], 2);
 	case ZYDIS_REGCLASS_GPR32:
@@ -144,8 +146,8 @@ static void reg_add(struct x86_state *x, enum x86_gpr reg, unsigned int width_bi
 
 static bool is_repeated(const struct candidate *c)
 {
-	return (c->insn.attributes & (ZYDIS_ATTRIB_HAS_REP | ZYDIS_ATTRIB_HAS_REPE |
-				      ZYDIS_ATTRIB_HAS_REPNE)) != 0;
+	return (c->insn.attributes &
+		(ZYDIS_ATTRIB_HAS_REP | ZYDIS_ATTRIB_HAS_REPE | ZYDIS_ATTRIB_HAS_REPNE)) != 0;
 }
 
 static bool is_string_store(const struct candidate *c)
@@ -187,7 +189,8 @@ static void string_undo(struct x86_state *x, const struct candidate *c, uint64_t
 	}
 }
 
-/* XCHG has put the memory's old value into the register; what it wrote is the register's old one. */
+/* XCHG has put the memory's old value into the register; what it wrote is the register's old one.
+ */
 static void xchg_undo(struct x86_state *x, const struct candidate *c, const struct kvm_write *w)
 {
 	ZydisRegister reg = c->ops[c->ops[0].type == ZYDIS_OPERAND_TYPE_REGISTER ? 0 : 1].reg.value;
@@ -202,28 +205,46 @@ static void xchg_undo(struct x86_state *x, const struct candidate *c, const stru
 	}
 }
 
-static bool value_fits(const struct x86_state *x, const struct candidate *c,
-		       const struct kvm_write *w)
+/* The operand that MOV or PUSH writes; NULL for others, where no simple rule holds. */
+static const ZydisDecodedOperand *source_operand(const struct candidate *c)
 {
-	const ZydisDecodedOperand *src = &c->ops[1];
+	if (c->insn.mnemonic == ZYDIS_MNEMONIC_MOV) {
+		return &c->ops[1];
+	}
+	return c->insn.mnemonic == ZYDIS_MNEMONIC_PUSH ? &c->ops[0] : NULL;
+}
 
-	if (c->insn.mnemonic != ZYDIS_MNEMONIC_MOV || w->bytes * 8u != c->ops[0].size) {
-		return true; /* no simple rule */
+static bool value_fits(const struct x86_state *before, const struct candidate *c,
+		       const struct kvm_write *w, uint64_t bytes)
+{
+	const ZydisDecodedOperand *src = source_operand(c);
+
+	if (!src || w->bytes != bytes) {
+		return true;
 	}
 	if (src->type == ZYDIS_OPERAND_TYPE_IMMEDIATE) {
 		return low_bytes(src->imm.value.u, w->bytes) == w->value;
 	}
 	return src->type != ZYDIS_OPERAND_TYPE_REGISTER ||
-	       low_bytes(reg_value(x, src->reg.value), w->bytes) == w->value;
+	       low_bytes(reg_value(before, src->reg.value), w->bytes) == w->value;
 }
 
-/* KVM splits writes at page boundaries and into eights; all others come whole. */
-static bool size_fits(uint64_t bytes, const struct kvm_write *w)
+/*
+ * Whether a write of @p bytes at @p at is reported like this. KVM splits writes at page boundaries
+ * and into eights; the report may be about the second part when the first one hit memory.
+ */
+static bool access_fits(gva_t at, uint64_t bytes, const struct kvm_write *w)
 {
-	bool is_split = bytes > 8 || (w->address % PAGE_BYTES) + bytes > PAGE_BYTES ||
-			w->address % PAGE_BYTES == 0;
+	uint64_t to_page_end = PAGE_BYTES - at % PAGE_BYTES;
+	uint64_t skipped = w->address - at;
 
-	return w->bytes == bytes || (is_split && w->bytes < bytes);
+	if (skipped == 0) {
+		uint64_t whole = bytes < to_page_end ? bytes : to_page_end;
+
+		return w->bytes == (whole < 8 ? whole : 8);
+	}
+	return skipped < bytes && (w->address % PAGE_BYTES == 0 || bytes > 8) &&
+	       w->bytes <= bytes - skipped;
 }
 
 /* Whether the candidate explains the write; @p x then becomes the registers before it. */
@@ -240,7 +261,8 @@ static bool candidate_undo(struct x86_state *x, const struct candidate *c,
 	}
 	bytes = op->size / 8;
 	if (is_stack_push(op)) {
-		at = low_bytes(x->gpr[X86_RSP], c->insn.stack_width / 8) + seg_base(x, op->mem.segment);
+		at = low_bytes(x->gpr[X86_RSP], c->insn.stack_width / 8) +
+		     seg_base(x, op->mem.segment);
 		reg_add(&before, X86_RSP, c->insn.stack_width, bytes);
 	} else {
 		if (is_string_store(c)) {
@@ -252,11 +274,7 @@ static bool candidate_undo(struct x86_state *x, const struct candidate *c,
 		}
 		at = operand_address(c->insn.mnemonic == ZYDIS_MNEMONIC_POP ? x : &before, c, op);
 	}
-	/* a split write may be reported by its second part */
-	if (w->address != at && !(size_fits(bytes, w) && w->address - at < bytes)) {
-		return false;
-	}
-	if (!size_fits(bytes, w) || !value_fits(&before, c, w)) {
+	if (!access_fits(at, bytes, w) || !value_fits(&before, c, w, bytes)) {
 		return false;
 	}
 	before.rip = c->pc - (x86_is_64bit_code(x) ? 0 : x->seg[X86_CS].base);
@@ -296,8 +314,9 @@ static void window_vote(struct window *w, const ZydisDecoder *d)
 
 		while (at < WINDOW_BYTES) {
 			w->votes[at]++;
-			if (!ZYAN_SUCCESS(ZydisDecoderDecodeInstruction(
-				    d, NULL, w->bytes + at, WINDOW_BYTES - at, &insn))) {
+			if (!ZYAN_SUCCESS(ZydisDecoderDecodeInstruction(d, NULL, w->bytes + at,
+									WINDOW_BYTES - at,
+									&insn))) {
 				break;
 			}
 			at += insn.length;
@@ -305,21 +324,45 @@ static void window_vote(struct window *w, const ZydisDecoder *d)
 	}
 }
 
+/* Whether the CALL leads to where the CPU now is. */
+static bool is_call_to(const struct x86_state *x, const struct mem *m, const struct candidate *c)
+{
+	const ZydisDecodedOperand *op = &c->ops[0];
+	unsigned int bytes = c->insn.operand_width / 8;
+	uint8_t target[8] = { 0 };
+
+	switch (op->type) {
+	case ZYDIS_OPERAND_TYPE_IMMEDIATE: /* relative; far ones don't get here */
+		return low_bytes(c->pc + c->insn.length + op->imm.value.u - x->seg[X86_CS].base,
+				 bytes) == low_bytes(x->rip, bytes);
+	case ZYDIS_OPERAND_TYPE_REGISTER:
+		return reg_value(x, op->reg.value) == low_bytes(x->rip, bytes);
+	case ZYDIS_OPERAND_TYPE_MEMORY:
+		return mem_peek(m, operand_address(x, c, op), target, bytes) == bytes &&
+		       load_le(target, bytes) == low_bytes(x->rip, bytes);
+	default:
+		return false;
+	}
+}
+
 /*
- * Try every start whose instruction ends at @p end (linear). A CALL has left its own end behind, so it is
- * looked for at the return address that it wrote, and nothing else is.
+ * Try every start whose instruction ends at @p end (linear). A CALL has left its own end behind, so
+ * it is looked for at the return address that it wrote, and nothing else is. Candidates with too
+ * few votes don't count.
  */
 static bool undo_ending_at(struct x86_state *x, const struct mem *m, const struct kvm_write *w,
-			   gva_t end, bool only_calls)
+			   gva_t end, bool only_calls, unsigned int min_pct)
 {
 	struct window win;
 	struct x86_state found = *x;
-	unsigned int best = 0;
+	unsigned int best;
+	bool is_found = false;
 	ZydisDecoder d;
 
 	if (!window_read(m, end, &win)) {
 		return false;
 	}
+	best = (unsigned int)(WINDOW_BYTES - win.first) * min_pct / 100;
 	decoder_init(x, &d);
 	window_vote(&win, &d);
 	for (size_t bytes = 1; bytes <= KVM_INSN_BYTES_MAX && bytes <= WINDOW_BYTES - win.first;
@@ -329,17 +372,19 @@ static bool undo_ending_at(struct x86_state *x, const struct mem *m, const struc
 		struct x86_state before = *x;
 
 		if (win.votes[at] <= best ||
-		    !ZYAN_SUCCESS(ZydisDecoderDecodeFull(&d, win.bytes + at, bytes, &c.insn, c.ops)) ||
+		    !ZYAN_SUCCESS(
+			    ZydisDecoderDecodeFull(&d, win.bytes + at, bytes, &c.insn, c.ops)) ||
 		    c.insn.length != bytes ||
 		    (c.insn.meta.category == ZYDIS_CATEGORY_CALL) != only_calls ||
-		    !candidate_undo(&before, &c, w)) {
+		    (only_calls && !is_call_to(x, m, &c)) || !candidate_undo(&before, &c, w)) {
 			continue;
 		}
 		best = win.votes[at];
 		found = before;
+		is_found = true;
 	}
 	*x = found;
-	return best > 0;
+	return is_found;
 }
 
 /* A repeated string instruction stays where it is until its count is used up. */
@@ -362,6 +407,8 @@ bool kvm_insn_undo_write(struct x86_state *x, const struct mem *m, const struct 
 	uint64_t cs_base = x86_is_64bit_code(x) ? 0 : x->seg[X86_CS].base;
 	gva_t pc = x->rip + cs_base;
 
-	return undo_repeated(x, m, w, pc) || undo_ending_at(x, m, w, pc, false) ||
-	       undo_ending_at(x, m, w, w->value + cs_base, true);
+	/* the most certain ones first; half of all starts fall into step almost always */
+	return undo_ending_at(x, m, w, w->value + cs_base, true, 0) ||
+	       undo_ending_at(x, m, w, pc, false, 50) || undo_repeated(x, m, w, pc) ||
+	       undo_ending_at(x, m, w, pc, false, 0);
 }

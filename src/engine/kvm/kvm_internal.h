@@ -27,7 +27,7 @@ struct kvm_vm {
 
 /** What the probe learned; kept for create(). */
 struct kvm_traits {
-	bool is_emulating;    /* instructions outside long-mode ring 3 are emulated one by one */
+	bool is_emulating;     /* instructions outside long-mode ring 3 are emulated one by one */
 	bool has_fp, has_simd; /* work in ring 0 of the probed mode */
 	bool has_breakpoints;
 	uint32_t insn_ns; /* per ring-0 instruction; 0 = below what can be measured */
@@ -69,8 +69,8 @@ int kvm_vcpu_ioctl(const struct kvm_vm *vm, unsigned long request, void *arg);
 /* ---- kvm_probe.c ---- */
 
 /**
- * Take a VM that was probed for this mode and what was learned: the one that probe() left behind in this
- * process, or a new one.
+ * Take a VM that was probed for this mode and what was learned: the one that probe() left behind in
+ * this process, or a new one.
  */
 int kvm_probe_take(const struct cpu_arch *arch, const struct cpu_mode *mode, int kvm_fd,
 		   struct kvm_vm *ret_vm, struct kvm_traits *ret_traits, struct errmsg *e);
@@ -87,6 +87,10 @@ uint64_t kvm_probe_caps(const struct cpu_arch *arch, const struct kvm_traits *t)
 /** All registers of the vCPU in canonical form. No completion may be pending, except for a read. */
 int kvm_state_get(const struct kvm_vm *vm, bool is_64bit, struct x86_state *ret, struct errmsg *e);
 
+/** Only general, segment and control registers; all else is zero. Cheaper. */
+int kvm_state_get_core(const struct kvm_vm *vm, bool is_64bit, struct x86_state *ret,
+		       struct errmsg *e);
+
 /** Set all registers; forgets exceptions that KVM has queued. */
 int kvm_state_set(const struct kvm_vm *vm, const struct x86_state *x, struct errmsg *e);
 
@@ -101,12 +105,19 @@ int kvm_fault_internal(struct kvm_engine *k, struct vm_exit *ret, struct errmsg 
 /** Turn KVM_EXIT_SHUTDOWN into an exit. */
 int kvm_fault_shutdown(struct kvm_engine *k, struct vm_exit *ret, struct errmsg *e);
 
+/**
+ * Instruction bytes at the program counter, as the CPU would fetch them.
+ * @return how many; less than 15 where memory or the page tables end
+ */
+size_t kvm_fault_fetch(const struct kvm_engine *k, const struct x86_state *x,
+		       uint8_t ret[KVM_INSN_BYTES_MAX]);
+
 /** Fill @p ret for an exit reason that this engine has no answer to: its name and data. */
 void kvm_fault_name_exit(const struct kvm_run *run, struct vm_exit *ret);
 
 /**
- * Called when a kick ended a run: an emulating KVM may have hung in an instruction. If so @p ret becomes
- * what the instruction means; otherwise it stays.
+ * Called when a kick ended a run: an emulating KVM may have hung in an instruction. If so @p ret
+ * becomes what the instruction means; otherwise it stays.
  */
 void kvm_fault_unhang(struct kvm_engine *k, struct vm_exit *ret);
 
@@ -114,9 +125,9 @@ void kvm_fault_unhang(struct kvm_engine *k, struct vm_exit *ret);
 
 /** What decoding says about one instruction. */
 struct kvm_insn {
-	size_t bytes;	    /* 0: not a valid instruction (or cut off, see is_cut) */
-	bool is_cut;	    /* the bytes end before the instruction does */
-	char text[32];	    /* its mnemonic */
+	size_t bytes;  /* 0: not a valid instruction (or cut off, see is_cut) */
+	bool is_cut;   /* the bytes end before the instruction does */
+	char text[32]; /* its mnemonic */
 };
 
 /** Decode at the start of @p bytes in the mode that @p x is in. */
@@ -151,5 +162,38 @@ void kvm_run_kick(struct engine *eng);
  * @return 0 when it is finished; 1 when it reported something more (see kvm_run); -errno
  */
 int kvm_run_complete(struct kvm_engine *k);
+
+/** What to do after an exit of KVM was looked at. */
+enum kvm_verdict {
+	KVM_GO_ON, /* nothing yet: interrupted, or served and to be finished by the next KVM_RUN */
+	KVM_STOP,  /* the exit is filled in */
+	KVM_STEPPED, /* one instruction was executed under single step */
+};
+
+/**
+ * One KVM_RUN.
+ * @param is_access set when a port or device access must be served (then KVM_GO_ON)
+ */
+int kvm_run_enter(struct kvm_engine *k, struct vm_exit *ret, enum kvm_verdict *v, bool *is_access,
+		  struct errmsg *e);
+
+/**
+ * Serve the reported access and all further ones of the same instruction, and finish it:
+ * KVM_STEPPED, or KVM_STOP with a fault.
+ * @param stop set when a device wants the run to end
+ */
+int kvm_run_finish_access(struct kvm_engine *k, struct vm_exit *ret, bool *stop,
+			  enum kvm_verdict *v, struct errmsg *e);
+
+/**
+ * Tell KVM to step or to watch the breakpoints; nothing when it already does.
+ * @param control KVM_GUESTDBG_*; 0: neither
+ */
+int kvm_run_debug_set(struct kvm_engine *k, uint32_t control, struct errmsg *e);
+
+/* ---- kvm_step.c ---- */
+
+/** Execute @p max_insns instructions one by one, or until something needs the caller. */
+int kvm_step_run(struct kvm_engine *k, uint64_t max_insns, struct vm_exit *ret, struct errmsg *e);
 
 #endif

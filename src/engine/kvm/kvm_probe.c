@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * What this KVM can do, found by running instructions, not by names: how long a ring-0 instruction takes,
- * whether floating point, vectors and execute breakpoints work. Costs about 2 ms of CPU, most of it making
- * the VM; so the VM is kept for the create() that usually follows.
+ * What this KVM can do, found by running instructions, not by names: how long a ring-0 instruction
+ * takes, whether floating point, vectors and execute breakpoints work. Costs about 2 ms of CPU,
+ * most of it making the VM; so the VM is kept for the create() that usually follows.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -22,8 +22,8 @@
 #define PDPT_GPA    0x3000
 #define PD_GPA	    0x4000
 
-#define LOOPS_SHORT 10u
-#define LOOPS_LONG  210u
+#define LOOPS_SHORT  10u
+#define LOOPS_LONG   210u
 #define EMULATING_NS 50 /* per instruction; the CPU itself needs less than one */
 
 /** The VM of the last probe, until a create() takes it. One thread uses engines. */
@@ -40,9 +40,12 @@ static const struct {
 	int cap;
 	const char *name;
 } needed[] = {
-	{ KVM_CAP_USER_MEMORY, "user memory" },	    { KVM_CAP_READONLY_MEM, "read-only memory" },
-	{ KVM_CAP_IMMEDIATE_EXIT, "immediate exit" }, { KVM_CAP_SET_GUEST_DEBUG, "guest debug" },
-	{ KVM_CAP_DEBUGREGS, "debug registers" },   { KVM_CAP_VCPU_EVENTS, "vCPU events" },
+	{ KVM_CAP_USER_MEMORY, "user memory" },
+	{ KVM_CAP_READONLY_MEM, "read-only memory" },
+	{ KVM_CAP_IMMEDIATE_EXIT, "immediate exit" },
+	{ KVM_CAP_SET_GUEST_DEBUG, "guest debug" },
+	{ KVM_CAP_DEBUGREGS, "debug registers" },
+	{ KVM_CAP_VCPU_EVENTS, "vCPU events" },
 	{ KVM_CAP_XSAVE, "XSAVE" },
 };
 
@@ -166,8 +169,8 @@ static int loop_ns(const struct kvm_vm *vm, uint8_t *ram, bool is_16bit, uint32_
 	return r;
 }
 
-static int speed_measure(const struct kvm_vm *vm, uint8_t *ram, bool is_16bit,
-			 struct kvm_traits *t, struct errmsg *e)
+static int speed_measure(const struct kvm_vm *vm, uint8_t *ram, bool is_16bit, struct kvm_traits *t,
+			 struct errmsg *e)
 {
 	ns_t ns_short = 0;
 	ns_t ns_long = 0;

@@ -3,12 +3,12 @@
  * Running the vCPU: KVM_RUN, serving ports and device registers, single steps, breakpoints, kicks.
  *
  * KVM reports an access to a port or device before the instruction is finished and finishes it when
- * KVM_RUN is called again. Before run() returns, every such instruction is finished by a KVM_RUN that
- * must not start another one (immediate_exit): so the registers are always those between two
+ * KVM_RUN is called again. Before run() returns, every such instruction is finished by a KVM_RUN
+ * that must not start another one (immediate_exit): so the registers are always those between two
  * instructions.
  *
- * kick() sets two things: `kicked`, which belongs to us, and immediate_exit, which makes a KVM_RUN that
- * begins later return at once; the signal itself interrupts one that is under way.
+ * kick() sets two things: `kicked`, which belongs to us, and immediate_exit, which makes a KVM_RUN
+ * that begins later return at once; the signal itself interrupts one that is under way.
  */
 #include <errno.h>
 #include <stdatomic.h>
@@ -16,15 +16,6 @@
 
 #include "base/bug.h"
 #include "engine/kvm/kvm_internal.h"
-
-#define DR6_BS BIT(14)
-
-/** What to do after an exit of KVM was looked at. */
-enum verdict {
-	GO_ON,	 /* served; the instruction is finished by the next KVM_RUN */
-	STOP,	 /* the exit is filled in */
-	STEPPED, /* one instruction was executed under single step */
-};
 
 void kvm_run_kick(struct engine *eng)
 {
@@ -69,34 +60,29 @@ int kvm_run_complete(struct kvm_engine *k)
 static enum bus_result port_serve(struct kvm_engine *k)
 {
 	struct kvm_run *run = k->vm.run;
-	uint8_t *item = (uint8_t *)run + run->io.data_offset;
-	uint8_t bytes = run->io.size;
+	uint8_t *items = (uint8_t *)run + run->io.data_offset;
 	uint32_t count = run->io.count;
-	enum bus_result worst = BUS_OK;
+	struct bus_access a = {
+		.addr = run->io.port,
+		.value = UINT64_MAX,
+		.values = count > 1 ? items : NULL,
+		.count = count,
+		.bytes = run->io.size,
+		.is_write = run->io.direction == KVM_EXIT_IO_OUT,
+	};
+	enum bus_result res;
 
-	BUG_ON(!range_within(run->io.data_offset, (uint64_t)bytes * count, 0, k->vm.run_bytes));
-	for (uint32_t i = 0; i < count; i++, item += bytes) {
-		struct bus_access a = {
-			.addr = run->io.port,
-			.value = UINT64_MAX,
-			.count = count,
-			.bytes = bytes,
-			.is_write = run->io.direction == KVM_EXIT_IO_OUT,
-		};
-		enum bus_result res = BUS_UNMAPPED;
-
-		if (a.is_write) {
-			a.value = load_le(item, bytes);
-		}
-		if (worst != BUS_STOP) {
-			res = k->bus->port(k->bus->opaque, &a);
-		}
-		if (!a.is_write) {
-			store_le(item, res == BUS_UNMAPPED ? UINT64_MAX : a.value, bytes);
-		}
-		worst = res == BUS_STOP ? BUS_STOP : worst;
+	BUG_ON(!range_within(run->io.data_offset, (uint64_t)a.bytes * count, 0, k->vm.run_bytes));
+	if (a.is_write) {
+		a.value = load_le(items, a.bytes);
 	}
-	return worst;
+	res = k->bus->port(k->bus->opaque, &a);
+	if (!a.is_write && count == 1) {
+		store_le(items, res == BUS_UNMAPPED ? UINT64_MAX : a.value, a.bytes);
+	} else if (!a.is_write && res == BUS_UNMAPPED) {
+		memset(items, 0xff, (size_t)count * a.bytes);
+	}
+	return res;
 }
 
 static enum bus_result mmio_serve(struct kvm_engine *k)
@@ -123,21 +109,21 @@ static enum bus_result mmio_serve(struct kvm_engine *k)
 }
 
 /*
- * Serve the access that KVM has reported. GO_ON: KVM must be entered again to finish the instruction.
- * *stop is set when a device wants the run to end.
+ * Serve the access that KVM has reported. KVM_GO_ON: KVM must be entered again to finish the
+ * instruction. *stop is set when a device wants the run to end.
  */
-static int access_serve(struct kvm_engine *k, struct vm_exit *ret, bool *stop, enum verdict *v,
+static int access_serve(struct kvm_engine *k, struct vm_exit *ret, bool *stop, enum kvm_verdict *v,
 			struct errmsg *e)
 {
 	enum bus_result res;
 
-	*v = GO_ON;
+	*v = KVM_GO_ON;
 	if (k->vm.run->exit_reason == KVM_EXIT_IO) {
 		res = port_serve(k);
 	} else {
 		res = mmio_serve(k);
 		if (res == BUS_UNMAPPED) {
-			*v = STOP;
+			*v = KVM_STOP;
 			return kvm_fault_mmio(k, ret, e);
 		}
 	}
@@ -151,14 +137,14 @@ static bool is_access_exit(const struct kvm_run *run)
 }
 
 /* Serve the reported access and all further ones of the same instruction, and finish it. */
-static int access_finish(struct kvm_engine *k, struct vm_exit *ret, bool *stop, enum verdict *v,
-			 struct errmsg *e)
+int kvm_run_finish_access(struct kvm_engine *k, struct vm_exit *ret, bool *stop,
+			  enum kvm_verdict *v, struct errmsg *e)
 {
 	int r;
 
 	do {
 		r = access_serve(k, ret, stop, v, e);
-		if (r < 0 || *v == STOP) {
+		if (r < 0 || *v == KVM_STOP) {
 			return r;
 		}
 		r = kvm_run_complete(k);
@@ -167,15 +153,16 @@ static int access_finish(struct kvm_engine *k, struct vm_exit *ret, bool *stop, 
 		}
 	} while (r == 1 && is_access_exit(k->vm.run));
 	k->is_debug_stale = true;
-	*v = STEPPED;
+	*v = KVM_STEPPED;
 	return 0;
 }
 
 /*
- * Tell KVM to step or to watch the breakpoints; nothing when it already does. KVM ties a step to the address
- * that it was asked at: after an emulated access, or after registers were set, it must be asked again.
+ * Tell KVM to step or to watch the breakpoints; nothing when it already does. KVM ties a step to
+ * the address that it was asked at: after an emulated access, or after registers were set, it must
+ * be asked again.
  */
-static int debug_set(struct kvm_engine *k, uint32_t control, struct errmsg *e)
+int kvm_run_debug_set(struct kvm_engine *k, uint32_t control, struct errmsg *e)
 {
 	struct kvm_guest_debug d = { .control = control };
 	int r;
@@ -184,7 +171,8 @@ static int debug_set(struct kvm_engine *k, uint32_t control, struct errmsg *e)
 		return 0;
 	}
 	if (control & KVM_GUESTDBG_USE_HW_BP) {
-		d.arch.debugreg[7] = 0x400; /* bit 10 is always one; execute breakpoints: R/W and LEN 0 */
+		d.arch.debugreg[7] =
+			0x400; /* bit 10 is always one; execute breakpoints: R/W and LEN 0 */
 		for (size_t i = 0; i < k->n_breakpoints; i++) {
 			d.arch.debugreg[i] = k->breakpoints[i];
 			d.arch.debugreg[7] |= BIT(2 * i + 1);
@@ -200,18 +188,19 @@ static int debug_set(struct kvm_engine *k, uint32_t control, struct errmsg *e)
 }
 
 /* Look at an exit that is not an access. */
-static int exit_sort(struct kvm_engine *k, struct vm_exit *ret, enum verdict *v, struct errmsg *e)
+static int exit_sort(struct kvm_engine *k, struct vm_exit *ret, enum kvm_verdict *v,
+		     struct errmsg *e)
 {
 	const struct kvm_run *run = k->vm.run;
 
-	*v = STOP;
+	*v = KVM_STOP;
 	switch (run->exit_reason) {
 	case KVM_EXIT_HLT:
 		ret->kind = VM_EXIT_HALT;
 		return 0;
 	case KVM_EXIT_DEBUG:
 		if (k->debug_control & KVM_GUESTDBG_SINGLESTEP) {
-			*v = STEPPED;
+			*v = KVM_STEPPED;
 			return 0;
 		}
 		ret->kind = VM_EXIT_BREAKPOINT;
@@ -219,7 +208,7 @@ static int exit_sort(struct kvm_engine *k, struct vm_exit *ret, enum verdict *v,
 	case KVM_EXIT_INTR:
 	case KVM_EXIT_IRQ_WINDOW_OPEN:
 	case KVM_EXIT_SET_TPR:
-		*v = GO_ON;
+		*v = KVM_GO_ON;
 		return 0;
 	case KVM_EXIT_SHUTDOWN:
 		return kvm_fault_shutdown(k, ret, e);
@@ -231,20 +220,20 @@ static int exit_sort(struct kvm_engine *k, struct vm_exit *ret, enum verdict *v,
 	}
 }
 
-/* One KVM_RUN. *v is GO_ON when it was interrupted without a kick. */
-static int vcpu_enter(struct kvm_engine *k, struct vm_exit *ret, enum verdict *v, bool *is_access,
-		      struct errmsg *e)
+/* One KVM_RUN. *v is KVM_GO_ON when it was interrupted without a kick. */
+int kvm_run_enter(struct kvm_engine *k, struct vm_exit *ret, enum kvm_verdict *v, bool *is_access,
+		  struct errmsg *e)
 {
 	int r;
 
 	*is_access = false;
 	r = kvm_vcpu_ioctl(&k->vm, KVM_RUN, NULL);
 	if (r == -EINTR || r == -EAGAIN) {
-		*v = GO_ON;
+		*v = KVM_GO_ON;
 		if (kick_take(k)) {
 			ret->kind = VM_EXIT_KICKED;
 			kvm_fault_unhang(k, ret);
-			*v = STOP;
+			*v = KVM_STOP;
 		}
 		return 0;
 	}
@@ -253,7 +242,7 @@ static int vcpu_enter(struct kvm_engine *k, struct vm_exit *ret, enum verdict *v
 	}
 	if (is_access_exit(k->vm.run)) {
 		*is_access = true;
-		*v = GO_ON;
+		*v = KVM_GO_ON;
 		return 0;
 	}
 	return exit_sort(k, ret, v, e);
@@ -262,21 +251,21 @@ static int vcpu_enter(struct kvm_engine *k, struct vm_exit *ret, enum verdict *v
 /* Run until something needs the caller. */
 static int run_free(struct kvm_engine *k, struct vm_exit *ret, struct errmsg *e)
 {
-	enum verdict v;
+	enum kvm_verdict v;
 	bool is_access;
 	bool stop = false;
 	int r;
 
 	for (;;) {
-		r = vcpu_enter(k, ret, &v, &is_access, e);
-		if (r < 0 || v == STOP) {
+		r = kvm_run_enter(k, ret, &v, &is_access, e);
+		if (r < 0 || v == KVM_STOP) {
 			return r;
 		}
 		if (!is_access) {
 			continue;
 		}
 		r = access_serve(k, ret, &stop, &v, e);
-		if (r < 0 || v == STOP) {
+		if (r < 0 || v == KVM_STOP) {
 			return r;
 		}
 		if (stop) {
@@ -286,128 +275,13 @@ static int run_free(struct kvm_engine *k, struct vm_exit *ret, struct errmsg *e)
 	/* The access is served; what the instruction still accesses is served on the way out. */
 	r = kvm_run_complete(k);
 	if (r == 1 && is_access_exit(k->vm.run)) {
-		r = access_finish(k, ret, &stop, &v, e);
-		if (r < 0 || v == STOP) {
+		r = kvm_run_finish_access(k, ret, &stop, &v, e);
+		if (r < 0 || v == KVM_STOP) {
 			return r;
 		}
 	}
 	ret->kind = VM_EXIT_BUS_STOP;
 	return r < 0 ? errmsg_set(e, r, "KVM_RUN: %s", strerror(-r)) : 0;
-}
-
-/*
- * An emulating KVM delivers the single-step trap of ring-3 code to the guest. With an IDT that ends before
- * any vector, it shows up as a shutdown instead, with the vector and exact registers. So: hide the IDT,
- * step, put it back.
- */
-struct hidden_idt {
-	bool is_hidden;
-	uint16_t limit;
-};
-
-static int idt_hide(struct kvm_engine *k, struct hidden_idt *h, struct errmsg *e)
-{
-	struct kvm_sregs s;
-	int r;
-
-	h->is_hidden = false;
-	if (!k->traits.is_emulating || k->arch->id != CPU_ARCH_X64) {
-		return 0;
-	}
-	r = kvm_vcpu_ioctl(&k->vm, KVM_GET_SREGS, &s);
-	if (r < 0 || s.cs.dpl != 3) {
-		return r < 0 ? errmsg_set(e, r, "KVM_GET_SREGS: %s", strerror(-r)) : 0;
-	}
-	h->is_hidden = true;
-	h->limit = s.idt.limit;
-	s.idt.limit = 0;
-	r = kvm_vcpu_ioctl(&k->vm, KVM_SET_SREGS, &s);
-	return r < 0 ? errmsg_set(e, r, "KVM_SET_SREGS: %s", strerror(-r)) : 0;
-}
-
-static int idt_show(struct kvm_engine *k, const struct hidden_idt *h, struct errmsg *e)
-{
-	struct kvm_sregs s;
-	int r;
-
-	if (!h->is_hidden) {
-		return 0;
-	}
-	r = kvm_vcpu_ioctl(&k->vm, KVM_GET_SREGS, &s);
-	if (r == 0) {
-		s.idt.limit = h->limit;
-		r = kvm_vcpu_ioctl(&k->vm, KVM_SET_SREGS, &s);
-	}
-	return r < 0 ? errmsg_set(e, r, "putting the IDT back: %s", strerror(-r)) : 0;
-}
-
-/* The shutdown of a step with a hidden IDT: the step's own trap, or the guest's exception. */
-static void shutdown_of_step(const struct hidden_idt *h, struct vm_exit *ret, enum verdict *v)
-{
-	if (!h->is_hidden || *v != STOP || ret->kind != VM_EXIT_SHUTDOWN) {
-		return;
-	}
-	if (ret->fault.vector == X86_DB) {
-		*v = STEPPED;
-	} else {
-		ret->kind = VM_EXIT_EXCEPTION;
-	}
-}
-
-/* Execute one instruction. *v is STEPPED, or STOP with the exit. */
-static int step_one(struct kvm_engine *k, struct vm_exit *ret, bool *stop, enum verdict *v,
-		    struct errmsg *e)
-{
-	struct hidden_idt h;
-	bool is_access;
-	int r;
-	int shown;
-
-	k->is_debug_stale = true;
-	r = idt_hide(k, &h, e);
-	r = r ? r : debug_set(k, KVM_GUESTDBG_ENABLE | KVM_GUESTDBG_SINGLESTEP, e);
-	if (r < 0) {
-		return r;
-	}
-	do {
-		r = vcpu_enter(k, ret, v, &is_access, e);
-		if (r == 0 && is_access) {
-			r = access_finish(k, ret, stop, v, e);
-		}
-	} while (r == 0 && *v == GO_ON);
-	shown = idt_show(k, &h, e);
-	if (r == 0) {
-		shutdown_of_step(&h, ret, v);
-	}
-	return r < 0 ? r : shown;
-}
-
-/* HLT, and an access after which a device wants to stop, are executed instructions too. */
-static int run_steps(struct kvm_engine *k, uint64_t max_insns, struct vm_exit *ret,
-		     struct errmsg *e)
-{
-	enum verdict v;
-	bool stop = false;
-	int r;
-
-	while (ret->insns < max_insns) {
-		r = step_one(k, ret, &stop, &v, e);
-		if (r < 0) {
-			return r;
-		}
-		if (v == STEPPED || ret->kind == VM_EXIT_HALT) {
-			ret->insns++;
-		}
-		if (v == STOP) {
-			return 0;
-		}
-		if (stop) {
-			ret->kind = VM_EXIT_BUS_STOP;
-			return 0;
-		}
-	}
-	ret->kind = VM_EXIT_INSN_LIMIT;
-	return 0;
 }
 
 static bool is_at_breakpoint(struct kvm_engine *k)
@@ -433,13 +307,13 @@ static int run_with_breakpoints(struct kvm_engine *k, struct vm_exit *ret, struc
 	int r;
 
 	if (is_at_breakpoint(k)) {
-		r = run_steps(k, 1, ret, e);
+		r = kvm_step_run(k, 1, ret, e);
 		if (r < 0 || ret->kind != VM_EXIT_INSN_LIMIT) {
 			return r;
 		}
 		ret->insns = 0;
 	}
-	r = debug_set(k, KVM_GUESTDBG_ENABLE | KVM_GUESTDBG_USE_HW_BP, e);
+	r = kvm_run_debug_set(k, KVM_GUESTDBG_ENABLE | KVM_GUESTDBG_USE_HW_BP, e);
 	return r < 0 ? r : run_free(k, ret, e);
 }
 
@@ -450,11 +324,11 @@ int kvm_run_run(struct engine *eng, uint64_t max_insns, struct vm_exit *ret, str
 	int r;
 
 	if (max_insns) {
-		r = run_steps(k, max_insns, &out, e);
+		r = kvm_step_run(k, max_insns, &out, e);
 	} else if (k->n_breakpoints) {
 		r = run_with_breakpoints(k, &out, e);
 	} else {
-		r = debug_set(k, 0, e);
+		r = kvm_run_debug_set(k, 0, e);
 		r = r ? r : run_free(k, &out, e);
 	}
 	if (r == 0) {

@@ -18,7 +18,8 @@
 #define XCR0_SSE BIT(1)
 #define XCR0_AVX BIT(2)
 
-/* Offsets in the XSAVE area; the AVX part is where CPUID(0xd, 2).EBX puts it on every CPU so far. */
+/* Offsets in the XSAVE area; the AVX part is where CPUID(0xd, 2).EBX puts it on every CPU so far.
+ */
 enum {
 	XS_FCW = 0,
 	XS_FSW = 2,
@@ -39,17 +40,18 @@ static const uint32_t msr_index[] = {
 };
 #define MSR_COUNT ARRAY_SIZE(msr_index)
 
+/* struct kvm_msrs with room for its entries. */
 struct msr_buffer {
-	struct kvm_msrs head;
+	uint32_t nmsrs;
+	uint32_t pad;
 	struct kvm_msr_entry entries[MSR_COUNT];
 };
 
 static void msr_fields(struct x86_state *x, uint64_t *ret[MSR_COUNT])
 {
 	uint64_t *const fields[MSR_COUNT] = {
-		&x->star,	    &x->lstar,	      &x->cstar,
-		&x->fmask,	    &x->kernel_gs_base, &x->sysenter_cs,
-		&x->sysenter_esp,   &x->sysenter_eip, &x->pat,
+		&x->star,	 &x->lstar,	   &x->cstar,	     &x->fmask, &x->kernel_gs_base,
+		&x->sysenter_cs, &x->sysenter_esp, &x->sysenter_eip, &x->pat,
 	};
 
 	memcpy(ret, fields, sizeof(fields));
@@ -112,11 +114,24 @@ static void gprs_to_kvm(const struct x86_state *x, struct kvm_regs *r)
 	const uint64_t *g = x->gpr;
 
 	*r = (struct kvm_regs){
-		.rax = g[X86_RAX], .rcx = g[X86_RCX], .rdx = g[X86_RDX], .rbx = g[X86_RBX],
-		.rsp = g[X86_RSP], .rbp = g[X86_RBP], .rsi = g[X86_RSI], .rdi = g[X86_RDI],
-		.r8 = g[X86_R8],   .r9 = g[X86_R9],   .r10 = g[X86_R10], .r11 = g[X86_R11],
-		.r12 = g[X86_R12], .r13 = g[X86_R13], .r14 = g[X86_R14], .r15 = g[X86_R15],
-		.rip = x->rip,	   .rflags = x->rflags | X86_FLAGS_FIXED,
+		.rax = g[X86_RAX],
+		.rcx = g[X86_RCX],
+		.rdx = g[X86_RDX],
+		.rbx = g[X86_RBX],
+		.rsp = g[X86_RSP],
+		.rbp = g[X86_RBP],
+		.rsi = g[X86_RSI],
+		.rdi = g[X86_RDI],
+		.r8 = g[X86_R8],
+		.r9 = g[X86_R9],
+		.r10 = g[X86_R10],
+		.r11 = g[X86_R11],
+		.r12 = g[X86_R12],
+		.r13 = g[X86_R13],
+		.r14 = g[X86_R14],
+		.r15 = g[X86_R15],
+		.rip = x->rip,
+		.rflags = x->rflags | X86_FLAGS_FIXED,
 	};
 }
 
@@ -231,7 +246,8 @@ static int fpu_set(const struct kvm_vm *vm, const struct x86_state *x, struct er
 	int r;
 
 	if (!has_avx && has_ymm_high(x)) {
-		return errmsg_set(e, -EINVAL, "the state uses YMM registers, which this CPU does not have");
+		return errmsg_set(e, -EINVAL,
+				  "the state uses YMM registers, which this CPU does not have");
 	}
 	r = check(kvm_vcpu_ioctl(vm, KVM_GET_XSAVE, &xs), "KVM_GET_XSAVE", e);
 	if (r < 0) {
@@ -240,8 +256,8 @@ static int fpu_set(const struct kvm_vm *vm, const struct x86_state *x, struct er
 	fpu_to_xsave(x, has_avx, (uint8_t *)xs.region);
 	r = kvm_vcpu_ioctl(vm, KVM_SET_XSAVE, &xs);
 	if (r < 0) {
-		return errmsg_set(e, r, "this CPU can't hold the FPU state (mxcsr 0x%x): %s", x->mxcsr,
-				  strerror(-r));
+		return errmsg_set(e, r, "this CPU can't hold the FPU state (mxcsr 0x%x): %s",
+				  x->mxcsr, strerror(-r));
 	}
 	return 0;
 }
@@ -252,14 +268,15 @@ static int xcr0_set(const struct kvm_vm *vm, uint64_t xcr0, struct errmsg *e)
 	int r;
 
 	if (!xcr0_supported(vm)) {
-		return xcr0 <= XCR0_X87 ? 0 :
-					  errmsg_set(e, -EINVAL, "this CPU has no XCR0 to hold 0x%llx",
-						     (unsigned long long)xcr0);
+		return xcr0 <= XCR0_X87
+			       ? 0
+			       : errmsg_set(e, -EINVAL, "this CPU has no XCR0 to hold 0x%llx",
+					    (unsigned long long)xcr0);
 	}
 	r = kvm_vcpu_ioctl(vm, KVM_SET_XCRS, &xcrs);
 	return r < 0 ? errmsg_set(e, r, "this CPU can't hold XCR0 0x%llx: %s",
-				  (unsigned long long)xcr0, strerror(-r)) :
-		       0;
+				  (unsigned long long)xcr0, strerror(-r))
+		     : 0;
 }
 
 static int xcr0_get(const struct kvm_vm *vm, uint64_t *ret, struct errmsg *e)
@@ -282,7 +299,7 @@ static int xcr0_get(const struct kvm_vm *vm, uint64_t *ret, struct errmsg *e)
 
 static int msrs_get(const struct kvm_vm *vm, struct x86_state *x, struct errmsg *e)
 {
-	struct msr_buffer b = { .head.nmsrs = MSR_COUNT };
+	struct msr_buffer b = { .nmsrs = MSR_COUNT };
 	uint64_t *field[MSR_COUNT];
 	int r;
 
@@ -303,7 +320,7 @@ static int msrs_get(const struct kvm_vm *vm, struct x86_state *x, struct errmsg 
 
 static int msrs_set(const struct kvm_vm *vm, const struct x86_state *x, struct errmsg *e)
 {
-	struct msr_buffer b = { .head.nmsrs = MSR_COUNT };
+	struct msr_buffer b = { .nmsrs = MSR_COUNT };
 	struct x86_state copy = *x; /* msr_fields() wants it writable */
 	uint64_t *field[MSR_COUNT];
 	int r;
@@ -350,6 +367,25 @@ int kvm_state_get(const struct kvm_vm *vm, bool is_64bit, struct x86_state *ret,
 	return 0;
 }
 
+int kvm_state_get_core(const struct kvm_vm *vm, bool is_64bit, struct x86_state *ret,
+		       struct errmsg *e)
+{
+	struct kvm_regs regs;
+	struct kvm_sregs sregs;
+	struct x86_state x = { .rip = 0 };
+	int r;
+
+	r = check(kvm_vcpu_ioctl(vm, KVM_GET_REGS, &regs), "KVM_GET_REGS", e);
+	r = r ? r : check(kvm_vcpu_ioctl(vm, KVM_GET_SREGS, &sregs), "KVM_GET_SREGS", e);
+	if (r < 0) {
+		return r;
+	}
+	gprs_from_kvm(&regs, is_64bit, &x);
+	sregs_from_kvm(&sregs, &x);
+	*ret = x;
+	return 0;
+}
+
 static int events_clear(const struct kvm_vm *vm, struct errmsg *e)
 {
 	struct kvm_vcpu_events ev;
@@ -382,7 +418,8 @@ int kvm_state_set(const struct kvm_vm *vm, const struct x86_state *x, struct err
 	r = kvm_vcpu_ioctl(vm, KVM_SET_SREGS, &sregs);
 	if (r < 0) {
 		return errmsg_set(e, r,
-				  "KVM refuses the system registers (cr0 0x%llx, cr4 0x%llx, efer 0x%llx): %s",
+				  "KVM refuses the system registers (cr0 0x%llx, cr4 0x%llx, efer "
+				  "0x%llx): %s",
 				  (unsigned long long)x->cr0, (unsigned long long)x->cr4,
 				  (unsigned long long)x->efer, strerror(-r));
 	}

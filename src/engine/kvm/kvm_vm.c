@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* The life of a VM and its vCPU in the kernel: descriptors, the shared page, CPUID, memory slots. */
+/* The life of a VM and its vCPU in the kernel: descriptors, the shared page, CPUID, memory slots.
+ */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -34,7 +35,8 @@ static int vcpu_map(struct kvm_vm *vm, struct errmsg *e)
 
 	bytes = ioctl(vm->kvm_fd, KVM_GET_VCPU_MMAP_SIZE, 0);
 	if (bytes < (int)sizeof(struct kvm_run)) {
-		return errmsg_set(e, -ENODEV, "KVM's shared vCPU page is too small (%d bytes)", bytes);
+		return errmsg_set(e, -ENODEV, "KVM's shared vCPU page is too small (%d bytes)",
+				  bytes);
 	}
 	p = mmap(NULL, (size_t)bytes, PROT_READ | PROT_WRITE, MAP_SHARED, vm->vcpu_fd, 0);
 	if (p == MAP_FAILED) {

@@ -10,6 +10,7 @@
 #define HCR_EL2_RW BIT(31)
 
 #define XREGS_OFFSET 64 /* behind the sixteen 32-bit registers */
+#define PC_OFFSET    (XREGS_OFFSET + 32 * 8)
 
 /* Which field each system register is. */
 static const struct {
@@ -175,7 +176,8 @@ static void a64_describe(struct unicorn_engine *u, uint32_t intno, struct cpu_fa
 	far = unicorn_reg(u, UC_ARM64_REG_FAR_EL0 + (int)el);
 	u->lib->uc_context_restore(u->uc, u->scratch);
 	if (intno == EXCP_SWI || intno == EXCP_HVC || intno == EXCP_SMC) {
-		unicorn_reg_set(u, UC_ARM64_REG_PC, pc - 4); /* these stop behind themselves */
+		/* These stop behind themselves. (Not by the interface: that would go on.) */
+		unicorn_env_set(u, PC_OFFSET, pc - 4, 8);
 	}
 	*ret = a64_fault_from_esr(esr, 0, far);
 }

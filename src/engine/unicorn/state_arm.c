@@ -11,6 +11,9 @@
 
 #define BANKS 8
 
+#define NSACR_CP10 BIT(10)
+#define NSACR_CP11 BIT(11)
+
 /* Distances from spsr. */
 #define AT_CPSR	      (-4)
 #define AT_BANK_SPSR  4
@@ -52,6 +55,16 @@ static uint32_t cp_get(struct unicorn_engine *u, size_t i)
 	return (uint32_t)reg.val;
 }
 
+/* The secure world, which nobody plays, has to allow the non-secure one its FPU. */
+static void allow_fpu(struct unicorn_engine *u)
+{
+	uc_arm_cp_reg nsacr = { .cp = 15, .crn = 1, .crm = 1, .opc1 = 0, .opc2 = 2 };
+
+	u->lib->uc_reg_read(u->uc, UC_ARM_REG_CP_REG, &nsacr);
+	nsacr.val |= NSACR_CP10 | NSACR_CP11;
+	u->lib->uc_reg_write(u->uc, UC_ARM_REG_CP_REG, &nsacr);
+}
+
 static int arm_init(struct unicorn_engine *u, struct errmsg *e)
 {
 	static const uint32_t mark = 0x5ca1ab1e;
@@ -66,6 +79,7 @@ static int arm_init(struct unicorn_engine *u, struct errmsg *e)
 	}
 	memcpy(&u->at.arm.rebuild_hflags, &rebuild, sizeof(rebuild));
 	memcpy(&u->at.arm.do_interrupt, &interrupt, sizeof(interrupt));
+	allow_fpu(u);
 	for (size_t i = 0; i < ARRAY_SIZE(cp15); i++) {
 		uc_arm_cp_reg reg = cp_reg(i);
 

@@ -30,6 +30,9 @@ static const struct {
 #undef CSR
 };
 
+/* UXL and SXL, which the library does not have: all levels are 64-bit. */
+#define MSTATUS_XLEN_64 0xa00000000ULL
+
 #define CSR_PMPADDR0 0x3b0
 #define PMPADDRS     16
 
@@ -103,6 +106,7 @@ static void csrs_get(struct unicorn_engine *u, struct rv_state *v)
 	csr_set(u, CSR_MSTATUS, v->mstatus | RV_MSTATUS_FS);
 	v->fcsr = (uint32_t)csr_get(u, CSR_FCSR);
 	csr_set(u, CSR_MSTATUS, v->mstatus);
+	v->mstatus |= MSTATUS_XLEN_64;
 	priv_set(u, priv);
 }
 

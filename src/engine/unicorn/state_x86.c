@@ -95,6 +95,43 @@ static size_t efer_offset(const struct unicorn_engine *u)
 	return u->at.x86.cr + 40 + 8 + 64 + 16 + 8;
 }
 
+/* Feature words of CPUID, in the library's order. */
+enum { FEAT_1_EDX, FEAT_1_ECX, FEAT_7_EBX, FEAT_EXT_EDX = 6, FEAT_EXT_ECX = 7 };
+
+/* What the library sets in its first two words, whatever the model. */
+static const uint64_t features_raw[2] = {
+	BIT(8) | BIT(15) | BIT(19) | BIT(24) | BIT(25) | BIT(26),
+	BIT(9) | BIT(13) | BIT(19) | BIT(20) | BIT(25),
+};
+
+#define FEATURES_SCAN_BYTES 512
+#define EXT_EDX_64BIT	    (BIT(11) | BIT(29)) /* SYSCALL, LM */
+
+/*
+ * The library can do more than it announces, and refuses what it does not announce: POPCNT, SSE3,
+ * NX. Left out: RDRAND (a run could not be repeated), MONITOR, SVM, MPX (state we don't carry).
+ * Bits: Intel SDM volume 2, CPUID.
+ */
+static void announce_features(struct unicorn_engine *u)
+{
+	uint8_t *from = u->env + u->env_bytes;
+	uint64_t *f = memmem(from, FEATURES_SCAN_BYTES, features_raw, sizeof(features_raw));
+
+	if (!f) {
+		return; /* another library: it keeps its own choice */
+	}
+	f[FEAT_1_EDX] |= BIT(0) | BIT(2) | BIT(3) | BIT(4) | BIT(5) | BIT(6) | BIT(11) | BIT(13) |
+			 BIT(16) | BIT(17) | BIT(23);
+	f[FEAT_1_ECX] |= BIT(0) | BIT(1) | BIT(22) | BIT(23) | BIT(26);
+	f[FEAT_7_EBX] |= BIT(0) | BIT(3) | BIT(7) | BIT(8) | BIT(9) | BIT(19) | BIT(20) | BIT(23) |
+			 BIT(24);
+	f[FEAT_EXT_EDX] |= BIT(20) | BIT(22) | BIT(26) | BIT(27) | EXT_EDX_64BIT;
+	f[FEAT_EXT_ECX] = BIT(0) | BIT(4) | BIT(5) | BIT(6); /* without SKINIT */
+	if (u->arch->id == CPU_ARCH_X86) {
+		f[FEAT_EXT_EDX] &= ~EXT_EDX_64BIT;
+	}
+}
+
 static int x86_init(struct unicorn_engine *u, struct errmsg *e)
 {
 	static const uint64_t mark = 0x00517e11a5517e77ULL; /* canonical */
@@ -120,6 +157,7 @@ static int x86_init(struct unicorn_engine *u, struct errmsg *e)
 	    unicorn_env(u, u->at.x86.cr, 8) != unicorn_reg(u, UC_X86_REG_CR0)) {
 		return errmsg_set(e, -ENODEV, "this " UNICORN_LIB_FILE " orders x86 state otherwise");
 	}
+	announce_features(u);
 	return 0;
 }
 
@@ -335,6 +373,10 @@ static void x86_describe(struct unicorn_engine *u, uint32_t intno, struct cpu_fa
 	unicorn_env_set(u, RIP_OFFSET,
 			unicorn_env(u, RIP_OFFSET, 8) - (uint64_t)u->ip.x86_soft_int_bytes, 8);
 	*ret = x86_fault_from_vector(intno, error, 0, unicorn_env(u, u->at.x86.cr + 16, 8));
+	/* Without NX the error code does not tell fetches from reads. */
+	if (intno == X86_PF && ret->address == u->target->linear_pc(u)) {
+		ret->access = MEM_X;
+	}
 }
 
 static void x86_describe_invalid(struct unicorn_engine *u, struct cpu_fault *ret)

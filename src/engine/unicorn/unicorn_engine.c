@@ -229,6 +229,9 @@ static int unicorn_create(const struct engine_config *cfg, struct engine **ret, 
 	return 0;
 }
 
+/* The library numbers RAM consecutively, with gaps for this alignment. */
+#define RAM_ALIGN_BYTES 0x40000ULL
+
 static int unicorn_map(struct engine *eng, const struct mem_region *r, struct errmsg *e)
 {
 	struct unicorn_engine *u = self(eng);
@@ -243,6 +246,7 @@ static int unicorn_map(struct engine *eng, const struct mem_region *r, struct er
 		return errmsg_set(e, -EINVAL, "libunicorn can't map %s at 0x%llx: %s", r->name,
 				  (unsigned long long)r->base_gpa, u->lib->uc_strerror(err));
 	}
+	u->ram_bytes += align_down(r->size_bytes + RAM_ALIGN_BYTES - 1, RAM_ALIGN_BYTES);
 	if (r->perm == MEM_RWX) {
 		u->free_region = unicorn_region_at(u->uc, r->base_gpa);
 	}
@@ -258,7 +262,7 @@ static int unicorn_unmap(struct engine *eng, const struct mem_region *r, struct 
 	if (u->free_region == unicorn_region_at(u->uc, r->base_gpa)) {
 		u->free_region = NULL;
 	}
-	u->lib->uc_ctl(u->uc, UC_CTL_WRITE(UC_CTL_TB_FLUSH, 0));
+	unicorn_code_drop(u->target->id, u->uc, u->ram_bytes);
 	err = u->lib->uc_mem_unmap(u->uc, r->base_gpa, r->size_bytes);
 	unicorn_interpose_enter(NULL);
 	if (err != UC_ERR_OK) {
@@ -306,9 +310,6 @@ static bool is_last_undone(const struct unicorn_engine *u, const struct vm_exit 
 
 static void exit_exception(struct unicorn_engine *u, struct vm_exit *ret)
 {
-	if (u->target->rewind) {
-		u->target->rewind(u);
-	}
 	ret->kind = VM_EXIT_EXCEPTION;
 	ret->fault = u->fault;
 	ret->fault.pc = u->target->linear_pc(u);
@@ -418,8 +419,8 @@ static int run_on(struct unicorn_engine *u, struct vm_exit *ret, struct errmsg *
 	if (u->stop == UNICORN_STOP_INSN) {
 		return u->target->finish_insn(u, ret, e);
 	}
-	if (u->stop == UNICORN_STOP_NONE && u->ip.has_yielded && !u->is_kicked) {
-		return 0; /* WFE and YIELD are hints */
+	if (u->stop == UNICORN_STOP_YIELD) {
+		return 0; /* looks at kicks first */
 	}
 	describe_exit(u, err, ret);
 	return 1;
@@ -463,13 +464,14 @@ static void unicorn_kick(struct engine *eng)
 	}
 }
 
+/* The library's own way takes virtual addresses and may leave a page fault behind: drop all. */
 static void unicorn_code_changed(struct engine *eng, gpa_t gpa, uint64_t len)
 {
 	struct unicorn_engine *u = self(eng);
 
-	unicorn_interpose_enter(&u->ip);
-	u->lib->uc_ctl(u->uc, UC_CTL_WRITE(UC_CTL_TB_REMOVE_CACHE, 2), gpa, gpa + len);
-	unicorn_interpose_enter(NULL);
+	(void)gpa;
+	(void)len;
+	unicorn_code_drop(u->target->id, u->uc, u->ram_bytes);
 }
 
 const struct engine_ops unicorn_engine_ops = {

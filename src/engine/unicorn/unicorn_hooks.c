@@ -46,7 +46,10 @@ static bool on_invalid(uc_engine *uc, void *opaque)
 	struct unicorn_engine *u = opaque;
 
 	(void)uc;
-	if (!u->ip.has_yielded) {
+	if (u->ip.has_yielded) { /* the library ends the run by itself now */
+		u->ip.has_yielded = false;
+		u->stop = UNICORN_STOP_YIELD;
+	} else {
 		unicorn_stop(u, UNICORN_STOP_INVALID);
 	}
 	return true;
@@ -59,7 +62,6 @@ static bool on_refused(uc_engine *uc, uc_mem_type type, uint64_t address, int si
 	struct cpu_fault f = { .kind = CPU_FAULT_UNMAPPED, .address = address, .has_address = true };
 
 	(void)uc;
-	(void)size;
 	(void)value;
 	switch (type) {
 	case UC_MEM_READ_PROT:
@@ -79,6 +81,9 @@ static bool on_refused(uc_engine *uc, uc_mem_type type, uint64_t address, int si
 	}
 	if (u->stop == UNICORN_STOP_NONE) {
 		u->fault = f;
+	}
+	if (f.access == MEM_W && size == 1 && unicorn_is_split_store(u->target->id)) {
+		unicorn_mmu_undo_store(u, address);
 	}
 	if (f.access == MEM_X) { /* nothing of the instruction was done: pc is right */
 		unicorn_stop(u, UNICORN_STOP_FAULT);
@@ -190,6 +195,6 @@ int unicorn_set_counting(struct unicorn_engine *u, bool want, struct errmsg *e)
 	}
 	u->has_count_hook = !u->has_count_hook;
 	u->ip.insns_per_tb = u->has_count_hook && u->is_exact ? 1 : 0;
-	u->lib->uc_ctl(u->uc, UC_CTL_WRITE(UC_CTL_TB_FLUSH, 0));
+	unicorn_code_drop(u->target->id, u->uc, u->ram_bytes);
 	return 0;
 }

@@ -24,6 +24,9 @@
  *   memory_mapping
  *       The library looks up regions by the virtual address. With paging on that is wrong for
  *       every address that is not mapped to itself: unicorn_mmu.c answers instead.
+ *   tlb_set_page_with_attrs (x86)
+ *       On x86 the library checks the guest's page tables and then maps every page to itself. We
+ *       give it the address that the tables name.
  *   cpu_exit, raise_interrupt, helper_yield
  *       Only listened to: where is the CPU's struct; how long was the INT instruction, whose
  *       start is lost; was it WFE rather than an undefined instruction that ended the run.
@@ -55,13 +58,19 @@ static struct {
 	void (*cpu_exit)(void *cpu);
 	void *(*memory_mapping)(void *uc, uint64_t addr);
 	void (*raise_interrupt)(void *env, int intno, int is_int, int error_code, int next_addend);
+	void (*tlb_set_page)(void *cpu, uint64_t gva, uint64_t gpa, uint32_t attrs, int prot,
+			     int mmu_idx, uint64_t size);
+	/* by the tables: x86 and ARM have a place for attributes, RISC-V has none and ignores it */
 	struct {
+		uint64_t (*virt_to_phys)(void *cpu, uint64_t gva, uint32_t *ret_attrs);
 		gen_access_fn *ld_i32, *st_i32, *ld_i64, *st_i64;
 		void (*check_exit_request)(void *tcg);
 		void (*gen_intermediate_code)(void *cpu, void *tb, int max_insns);
 		void (*cpu_loop_exit_restore)(void *cpu, uintptr_t host_pc);
 		void (*tlb_flush)(void *cpu);
+		void (*tb_invalidate_phys_range)(void *uc, uint64_t start, uint64_t end);
 		void (*helper_yield)(void *env);
+		void *store_byte; /* what stores that are not simple call per byte */
 	} target[UNICORN_TARGET_COUNT];
 	void *handle;
 } real;
@@ -105,13 +114,23 @@ void unicorn_interpose_bind(void *handle)
 		[UNICORN_TARGET_RV64] = "_riscv64",
 	};
 
+	static const char *const virt_to_phys[UNICORN_TARGET_COUNT] = {
+		[UNICORN_TARGET_X86] = "x86_cpu_get_phys_page_attrs_debug_x86_64",
+		[UNICORN_TARGET_ARM] = "arm_cpu_get_phys_page_attrs_debug_arm",
+		[UNICORN_TARGET_A64] = "arm_cpu_get_phys_page_attrs_debug_aarch64",
+		[UNICORN_TARGET_RV64] = "riscv_cpu_get_phys_page_debug_riscv64",
+	};
+
 	real.handle = handle;
+	bind_one(&real.tlb_set_page, "tlb_set_page_with_attrs", "_x86_64");
 	bind_one(&real.cpu_exit, "cpu_exit", "");
 	bind_one(&real.memory_mapping, "memory_mapping", "");
 	bind_one(&real.raise_interrupt, "raise_interrupt", "_x86_64");
 	for (int t = 0; t < UNICORN_TARGET_COUNT; t++) {
 		const char *s = suffixes[t];
 
+		bind_one(&real.target[t].virt_to_phys, virt_to_phys[t], "");
+		bind_one(&real.target[t].store_byte, "helper_ret_stb_mmu", s);
 		bind_one(&real.target[t].ld_i32, "tcg_gen_qemu_ld_i32", s);
 		bind_one(&real.target[t].st_i32, "tcg_gen_qemu_st_i32", s);
 		bind_one(&real.target[t].ld_i64, "tcg_gen_qemu_ld_i64", s);
@@ -120,6 +139,7 @@ void unicorn_interpose_bind(void *handle)
 		bind_one(&real.target[t].gen_intermediate_code, "gen_intermediate_code", s);
 		bind_one(&real.target[t].cpu_loop_exit_restore, "cpu_loop_exit_restore", s);
 		bind_one(&real.target[t].tlb_flush, "tlb_flush", s);
+		bind_one(&real.target[t].tb_invalidate_phys_range, "tb_invalidate_phys_range", s);
 		bind_one(&real.target[t].helper_yield, "helper_yield", s);
 	}
 }
@@ -139,12 +159,33 @@ void unicorn_tlb_flush(enum unicorn_target_id target, void *cpu)
 	real.target[target].tlb_flush(cpu);
 }
 
+bool unicorn_virt_to_phys(enum unicorn_target_id target, void *cpu, uint64_t gva, uint64_t *ret_gpa)
+{
+	uint32_t attrs;
+	uint64_t gpa = real.target[target].virt_to_phys(cpu, gva, &attrs);
+
+	if (gpa == UINT64_MAX) {
+		return false;
+	}
+	*ret_gpa = align_down(gpa, PAGE_BYTES) | (gva & (PAGE_BYTES - 1));
+	return true;
+}
+
+void unicorn_code_drop(enum unicorn_target_id target, void *uc, uint64_t ram_bytes)
+{
+	if (ram_bytes > 0) {
+		real.target[target].tb_invalidate_phys_range(uc, 0, ram_bytes);
+	}
+}
+
 /* The replacements. Their names are the library's, not ours. */
 
 void cpu_exit(void *cpu);
 void *memory_mapping(void *uc, uint64_t addr);
 _Noreturn void raise_interrupt_x86_64(void *env, int intno, int is_int, int error_code,
 				      int next_addend);
+void tlb_set_page_with_attrs_x86_64(void *cpu, uint64_t gva, uint64_t gpa, uint32_t attrs, int prot,
+				    int mmu_idx, uint64_t size);
 
 /* Also called from a signal handler, by way of uc_emu_stop(). */
 void cpu_exit(void *cpu)
@@ -161,6 +202,17 @@ void *memory_mapping(void *uc, uint64_t addr)
 		return current->find_region(current->opaque, uc, addr);
 	}
 	return real.memory_mapping(uc, addr);
+}
+
+void tlb_set_page_with_attrs_x86_64(void *cpu, uint64_t gva, uint64_t gpa, uint32_t attrs, int prot,
+				    int mmu_idx, uint64_t size)
+{
+	uint64_t real_gpa;
+
+	if (!is_passive && unicorn_virt_to_phys(UNICORN_TARGET_X86, cpu, gva, &real_gpa)) {
+		gpa = real_gpa;
+	}
+	real.tlb_set_page(cpu, gva, gpa, attrs, prot, mmu_idx, size);
 }
 
 _Noreturn void raise_interrupt_x86_64(void *env, int intno, int is_int, int error_code,
@@ -302,4 +354,34 @@ void unicorn_interpose_leave(enum unicorn_target_id target, struct unicorn_inter
 		return;
 	}
 	real.target[target].cpu_loop_exit_restore(ip->cpu, follow_load(pc));
+}
+
+/*
+ * A wide store's slow path calls the byte store's function; translated code calls it for a byte.
+ */
+struct split_search {
+	const void *store_byte;
+	bool is_byte_seen;
+	bool is_split;
+};
+
+static _Unwind_Reason_Code find_split(struct _Unwind_Context *ctx, void *arg)
+{
+	struct split_search *s = arg;
+	const void *fn = _Unwind_FindEnclosingFunction((void *)_Unwind_GetIP(ctx));
+
+	if (s->is_byte_seen) {
+		s->is_split = fn;
+		return _URC_END_OF_STACK;
+	}
+	s->is_byte_seen = fn == s->store_byte;
+	return fn ? _URC_NO_REASON : _URC_END_OF_STACK;
+}
+
+bool unicorn_is_split_store(enum unicorn_target_id target)
+{
+	struct split_search s = { .store_byte = real.target[target].store_byte };
+
+	_Unwind_Backtrace(find_split, &s);
+	return s.is_split;
 }

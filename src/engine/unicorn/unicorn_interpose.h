@@ -20,7 +20,7 @@ struct unicorn_interpose {
 	void *cpu;	 /* the library's CPUState; learnt by the first uc_emu_stop() */
 	int insns_per_tb; /* 0: as many as the translator likes */
 	int x86_soft_int_bytes; /* length of the last INT n, INT3, INTO; 0 if it was another exception */
-	bool has_yielded; /* WFE or YIELD ended the run */
+	bool has_yielded; /* ARM's WFE or YIELD is being executed */
 	/* Replaces the library's lookup of the region behind a virtual address; NULL: its own. */
 	void *(*find_region)(void *opaque, void *uc, uint64_t gva);
 	void *opaque;
@@ -46,6 +46,21 @@ void *unicorn_region_at(void *uc, uint64_t gpa);
  * with the state as it was before that instruction. Returns only if that is impossible.
  */
 void unicorn_interpose_leave(enum unicorn_target_id target, struct unicorn_interpose *ip);
+
+/**
+ * Drop all translated code that comes from the first @p ram_bytes of the library's RAM numbering.
+ * (The library's own way to drop all code first writes zeros over its whole 1 GiB buffer.)
+ */
+void unicorn_code_drop(enum unicorn_target_id target, void *uc, uint64_t ram_bytes);
+
+/**
+ * Translate by the guest's tables, without checking permissions.
+ * @return false when they say nothing
+ */
+bool unicorn_virt_to_phys(enum unicorn_target_id target, void *cpu, uint64_t gva, uint64_t *ret_gpa);
+
+/** From inside a callback of a refused store of one byte: whether it is part of a wider store. */
+bool unicorn_is_split_store(enum unicorn_target_id target);
 
 /** Drop the guest's cached address translations. */
 void unicorn_tlb_flush(enum unicorn_target_id target, void *cpu);

@@ -33,8 +33,6 @@ struct unicorn_target {
 	gva_t (*linear_pc)(struct unicorn_engine *u);
 	/** Describe the exception that a UC_HOOK_INTR callback is told of; still inside it. */
 	void (*describe)(struct unicorn_engine *u, uint32_t intno, struct cpu_fault *ret);
-	/** After the run: put the program counter where the contract wants it. May be NULL. */
-	void (*rewind)(struct unicorn_engine *u);
 	/** Describe an undefined instruction; after the run. */
 	void (*describe_invalid)(struct unicorn_engine *u, struct cpu_fault *ret);
 	/** Whether the guest translates addresses now, and to what; for unicorn_mmu.c. */
@@ -52,6 +50,7 @@ enum unicorn_stop {
 	UNICORN_STOP_INVALID,	/* undefined instruction */
 	UNICORN_STOP_FAULT,	/* fault is filled but for its pc */
 	UNICORN_STOP_BUS,	/* an access answered BUS_STOP: the instruction has to be replayed */
+	UNICORN_STOP_YIELD,	/* ARM's WFE or YIELD: to be gone on with */
 	UNICORN_STOP_INSN,	/* target->finish_insn has to do the instruction's work */
 };
 
@@ -60,6 +59,15 @@ struct unicorn_access {
 	struct bus_access a;
 	bool is_port;
 };
+
+/** A lookup of a byte near the end of a page, see unicorn_mmu.c. */
+struct unicorn_found {
+	gva_t gva;
+	uint8_t value;
+	bool is_ram;
+};
+
+#define UNICORN_FOUND_MAX 32
 
 /** The engine. */
 struct unicorn_engine {
@@ -82,6 +90,7 @@ struct unicorn_engine {
 		gpa_t base_gpa;
 	} mmio[UNICORN_MMIO_MAX];
 	size_t n_mmio;
+	uint64_t ram_bytes; /* upper bound of the library's RAM numbering */
 	void *free_region; /* one that allows everything, for the library's premature checks */
 
 	/* Counting: one callback per instruction. */
@@ -101,6 +110,9 @@ struct unicorn_engine {
 	size_t n_logged; /* ever */
 	size_t replay_at, replay_end;
 	bool is_replaying;
+
+	struct unicorn_found found[UNICORN_FOUND_MAX];
+	size_t n_found; /* ever */
 
 	/* Per architecture. */
 	union {
@@ -186,6 +198,9 @@ void *unicorn_mmu_find_region(void *opaque, void *uc, uint64_t gva);
 
 /** unicorn_target.finish_insn of x86: SYSCALL and SYSENTER. */
 int unicorn_x86_system_call(struct unicorn_engine *u, struct vm_exit *ret, struct errmsg *e);
+
+/** A store was refused at @p refused: take back what it has written before that. */
+void unicorn_mmu_undo_store(struct unicorn_engine *u, gva_t refused);
 
 /** One uc_emu_start(); u->stop says why it ended, if a callback ended it. */
 uc_err unicorn_start(struct unicorn_engine *u);

@@ -124,7 +124,7 @@ static int test_target(struct unicorn_engine *u, bool *ret_is_exact, struct errm
 	}
 	if (r == 0) {
 		*ret_is_exact = run_guest(u, hook);
-		u->lib->uc_ctl(u->uc, UC_CTL_WRITE(UC_CTL_TB_FLUSH, 0));
+		unicorn_code_drop(u->target->id, u->uc, PAGE_BYTES);
 		u->lib->uc_mem_unmap(u->uc, CODE_GPA, PAGE_BYTES);
 	}
 	munmap(page, PAGE_BYTES);

@@ -4,8 +4,8 @@
  * process: map, unmap, get_state, set_state, run. probe() and create() need more and come before the
  * jail closes.
  */
-#ifndef PINFOLD_ENGINE_KVM_KVM_IOCTLS_H
-#define PINFOLD_ENGINE_KVM_KVM_IOCTLS_H
+#ifndef PINFOLD_ENGINE_KVM_IOCTLS_H
+#define PINFOLD_ENGINE_KVM_IOCTLS_H
 
 #include <stddef.h>
 
