@@ -1,0 +1,317 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* pinfold doctor: what this host offers, what is missing, and what that costs. */
+#include <argp.h>
+#include <errno.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/utsname.h>
+
+#include "base/bits.h"
+#include "cli/arch.h"
+#include "cli/commands.h"
+#include "cli/cores.h"
+#include "cli/disas.h"
+#include "cli/engines.h"
+#include "launch/isolation.h"
+
+/* Above the characters: no short form. */
+enum { KEY_JSON = 256 };
+
+/* All that was found. */
+struct findings {
+	struct utsname host;
+	struct cores cores;
+	struct engines engines;
+	struct errmsg engines_error; /* why there are none */
+	int n_items;
+	struct isolation_item items[ISOLATION_ITEMS_MAX];
+};
+
+static void gather(struct findings *f)
+{
+	struct errmsg e = { 0 };
+
+	uname(&f->host);
+	if (cores_plan(&f->cores, &e) < 0) {
+		fprintf(stderr, "pinfold: %s\n", e.text);
+	}
+	if (engines_probe(&f->engines, &f->engines_error) < 0) {
+		f->engines.n = 0;
+	}
+	f->n_items = isolation_probe(f->items);
+}
+
+static bool has_engine(const struct findings *f, const char *arch)
+{
+	for (size_t i = 0; i < f->engines.n; i++) {
+		if (f->engines.pair[i].is_usable && strcmp(f->engines.pair[i].arch, arch) == 0) {
+			return true;
+		}
+	}
+	return false;
+}
+
+static bool has_engine_for_all(const struct findings *f)
+{
+	for (size_t i = 0; i < arch_names_count; i++) {
+		if (!has_engine(f, arch_names[i].name)) {
+			return false;
+		}
+	}
+	return true;
+}
+
+static void print_cores(const struct findings *f)
+{
+	printf("Cores: %zu online, %zu usable here; the roles they would have\n",
+	       f->cores.n_online, f->cores.n);
+	for (size_t i = 0; i < f->cores.n; i++) {
+		const struct core *c = &f->cores.core[i];
+
+		bool is_smt = strpbrk(c->siblings, ",-") != NULL;
+
+		printf("  %-4u %s%s%s\n", c->id, cores_roles_name(c->roles),
+		       is_smt ? "; threads of one core: " : "", is_smt ? c->siblings : "");
+	}
+}
+
+static void print_engines(const struct findings *f)
+{
+	printf("\nEngines: slowdown is the expected one against native code\n");
+	if (f->engines.n == 0) {
+		printf("  none: %s\n", f->engines_error.text);
+		return;
+	}
+	printf("  %-8s %-8s %-7s %8s  %s\n", "guest", "engine", "usable", "slowdown", "detail");
+	for (size_t i = 0; i < f->engines.n; i++) {
+		const struct engine_pair *p = &f->engines.pair[i];
+		char slowdown[16] = "-";
+
+		if (p->is_usable) {
+			snprintf(slowdown, sizeof(slowdown), "%ux", p->slowdown);
+		}
+		printf("  %-8s %-8s %-7s %8s  %s\n", p->arch, p->engine,
+		       p->is_usable ? "yes" : "no", slowdown, p->detail);
+	}
+}
+
+static void print_isolation(const struct findings *f)
+{
+	printf("\nIsolation of a VM process\n");
+	for (int i = 0; i < f->n_items; i++) {
+		const struct isolation_item *it = &f->items[i];
+
+		printf("  %-22s %-4s %s\n", it->name, it->is_available ? "yes" : "no", it->detail);
+	}
+}
+
+static void print_disassembly(void)
+{
+	printf("\nDisassembly\n");
+	for (size_t i = 0; i < arch_names_count; i++) {
+		struct disas *d = disas_new(arch_names[i].id);
+		const char *lack = d ? disas_lack(d) : "out of memory";
+
+		printf("  %-8s %-4s %s\n", arch_names[i].name, lack ? "no" : "yes",
+		       lack ? lack : disas_name(d));
+		disas_free(d);
+	}
+}
+
+static void print_missing(const struct findings *f)
+{
+	size_t n = 0;
+
+	printf("\nMissing here, and what that costs\n");
+	for (size_t i = 0; i < arch_names_count; i++) {
+		if (!has_engine(f, arch_names[i].name)) {
+			printf("  %-22s no %s guest can run\n", "engine", arch_names[i].name);
+			n++;
+		}
+	}
+	for (int i = 0; i < f->n_items; i++) {
+		if (!f->items[i].is_available) {
+			printf("  %-22s %s\n", f->items[i].name, f->items[i].cost);
+			n++;
+		}
+	}
+	if (n == 0) {
+		printf("  nothing\n");
+	}
+}
+
+static json_t *json_cores(const struct findings *f)
+{
+	json_t *o = json_object();
+	json_t *plan = json_array();
+
+	for (size_t i = 0; i < f->cores.n; i++) {
+		const struct core *c = &f->cores.core[i];
+		json_t *item = json_object();
+		json_t *roles = json_array();
+
+		if (c->roles & CORE_CONTROL) {
+			json_array_append_new(roles, json_string("control"));
+		}
+		if (c->roles & CORE_HOUSEKEEPING) {
+			json_array_append_new(roles, json_string("housekeeping"));
+		}
+		if (c->roles & CORE_POOL) {
+			json_array_append_new(roles, json_string("pool"));
+		}
+		json_object_set_new(item, "core", json_integer(c->id));
+		json_object_set_new(item, "roles", roles);
+		json_object_set_new(item, "siblings", json_string(c->siblings));
+		json_array_append_new(plan, item);
+	}
+	json_object_set_new(o, "online", json_integer((json_int_t)f->cores.n_online));
+	json_object_set_new(o, "plan", plan);
+	return o;
+}
+
+static json_t *json_words(const char *text)
+{
+	json_t *a = json_array();
+
+	while (*text) {
+		size_t len = strcspn(text, " ");
+
+		json_array_append_new(a, json_stringn(text, len));
+		text += len + (text[len] == ' ');
+	}
+	return a;
+}
+
+static json_t *json_engines(const struct findings *f)
+{
+	json_t *a = json_array();
+
+	for (size_t i = 0; i < f->engines.n; i++) {
+		const struct engine_pair *p = &f->engines.pair[i];
+		json_t *o = json_object();
+
+		json_object_set_new(o, "arch", json_string(p->arch));
+		json_object_set_new(o, "engine", json_string(p->engine));
+		json_object_set_new(o, "usable", json_boolean(p->is_usable));
+		json_object_set_new(o, "slowdown",
+				    p->is_usable ? json_integer(p->slowdown) : json_null());
+		json_object_set_new(o, "capabilities", json_words(p->caps));
+		json_object_set_new(o, "detail", json_string(p->detail));
+		json_array_append_new(a, o);
+	}
+	return a;
+}
+
+static json_t *json_isolation(const struct findings *f)
+{
+	json_t *a = json_array();
+
+	for (int i = 0; i < f->n_items; i++) {
+		const struct isolation_item *it = &f->items[i];
+		json_t *o = json_object();
+
+		json_object_set_new(o, "name", json_string(it->name));
+		json_object_set_new(o, "available", json_boolean(it->is_available));
+		json_object_set_new(o, "detail", json_string(it->detail));
+		json_object_set_new(o, "cost",
+				    it->is_available ? json_null() : json_string(it->cost));
+		json_array_append_new(a, o);
+	}
+	return a;
+}
+
+static json_t *json_disassembly(void)
+{
+	json_t *o = json_object();
+
+	for (size_t i = 0; i < arch_names_count; i++) {
+		struct disas *d = disas_new(arch_names[i].id);
+		bool is_there = d && !disas_lack(d);
+
+		json_object_set_new(o, arch_names[i].name,
+				    is_there ? json_string(disas_name(d)) : json_null());
+		disas_free(d);
+	}
+	return o;
+}
+
+static void print_json(const struct findings *f)
+{
+	json_t *o = json_object();
+	json_t *host = json_object();
+
+	json_object_set_new(host, "kernel", json_string(f->host.release));
+	json_object_set_new(host, "machine", json_string(f->host.machine));
+	json_object_set_new(o, "version", json_string(PINFOLD_VERSION));
+	json_object_set_new(o, "host", host);
+	json_object_set_new(o, "cores", json_cores(f));
+	json_object_set_new(o, "engines", json_engines(f));
+	json_object_set_new(o, "isolation", json_isolation(f));
+	json_object_set_new(o, "disassembly", json_disassembly());
+	json_object_set_new(o, "complete", json_boolean(has_engine_for_all(f)));
+	json_dumpf(o, stdout, JSON_INDENT(2) | JSON_PRESERVE_ORDER);
+	putchar('\n');
+	json_decref(o);
+}
+
+static void print_text(const struct findings *f)
+{
+	printf("pinfold %s on Linux %s (%s)\n\n", PINFOLD_VERSION, f->host.release,
+	       f->host.machine);
+	print_cores(f);
+	print_engines(f);
+	print_isolation(f);
+	print_disassembly();
+	print_missing(f);
+}
+
+static error_t parse_key(int key, char *arg, struct argp_state *state)
+{
+	bool *is_json = state->input;
+
+	if (key == KEY_JSON) {
+		*is_json = true;
+		return 0;
+	}
+	if (key == ARGP_KEY_ARG) {
+		argp_error(state, "'%s' is one argument too many", arg);
+	}
+	return ARGP_ERR_UNKNOWN;
+}
+
+int cmd_doctor(int argc, char **argv)
+{
+	static const struct argp_option options[] = {
+		{ "json", KEY_JSON, NULL, 0, "print one JSON object", 0 },
+		{ 0 },
+	};
+	static const struct argp parser = {
+		options, parse_key, NULL,
+		"Say what this host offers Pinfold, what is missing and what that costs.\v"
+		"Exit status: 0 when at least one engine works for every architecture, else 1; 125 "
+		"for wrong options.",
+		NULL, NULL, NULL,
+	};
+	struct findings *f;
+	bool is_json = false;
+	int status;
+
+	argp_err_exit_status = EXIT_STATUS_ERROR;
+	argp_parse(&parser, argc, argv, 0, NULL, &is_json);
+	f = calloc(1, sizeof(*f));
+	if (!f) {
+		fprintf(stderr, "pinfold: out of memory\n");
+		return EXIT_STATUS_ERROR;
+	}
+	gather(f);
+	if (is_json) {
+		print_json(f);
+	} else {
+		print_text(f);
+	}
+	status = has_engine_for_all(f) ? 0 : 1;
+	free(f);
+	return status;
+}
