@@ -1,0 +1,413 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Proves: random valid instruction sequences end with the same registers, flags, memory and fault on an engine and
+ * on a referee: the CPU itself for x86 and x64, qemu-user for the others.
+ *
+ * Sequence number i of a seed is always the same one, so that a difference is repeated by its seed and number. A
+ * sequence that differs is shortened, instruction by instruction, while it still does.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <getopt.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/bits.h"
+#include "base/parse.h"
+#include "diff.h"
+
+#define EXIT_SKIP     77
+#define TEXT_BYTES    4096
+#define NAMES_MAX     1024
+#define DIFFS_DEFAULT 1
+
+static const struct diff_isa *const isas[] = { &diff_isa_x86,	&diff_isa_x64, &diff_isa_arm,
+					       &diff_isa_thumb, &diff_isa_a64, &diff_isa_rv64 };
+
+/** What was asked for. */
+struct options {
+	const struct diff_isa *isa;
+	const char *engine;
+	const char *referees;
+	const char *inject;
+	uint64_t seed, count, first, max_diffs;
+	bool has_seed;
+};
+
+/** How often each template ran. */
+struct tally {
+	const char *name;
+	uint64_t n;
+};
+
+/** The fuzzer's own state. */
+struct fuzz {
+	struct options o;
+	struct diff_rules rules;
+	struct diff_engine *engine;
+	struct diff_referee *referee;
+	bool has_fp;
+	uint64_t n_diffs, n_faults, n_insns, n_used;
+	struct tally tallies[NAMES_MAX];
+	size_t n_tallies;
+	struct diff_seq seqs[WIRE_BATCH_MAX];
+	struct diff_code codes[WIRE_BATCH_MAX];
+	struct wire_case cases[WIRE_BATCH_MAX];
+	struct wire_result want[WIRE_BATCH_MAX];
+	uint64_t numbers[WIRE_BATCH_MAX];
+};
+
+static void count_name(struct fuzz *f, const char *name)
+{
+	size_t i = 0;
+
+	while (i < f->n_tallies && strcmp(f->tallies[i].name, name) != 0) {
+		i++;
+	}
+	if (i == NAMES_MAX) {
+		return;
+	}
+	if (i == f->n_tallies) {
+		f->tallies[f->n_tallies++] = (struct tally){ .name = name };
+	}
+	f->tallies[i].n++;
+}
+
+/* Does a sequence differ? @return 1, 0, or negative errno */
+static int check(struct fuzz *f, const struct diff_seq *s, const struct diff_code *code,
+		 const struct wire_result *want, char *ret_text, struct errmsg *e)
+{
+	struct wire_result got;
+	int r;
+
+	r = diff_engine_run(f->engine, &code->c, &got, e);
+	if (r < 0) {
+		snprintf(ret_text, TEXT_BYTES, "  engine: %s\n", e->text);
+		return 1;
+	}
+	if (f->o.inject) {
+		diff_inject(f->o.inject, s, code, &got, f->o.isa->first_gpr);
+	}
+	return diff_compare(&f->rules, s, code, want, &got, ret_text, TEXT_BYTES);
+}
+
+static int check_alone(struct fuzz *f, const struct diff_seq *s, char *ret_text, struct errmsg *e)
+{
+	struct diff_code code;
+	struct wire_result want;
+	int r;
+
+	if (!diff_seq_assemble(f->o.isa, s, &code)) {
+		return 0;
+	}
+	r = diff_referee_run(f->referee, &code.c, 1, &want, e);
+	return r < 0 ? r : check(f, s, &code, &want, ret_text, e);
+}
+
+/* Drop instructions for as long as it still differs. */
+static int minimise(struct fuzz *f, struct diff_seq *s, char *ret_text, struct errmsg *e)
+{
+	bool has_shrunk = true;
+	int r;
+
+	while (has_shrunk) {
+		has_shrunk = false;
+		for (size_t i = s->n; i-- > 0;) {
+			struct diff_seq t = *s;
+
+			if (s->n == 1 || !diff_seq_drop(&t, i)) {
+				continue;
+			}
+			r = check_alone(f, &t, ret_text, e);
+			if (r < 0) {
+				return r;
+			}
+			if (r) {
+				*s = t;
+				has_shrunk = true;
+			}
+		}
+	}
+	r = check_alone(f, s, ret_text, e);
+	return r < 0 ? r : 0;
+}
+
+static void disassemble(const struct fuzz *f, const struct diff_code *code)
+{
+	char path[] = "/tmp/difffuzz-XXXXXX";
+	char command[512];
+	char line[512];
+	int fd = mkstemp(path);
+	FILE *p;
+
+	if (fd < 0) {
+		return;
+	}
+	if (write(fd, code->c.code, code->c.code_bytes) == (ssize_t)code->c.code_bytes) {
+		snprintf(command, sizeof(command), "%s --adjust-vma=0x%x %s 2>/dev/null", f->o.isa->objdump,
+			 WIRE_CODE_ADDR, path);
+		p = popen(command, "re");
+		while (p && fgets(line, sizeof(line), p)) {
+			if (line[0] == ' ') {
+				printf("  %s", line);
+			}
+		}
+		if (p) {
+			pclose(p);
+		}
+	}
+	close(fd);
+	unlink(path);
+}
+
+static void print_start(const struct fuzz *f, const struct wire_state *s)
+{
+	printf("registers at the start:\n");
+	for (unsigned int i = f->o.isa->first_gpr; i < f->o.isa->first_gpr + f->o.isa->n_gpr; i++) {
+		printf("  %2u 0x%016" PRIx64 "%s", i, s->gpr[i], i % 4 == 3 ? "\n" : "");
+	}
+	printf("\n  flags 0x%" PRIx64 ", FP control 0x%" PRIx64 "\n", s->flags, s->fp_control);
+}
+
+static int report(struct fuzz *f, size_t at, const char *text, struct errmsg *e)
+{
+	struct diff_seq s = f->seqs[at];
+	struct diff_code code;
+	char short_text[TEXT_BYTES] = "";
+	int r;
+
+	printf("DIFFERENCE %s %s seed %" PRIu64 " sequence %" PRIu64 "\n%s", f->o.engine, f->o.isa->name,
+	       f->o.seed, f->numbers[at], text);
+	r = minimise(f, &s, short_text, e);
+	if (r < 0) {
+		return r;
+	}
+	diff_seq_assemble(f->o.isa, &s, &code);
+	printf("shortest, %zu instructions:", s.n);
+	for (size_t i = 0; i < s.n; i++) {
+		printf(" [%s]", s.insns[i].name);
+	}
+	printf("\n%s", short_text);
+	disassemble(f, &code);
+	print_start(f, &s.start);
+	printf("repeat: scripts/fuzz diff --arch %s --engine %s --seed %" PRIu64 " --first %" PRIu64
+	       " --count 1\n\n",
+	       f->o.isa->name, f->o.engine, f->o.seed, f->numbers[at]);
+	return 0;
+}
+
+/* What a referee must not say: that an instruction is not one. Then the generator is wrong. */
+static int check_valid(struct fuzz *f, size_t at, struct errmsg *e)
+{
+	const struct diff_seq *s = &f->seqs[at];
+	const struct wire_result *w = &f->want[at];
+	size_t i = diff_code_index(s, &f->codes[at], w->state.pc);
+
+	for (size_t k = 0; k < s->n && (i == SIZE_MAX || k < i); k++) {
+		count_name(f, s->insns[k].name);
+		f->n_insns++;
+	}
+	f->n_faults += i != s->n;
+	if (i == s->n || (w->end != WIRE_END_ILLEGAL && w->end != WIRE_END_GENERAL)) {
+		return 0;
+	}
+	printf("the referee refuses [%s] at 0x%" PRIx64 ", sequence %" PRIu64 "\n",
+	       i == SIZE_MAX ? "inside" : s->insns[i].name, w->state.pc, f->numbers[at]);
+	disassemble(f, &f->codes[at]);
+	return errmsg_set(e, -1, "the generator made an instruction that is none");
+}
+
+static int run_batch(struct fuzz *f, uint32_t n, struct errmsg *e)
+{
+	char text[TEXT_BYTES];
+	int r;
+
+	r = diff_referee_run(f->referee, f->cases, n, f->want, e);
+	for (uint32_t i = 0; r == 0 && i < n && f->n_diffs < f->o.max_diffs; i++) {
+		r = check_valid(f, i, e);
+		if (r == 0) {
+			r = check(f, &f->seqs[i], &f->codes[i], &f->want[i], text, e);
+		}
+		if (r == 1) {
+			f->n_diffs++;
+			r = report(f, i, text, e);
+		}
+	}
+	return r;
+}
+
+static bool is_left_out(const struct fuzz *f, const struct diff_seq *s)
+{
+	for (size_t i = 0; i < s->n; i++) {
+		if (diff_is_excluded(f->o.isa, f->o.engine, s->insns[i].name)) {
+			return true;
+		}
+	}
+	return false;
+}
+
+static int run_all(struct fuzz *f, struct errmsg *e)
+{
+	uint64_t number = f->o.first;
+	uint32_t n = 0;
+	int r = 0;
+
+	while (r == 0 && f->n_used < f->o.count && f->n_diffs < f->o.max_diffs) {
+		diff_seq_make(f->o.isa, f->o.seed, number, f->has_fp, &f->seqs[n]);
+		if (!is_left_out(f, &f->seqs[n]) &&
+		    diff_seq_assemble(f->o.isa, &f->seqs[n], &f->codes[n])) {
+			f->cases[n] = f->codes[n].c;
+			f->numbers[n] = number;
+			n++;
+			f->n_used++;
+		} else if (f->o.count == 1) {
+			return errmsg_set(e, -1, "sequence %" PRIu64 " is left out", number);
+		}
+		number++;
+		if (n == WIRE_BATCH_MAX || f->n_used == f->o.count) {
+			r = run_batch(f, n, e);
+			n = 0;
+		}
+	}
+	return r;
+}
+
+static void usage(FILE *out)
+{
+	fprintf(out,
+		"usage: difffuzz --arch NAME [--engine unicorn|kvm] [--referees DIR] [--count N] [--seed S]\n"
+		"                [--first I] [--diffs N] [--inject TEMPLATE]\n"
+		"  --first I    number of the first sequence\n"
+		"  --diffs N    stop after so many differences (1)\n"
+		"  --inject T   self-check: pretend that the engine gets instructions of this template wrong\n");
+}
+
+static int parse_number(const char *text, uint64_t *ret)
+{
+	struct errmsg e = { 0 };
+
+	if (parse_u64(text, ret, &e) < 0) {
+		fprintf(stderr, "difffuzz: %s\n", e.text);
+		return -1;
+	}
+	return 0;
+}
+
+static int parse_option(struct options *o, int c)
+{
+	switch (c) {
+	case 'a':
+		for (size_t i = 0; i < ARRAY_SIZE(isas); i++) {
+			if (strcmp(isas[i]->name, optarg) == 0) {
+				o->isa = isas[i];
+			}
+		}
+		return o->isa ? 0 : -1;
+	case 'e':
+		o->engine = optarg;
+		return 0;
+	case 'r':
+		o->referees = optarg;
+		return 0;
+	case 'i':
+		o->inject = optarg;
+		return 0;
+	case 'n':
+		return parse_number(optarg, &o->count);
+	case 's':
+		o->has_seed = true;
+		return parse_number(optarg, &o->seed);
+	case 'f':
+		return parse_number(optarg, &o->first);
+	case 'd':
+		return parse_number(optarg, &o->max_diffs);
+	default:
+		return -1;
+	}
+}
+
+static int parse_options(int argc, char **argv, struct options *o)
+{
+	static const struct option longs[] = {
+		{ "arch", required_argument, NULL, 'a' },     { "engine", required_argument, NULL, 'e' },
+		{ "referees", required_argument, NULL, 'r' }, { "inject", required_argument, NULL, 'i' },
+		{ "count", required_argument, NULL, 'n' },    { "seed", required_argument, NULL, 's' },
+		{ "first", required_argument, NULL, 'f' },    { "diffs", required_argument, NULL, 'd' },
+		{ NULL, 0, NULL, 0 },
+	};
+	int c;
+
+	*o = (struct options){ .engine = "unicorn", .referees = DIFFFUZZ_REFEREES, .count = 10000,
+			       .max_diffs = DIFFS_DEFAULT };
+	while ((c = getopt_long(argc, argv, "", longs, NULL)) != -1) {
+		if (parse_option(o, c) < 0) {
+			return -1;
+		}
+	}
+	if (!o->has_seed && getrandom(&o->seed, 4, 0) != 4) {
+		return -1;
+	}
+	return o->isa && optind == argc ? 0 : -1;
+}
+
+static void print_summary(const struct fuzz *f)
+{
+	uint64_t least = UINT64_MAX;
+	const char *name = "";
+
+	for (size_t i = 0; i < f->n_tallies; i++) {
+		if (f->tallies[i].n < least) {
+			least = f->tallies[i].n;
+			name = f->tallies[i].name;
+		}
+	}
+	diff_print_exclusions(f->o.isa, f->o.engine);
+	printf("%s %s: %" PRIu64 " sequences from seed %" PRIu64 "%s, %" PRIu64 " instructions of %zu kinds (the "
+	       "rarest %" PRIu64 " times: %s), %" PRIu64 " ended by a fault, %" PRIu64 " differences\n",
+	       f->o.engine, f->o.isa->name, f->n_used, f->o.seed, f->has_fp ? "" : " without floating point",
+	       f->n_insns, f->n_tallies, least, name, f->n_faults, f->n_diffs);
+}
+
+int main(int argc, char **argv)
+{
+	static struct fuzz f;
+	struct errmsg e = { 0 };
+	int kvm_fd = open("/dev/kvm", O_RDWR | O_CLOEXEC);
+	int r;
+
+	setvbuf(stdout, NULL, _IOLBF, 0);
+	if (parse_options(argc, argv, &f.o) < 0) {
+		usage(stderr);
+		return 2;
+	}
+	f.rules = (struct diff_rules){ .isa = f.o.isa, .engine = f.o.engine, .inject = f.o.inject };
+	r = diff_referee_new(f.o.isa, f.o.referees, &f.referee, &e);
+	if (r == 0) {
+		r = diff_engine_new(f.o.isa, f.o.engine, kvm_fd, &f.engine, &e);
+		if (r == -ENODEV || r == -ENOTSUP) {
+			printf("skipped: engine %s: %s\n", f.o.engine, e.text);
+			diff_referee_free(f.referee);
+			return EXIT_SKIP;
+		}
+	}
+	if (r == 0) {
+		f.has_fp = diff_engine_has_fp(f.engine);
+		r = run_all(&f, &e);
+	}
+	if (r < 0) {
+		fprintf(stderr, "difffuzz: %s (seed %" PRIu64 ")\n", e.text, f.o.seed);
+	} else {
+		print_summary(&f);
+	}
+	diff_engine_free(f.engine);
+	diff_referee_free(f.referee);
+	if (kvm_fd >= 0) {
+		close(kvm_fd);
+	}
+	return r < 0 || f.n_diffs ? 1 : 0;
+}

@@ -1,0 +1,134 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# Shared by the tests of the command line; read with ". cli_lib.sh" after "bin" is set to the folder with pinfold.
+# shellcheck shell=sh disable=SC2154 # bin comes from the reader
+
+pinfold=$bin/pinfold
+tmp=$(mktemp -d)
+checks=0
+failures=0
+case=start
+trap 'rm -rf "$tmp"' EXIT
+trap 'exit 130' INT TERM
+
+for tool in jq script; do
+	command -v "$tool" >/dev/null || {
+		echo "skip: $tool is not installed"
+		exit 77
+	}
+done
+
+# Guests of a few bytes: print x for ever; loop on the spot (x86), the same for RISC-V.
+printf '\146\272\370\003\260\170\356\353\375' >"$tmp/flood.bin"
+printf '\353\376' >"$tmp/spin.bin"
+printf '\157\000\000\000' >"$tmp/nop_rv.bin"
+
+fail()
+{
+	failures=$((failures + 1))
+	echo "FAIL: $case: $*"
+	sed 's/^/  stderr: /' "$tmp/err" 2>/dev/null | head -n 5
+}
+
+# check WHAT COMMAND...
+check()
+{
+	case=$1
+	shift
+	checks=$((checks + 1))
+	"$@" >/dev/null || fail "$*"
+}
+
+# run_with INPUT CASE STATUS ARGUMENTS...: run pinfold, check its exit status, keep its output.
+run_with()
+{
+	_input=$1
+	case=$2
+	_want=$3
+	shift 3
+	checks=$((checks + 1))
+	timeout -s KILL 60 "$pinfold" "$@" <"$_input" >"$tmp/out" 2>"$tmp/err"
+	_got=$?
+	[ "$_got" -eq "$_want" ] || fail "exit status $_got instead of $_want"
+}
+
+run()
+{
+	run_with /dev/null "$@"
+}
+
+# start ARGUMENTS...: in the background, as "started". A shell ignores SIGINT for it; that is undone.
+start()
+{
+	: >"$tmp/out"
+	env --default-signal=INT "$pinfold" "$@" </dev/null >"$tmp/out" 2>"$tmp/err" &
+	started=$!
+}
+
+# finish_started CASE STATUS
+finish_started()
+{
+	case=$1
+	checks=$((checks + 1))
+	wait "$started"
+	_got=$?
+	[ "$_got" -eq "$2" ] || fail "exit status $_got instead of $2"
+}
+
+# wait_for TEXT FILE: at most 20 s.
+wait_for()
+{
+	_tries=400
+	until grep -q "$1" "$2" 2>/dev/null; do
+		_tries=$((_tries - 1))
+		if [ "$_tries" -eq 0 ]; then
+			fail "'$1' does not come"
+			return
+		fi
+		sleep 0.05
+	done
+}
+
+stdout_has()
+{
+	checks=$((checks + 1))
+	grep -qF -e "$1" "$tmp/out" || fail "standard output lacks '$1'"
+}
+
+stdout_matches()
+{
+	checks=$((checks + 1))
+	grep -qE -e "$1" "$tmp/out" || fail "standard output has nothing like '$1'"
+}
+
+stderr_has()
+{
+	checks=$((checks + 1))
+	grep -qF -e "$1" "$tmp/err" || fail "standard error lacks '$1'"
+}
+
+stderr_is()
+{
+	checks=$((checks + 1))
+	[ "$(cat "$tmp/err")" = "$1" ] || fail "standard error is not '$1'"
+}
+
+stderr_is_empty()
+{
+	checks=$((checks + 1))
+	[ ! -s "$tmp/err" ] || fail "standard error is not empty"
+}
+
+# json EXPRESSION: true for the last line of standard output.
+json()
+{
+	checks=$((checks + 1))
+	tail -n 1 "$tmp/out" | jq -e "$1" >/dev/null 2>&1 ||
+		fail "not so: $1 in $(tail -n 1 "$tmp/out" | jq -c 'del(.registers)' 2>&1)"
+}
+
+finish()
+{
+	echo "$checks checks, $failures failures"
+	[ "$failures" -eq 0 ]
+	exit
+}
