@@ -27,7 +27,8 @@ static int stub_probe(const struct cpu_arch *arch, const struct cpu_mode *mode,
 	(void)host;
 	*ret = (struct engine_probe){ .caps = ENGINE_CAP_INSN_COUNT | ENGINE_CAP_STEP |
 					      ENGINE_CAP_EXEC_PERM,
-				      .speed = 1000, .detail = "a toy" };
+				      .speed = 1000,
+				      .detail = "a toy" };
 	return arch->id == CPU_ARCH_RV64 ? 0 : -ENOTSUP;
 }
 
@@ -112,9 +113,12 @@ static enum vm_exit_kind refuse(struct vm_exit *x, uint64_t addr, uint32_t acces
 
 /* LW or SW. */
 static enum vm_exit_kind touch(struct stub *t, uint64_t addr, uint64_t *reg, bool is_write,
-				struct vm_exit *x)
+			       struct vm_exit *x)
 {
-	struct bus_access a = { .addr = addr, .count = 1, .bytes = 4, .is_write = is_write,
+	struct bus_access a = { .addr = addr,
+				.count = 1,
+				.bytes = 4,
+				.is_write = is_write,
 				.value = is_write ? (uint32_t)*reg : 0 };
 	uint32_t word = (uint32_t)*reg;
 	struct mem_fault mf;
@@ -128,8 +132,8 @@ static enum vm_exit_kind touch(struct stub *t, uint64_t addr, uint64_t *reg, boo
 		*reg = is_write ? *reg : (uint64_t)(int32_t)a.value;
 		return res == BUS_STOP ? VM_EXIT_BUS_STOP : VM_EXIT_KIND_COUNT;
 	}
-	if (is_write ? !mem_write(t->mem, addr, &word, 4, &mf) :
-		       !mem_read(t->mem, addr, &word, 4, &mf)) {
+	if (is_write ? !mem_write(t->mem, addr, &word, 4, &mf)
+		     : !mem_read(t->mem, addr, &word, 4, &mf)) {
 		return refuse(x, addr, mf.access, mf.is_mapped);
 	}
 	*reg = is_write ? *reg : (uint64_t)(int32_t)word;
@@ -230,7 +234,14 @@ static void stub_kick(struct engine *eng)
 }
 
 const struct engine_ops stub_engine_ops = {
-	.name = "stub", .probe = stub_probe, .create = stub_create, .destroy = stub_destroy,
-	.map = stub_map, .unmap = stub_unmap, .get_state = stub_get_state,
-	.set_state = stub_set_state, .run = stub_run, .kick = stub_kick,
+	.name = "stub",
+	.probe = stub_probe,
+	.create = stub_create,
+	.destroy = stub_destroy,
+	.map = stub_map,
+	.unmap = stub_unmap,
+	.get_state = stub_get_state,
+	.set_state = stub_set_state,
+	.run = stub_run,
+	.kick = stub_kick,
 };

@@ -14,8 +14,8 @@
 #include "test_engine_guests.h"
 #include "test_engine_unicorn.h"
 
-#define DATA_GPA (RAM_GPA + 0x1000)
-#define SUM_N	 10
+#define DATA_GPA  (RAM_GPA + 0x1000)
+#define SUM_N	  10
 #define SUM_INSNS (4 * SUM_N + 1) /* with the halt */
 
 static const struct engine_ops *ops;
@@ -189,8 +189,9 @@ static void a_read_of_read_only_memory_works(void)
 
 static void a_refused_access_can_be_repaired(void)
 {
-	struct mem_region r = { .base_gpa = HOLE_GPA, .size_bytes = 0x1000, .perm = MEM_R | MEM_W,
-				.name = "late" };
+	struct mem_region r = {
+		.base_gpa = HOLE_GPA, .size_bytes = 0x1000, .perm = MEM_R | MEM_W, .name = "late"
+	};
 
 	begin(&guest->store, HOLE_GPA);
 	CHECK_STR(vm_exit_kind_name(rig_run(&g, 0).kind), "fault");
@@ -335,7 +336,8 @@ static void kicks_keep_the_state_exact(void)
 	kick_target = g.eng;
 	for (int i = 0; i < KICKS && test_failures == 0; i++) {
 		arm_timer(t, 20000 + (i * 7919) % 100000);
-		x = rig_run(&g, i % 3 == 2 && (g.eng->caps & ENGINE_CAP_INSN_COUNT) ? 1ULL << 40 : 0);
+		x = rig_run(&g,
+			    i % 3 == 2 && (g.eng->caps & ENGINE_CAP_INSN_COUNT) ? 1ULL << 40 : 0);
 		arm_timer(t, 0);
 		CHECK_STR(vm_exit_kind_name(x.kind), "kicked");
 		check_counters();

@@ -111,6 +111,29 @@ static void kicks_by_the_thousand_are_exact(void)
 	}
 }
 
+/* A kick that comes with the halt must not swallow it. */
+static void no_halt_is_lost_to_a_kick(void)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(guests); i++) {
+		for (int k = 0; k < 300; k++) {
+			struct vm_exit x;
+
+			begin(&guests[i], &guests[i].sum, 500 + (uint64_t)k);
+			kick_target = g.eng;
+			arm_timer(10000 + (k * 7919) % 40000);
+			do {
+				x = rig_run(&g, 0);
+			} while (x.kind == VM_EXIT_KICKED);
+			arm_timer(0);
+			kick_target = NULL;
+			CHECK_STR(vm_exit_kind_name(x.kind), "halt");
+			CHECK_INT(rig_pc(&g), RAM_GPA + guests[i].sum.n);
+			CHECK_INT(rig_reg(&g, guests[i].r2), 0);
+			rig_close(&g);
+		}
+	}
+}
+
 static void a_kicked_count_is_exact(void)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(guests); i++) {
@@ -142,7 +165,7 @@ static void what_was_not_executed_is_not_counted(void)
 		const struct {
 			const struct guest_code *code;
 			uint64_t insns;
-		} cases[] = { { &q->store, 3 }, { &q->load, 3 }, { &q->jump, 2 },
+		} cases[] = { { &q->store, 3 },	  { &q->load, 3 }, { &q->jump, 2 },
 			      { &q->illegal, 2 }, { &q->call, 2 }, { &q->brk, 2 } };
 
 		for (size_t k = 0; k < ARRAY_SIZE(cases); k++) {
@@ -178,8 +201,8 @@ static void counting_can_start_and_end_amid_a_run(void)
 }
 
 /* mov ecx, 3; mov esi, 0x11000; mov edi, 0x11100; rep movsb; hlt */
-static const uint8_t rep_code[] = { 0xb9, 3, 0, 0, 0, 0xbe, 0, 0x10, 1, 0, 0xbf, 0, 0x11, 1, 0,
-				    0xf3, 0xa4, 0xf4 };
+static const uint8_t rep_code[] = { 0xb9, 3,	0, 0,	 0, 0xbe, 0,	0x10, 1,
+				    0,	  0xbf, 0, 0x11, 1, 0,	  0xf3, 0xa4, 0xf4 };
 
 static void a_step_of_rep_is_one_iteration(void)
 {
@@ -201,8 +224,8 @@ static void a_step_of_rep_is_one_iteration(void)
 }
 
 /* movs r0, #1; cmp r0, #1; itte eq; moveq r1, #2; addeq r1, #3; movne r1, #9; wfi */
-static const uint8_t it_code[] = { 0x01, 0x20, 0x01, 0x28, 0x06, 0xbf, 0x02, 0x21,
-				   0x03, 0x31, 0x09, 0x21, 0x30, 0xbf };
+static const uint8_t it_code[] = { 0x01, 0x20, 0x01, 0x28, 0x06, 0xbf, 0x02,
+				   0x21, 0x03, 0x31, 0x09, 0x21, 0x30, 0xbf };
 
 static void it_blocks_step_and_move(void)
 {
@@ -239,12 +262,13 @@ static void check_x86_vector(const char *arch, const void *code, size_t n, uint3
 static void x86_interrupts_stop_at_their_instruction(void)
 {
 	static const uint8_t int3[] = { 0x90, 0xcc }, int_3[] = { 0x90, 0xcd, 3 },
-			     int_80[] = { 0x90, 0xcd, 0x80 }, prefixed[] = { 0x90, 0x66, 0xcd, 0x20 },
+			     int_80[] = { 0x90, 0xcd, 0x80 },
+			     prefixed[] = { 0x90, 0x66, 0xcd, 0x20 },
 			     divide[] = { 0x31, 0xc9, 0xf7, 0xf1 }, ud2[] = { 0x90, 0x0f, 0x0b },
 			     /* mov al, 0x7f; add al, 1; into */
-			     into[] = { 0xb0, 0x7f, 0x04, 1, 0xce },
+		into[] = { 0xb0, 0x7f, 0x04, 1, 0xce },
 			     /* mov ax, 0x7773; mov ds, ax */
-			     gp[] = { 0x66, 0xb8, 0x73, 0x77, 0x8e, 0xd8 };
+		gp[] = { 0x66, 0xb8, 0x73, 0x77, 0x8e, 0xd8 };
 
 	check_x86_vector("x86", int3, sizeof(int3), X86_BP, 1);
 	check_x86_vector("x86", int_3, sizeof(int_3), X86_BP, 1);
@@ -291,8 +315,8 @@ static void syscall_goes_where_lstar_says(void)
 static void ports_reach_the_bus(void)
 {
 	/* mov dx, 0x3f8; mov al, 0x41; out dx, al; in ax, dx; out 0xf4, eax; hlt */
-	static const uint8_t code[] = { 0x66, 0xba, 0xf8, 3, 0xb0, 0x41, 0xee,
-					0x66, 0xed, 0xe7, 0xf4, 0xf4 };
+	static const uint8_t code[] = { 0x66, 0xba, 0xf8, 3,	0xb0, 0x41,
+					0xee, 0x66, 0xed, 0xe7, 0xf4, 0xf4 };
 
 	begin_bytes("x86", (struct cpu_mode){ 0 }, code, sizeof(code));
 	g.read_value = 0x1234;
@@ -360,7 +384,8 @@ static void unaligned_device_accesses_arrive(void)
 static void real_mode_runs_where_its_segments_are(void)
 {
 	/* mov ax, 0x1100; mov ds, ax; mov byte [2], 7; mov ax, cs; hlt */
-	static const uint8_t code[] = { 0xb8, 0, 0x11, 0x8e, 0xd8, 0xc6, 6, 2, 0, 7, 0x8c, 0xc8, 0xf4 };
+	static const uint8_t code[] = { 0xb8, 0, 0x11, 0x8e, 0xd8, 0xc6, 6,
+					2,    0, 7,    0x8c, 0xc8, 0xf4 };
 
 	begin_bytes("x86", (struct cpu_mode){ .is_16bit = true }, code, sizeof(code));
 	CHECK_STR(vm_exit_kind_name(rig_run(&g, 0).kind), "halt");
@@ -387,9 +412,9 @@ static void wfe_and_yield_are_hints(void)
 {
 	/* wfe; yield; mov r0, #5; wfi */
 	static const uint8_t arm[] = { 2, 0xf0, 0x20, 0xe3, 1, 0xf0, 0x20, 0xe3,
-				       5, 0, 0xa0, 0xe3, 3, 0xf0, 0x20, 0xe3 };
-	static const uint8_t a64[] = { 0x5f, 0x20, 3, 0xd5, 0x3f, 0x20, 3, 0xd5,
-				       0xa0, 0, 0x80, 0xd2, 0x7f, 0x20, 3, 0xd5 };
+				       5, 0,	0xa0, 0xe3, 3, 0xf0, 0x20, 0xe3 };
+	static const uint8_t a64[] = { 0x5f, 0x20, 3,	 0xd5, 0x3f, 0x20, 3, 0xd5,
+				       0xa0, 0,	   0x80, 0xd2, 0x7f, 0x20, 3, 0xd5 };
 
 	for (uint64_t limit = 0; limit <= 10; limit += 10) {
 		begin_bytes("arm", (struct cpu_mode){ 0 }, arm, sizeof(arm));
@@ -430,6 +455,61 @@ static void a_whole_store_is_not_undone(void)
 	rig_reg_set(&g, "rcx", RAM_GPA + RAM_BYTES);
 	CHECK_STR(vm_exit_kind_name(rig_run(&g, 0).kind), "fault");
 	CHECK_INT(g.ram[RAM_BYTES - 1], 2);
+	rig_close(&g);
+}
+
+/* 30,000 blocks of add eax, 1; jmp +0 in a row, and again: more code than the buffer holds. */
+static void a_full_code_buffer_is_emptied(void)
+{
+	static const uint8_t block[] = { 0x83, 0xc0, 1, 0xeb, 0 };
+	const size_t n = 30000;
+
+	begin_bytes("x64", (struct cpu_mode){ 0 }, block, sizeof(block));
+	for (size_t i = 0; i < n; i++) {
+		memcpy(g.ram + i * sizeof(block), block, sizeof(block));
+	}
+	g.ram[n * sizeof(block)] = 0xf4;
+	for (uint64_t round = 1; round <= 8; round++) {
+		struct cpu_state s = rig_get(&g);
+		struct vm_exit x;
+
+		g.arch->set_pc(&s, RAM_GPA);
+		rig_set(&g, &s);
+		g.eng->ops->code_changed(g.eng, RAM_GPA, n * sizeof(block));
+		x = rig_run(&g, round % 2 ? 0 : 1ULL << 40);
+		CHECK_STR(vm_exit_kind_name(x.kind), "halt");
+		CHECK_INT(rig_reg(&g, "rax"), round * n);
+		CHECK_INT(x.insns, round % 2 ? 0 : 2 * n + 1);
+	}
+	rig_close(&g);
+}
+
+static void running_off_the_end_is_exact(void)
+{
+	static const uint8_t code[] = { 0x83, 0xc0, 1, 0x83, 0xc0, 1, 0x83, 0xc0, 1 };
+	struct vm_exit x;
+
+	begin_bytes("x86", (struct cpu_mode){ 0 }, code, sizeof(code));
+	memcpy(g.ram + RAM_BYTES - sizeof(code), code, sizeof(code));
+	rig_reg_set(&g, "eip", RAM_GPA + RAM_BYTES - sizeof(code));
+	x = rig_run(&g, 0);
+	CHECK_STR(vm_exit_kind_name(x.kind), "fault");
+	CHECK_INT(x.fault.pc, RAM_GPA + RAM_BYTES);
+	CHECK_INT(rig_reg(&g, "eax"), 3);
+	rig_close(&g);
+}
+
+/* mov eax, 0x10000; mov dr0, eax; mov eax, 1; mov dr7, eax; jmp -2: an execute breakpoint */
+static void debug_registers_do_not_hang(void)
+{
+	static const uint8_t code[] = { 0xb8, 0x12, 0, 1,    0,	   0x0f, 0x23, 0xc0, 0xb8, 1,
+					0,    0,    0, 0x0f, 0x23, 0xf8, 0x90, 0x90, 0xeb, 0xfe };
+
+	begin_bytes("x86", (struct cpu_mode){ 0 }, code, sizeof(code));
+	for (int k = 0; k < 100 && rig_pc(&g) != RAM_GPA + 18; k++) {
+		run_kicked(0, k); /* the first ones may come before it gets there */
+	}
+	CHECK_INT(rig_pc(&g), RAM_GPA + 18);
 	rig_close(&g);
 }
 
@@ -637,6 +717,7 @@ static void without_interposition_it_is_still_exact(void)
 
 static const struct test_case cases[] = {
 	{ "kicks_by_the_thousand_are_exact", kicks_by_the_thousand_are_exact },
+	{ "no_halt_is_lost_to_a_kick", no_halt_is_lost_to_a_kick },
 	{ "a_kicked_count_is_exact", a_kicked_count_is_exact },
 	{ "what_was_not_executed_is_not_counted", what_was_not_executed_is_not_counted },
 	{ "counting_can_start_and_end_amid_a_run", counting_can_start_and_end_amid_a_run },
@@ -652,6 +733,9 @@ static const struct test_case cases[] = {
 	{ "wfe_and_yield_are_hints", wfe_and_yield_are_hints },
 	{ "half_a_store_is_undone", half_a_store_is_undone },
 	{ "a_whole_store_is_not_undone", a_whole_store_is_not_undone },
+	{ "a_full_code_buffer_is_emptied", a_full_code_buffer_is_emptied },
+	{ "running_off_the_end_is_exact", running_off_the_end_is_exact },
+	{ "debug_registers_do_not_hang", debug_registers_do_not_hang },
 	{ "announced_features_work", announced_features_work },
 	{ "page_tables_are_obeyed", page_tables_are_obeyed },
 	{ "code_can_change_under_way", code_can_change_under_way },

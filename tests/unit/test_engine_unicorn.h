@@ -13,9 +13,9 @@
 
 #define RAM_GPA	  0x10000u
 #define RAM_BYTES 0x40000u
-#define RO_GPA	  0x60000u /* may only be read */
-#define DEV_GPA	  0x70000u /* a page of devices */
-#define HOLE_GPA  0x80000u /* nothing */
+#define RO_GPA	  0x60000u  /* may only be read */
+#define DEV_GPA	  0x70000u  /* a page of devices */
+#define HOLE_GPA  0x80000u  /* nothing */
 #define TABLE_GPA 0x100000u /* x64: page tables, identity for the first GiB */
 
 #define LOG_MAX 64
@@ -68,7 +68,9 @@ static inline enum bus_result rig_mmio(void *opaque, struct bus_access *a)
 
 static inline uint8_t *rig_add(struct rig *g, gpa_t base, uint64_t size, uint32_t perm)
 {
-	struct mem_region r = { .base_gpa = base, .size_bytes = size, .perm = perm, .name = "test" };
+	struct mem_region r = {
+		.base_gpa = base, .size_bytes = size, .perm = perm, .name = "test"
+	};
 
 	r.hva = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	if (r.hva == MAP_FAILED || mem_region_add(g->mem, &r, &g->e) < 0 ||
@@ -162,7 +164,9 @@ static inline int rig_open(struct rig *g, const struct engine_ops *ops, const ch
 	struct cpu_state s;
 	int r;
 
-	*g = (struct rig){ .arch = cpu_arch_by_name(arch), .mode = mode, .stop_addr = UINT64_MAX,
+	*g = (struct rig){ .arch = cpu_arch_by_name(arch),
+			   .mode = mode,
+			   .stop_addr = UINT64_MAX,
 			   .hole_addr = UINT64_MAX };
 	g->bus = (struct engine_bus){ .opaque = g, .port = rig_port, .mmio = rig_mmio };
 	r = ops->probe(g->arch, &mode, host, &probe);

@@ -306,8 +306,16 @@ static void test_xml(void)
 static void test_places(void)
 {
 	static const char *const refused[] = {
-		"",	    "unix:",	      "12345678", "0.0.0.0:1234", "192.168.1.1:1", "example.org:1",
-		"[::]:1234", "1234x", "localhost:", "128.0.0.1:80",
+		"",
+		"unix:",
+		"12345678",
+		"0.0.0.0:1234",
+		"192.168.1.1:1",
+		"example.org:1",
+		"[::]:1234",
+		"1234x",
+		"localhost:",
+		"128.0.0.1:80",
 	};
 	char where[128], target[128];
 	struct gdb_place place;

@@ -84,8 +84,9 @@ static void put(int fd, const char *payload)
 
 static void stop_guest(enum proto_stop reason, enum proto_vm_state state)
 {
-	const struct proto_stopped stop = { .reason = reason, .state = state, .pc = 0x1010,
-					    .code = 5 };
+	const struct proto_stopped stop = {
+		.reason = reason, .state = state, .pc = 0x1010, .code = 5
+	};
 
 	fake.state = state;
 	gdb_server_on_stop(server, &stop);
@@ -183,6 +184,8 @@ static void test_points(void)
 	receive(fd);
 	put(fd, "Z3,1000,4");
 	CHECK_STR(receive(fd), "$E5f#e0");
+	put(fd, "Z2,1000,1001"); /* the VM would take the message for an attack */
+	CHECK_STR(receive(fd), "$E16#ac");
 	put(fd, "Z2,1000,4");
 	put(fd, "D");
 	CHECK_STR(receive(fd), "$OK#9a$OK#9a");

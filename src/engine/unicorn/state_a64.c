@@ -17,23 +17,29 @@ static const struct {
 	size_t offset;
 	uint8_t op1, crn, crm, op2; /* op0 is 3 */
 } sysregs[] = {
-#define SYSREG(field, op1, crn, crm, op2) { offsetof(struct a64_state, field), op1, crn, crm, op2 }
-	SYSREG(sctlr_el1, 0, 1, 0, 0),	   SYSREG(cpacr_el1, 0, 1, 0, 2),
-	SYSREG(ttbr0_el1, 0, 2, 0, 0),	   SYSREG(ttbr1_el1, 0, 2, 0, 1),
-	SYSREG(tcr_el1, 0, 2, 0, 2),	   SYSREG(mair_el1, 0, 10, 2, 0),
-	SYSREG(vbar_el1, 0, 12, 0, 0),	   SYSREG(elr_el1, 0, 4, 0, 1),
-	SYSREG(spsr_el1, 0, 4, 0, 0),	   SYSREG(esr_el1, 0, 5, 2, 0),
-	SYSREG(far_el1, 0, 6, 0, 0),	   SYSREG(par_el1, 0, 7, 4, 0),
+#define SYSREG(field, op1, crn, crm, op2)                             \
+	{                                                             \
+		offsetof(struct a64_state, field), op1, crn, crm, op2 \
+	}
+	SYSREG(sctlr_el1, 0, 1, 0, 0),	     SYSREG(cpacr_el1, 0, 1, 0, 2),
+	SYSREG(ttbr0_el1, 0, 2, 0, 0),	     SYSREG(ttbr1_el1, 0, 2, 0, 1),
+	SYSREG(tcr_el1, 0, 2, 0, 2),	     SYSREG(mair_el1, 0, 10, 2, 0),
+	SYSREG(vbar_el1, 0, 12, 0, 0),	     SYSREG(elr_el1, 0, 4, 0, 1),
+	SYSREG(spsr_el1, 0, 4, 0, 0),	     SYSREG(esr_el1, 0, 5, 2, 0),
+	SYSREG(far_el1, 0, 6, 0, 0),	     SYSREG(par_el1, 0, 7, 4, 0),
 	SYSREG(contextidr_el1, 0, 13, 0, 1), SYSREG(amair_el1, 0, 10, 3, 0),
-	SYSREG(tpidr_el0, 3, 13, 0, 2),	   SYSREG(tpidrro_el0, 3, 13, 0, 3),
-	SYSREG(tpidr_el1, 0, 13, 0, 4),	   SYSREG(cntkctl_el1, 0, 14, 1, 0),
+	SYSREG(tpidr_el0, 3, 13, 0, 2),	     SYSREG(tpidrro_el0, 3, 13, 0, 3),
+	SYSREG(tpidr_el1, 0, 13, 0, 4),	     SYSREG(cntkctl_el1, 0, 14, 1, 0),
 #undef SYSREG
 };
 
 static uc_arm64_cp_reg cp_reg(size_t i)
 {
-	return (uc_arm64_cp_reg){ .op0 = 3, .op1 = sysregs[i].op1, .crn = sysregs[i].crn,
-				  .crm = sysregs[i].crm, .op2 = sysregs[i].op2 };
+	return (uc_arm64_cp_reg){ .op0 = 3,
+				  .op1 = sysregs[i].op1,
+				  .crn = sysregs[i].crn,
+				  .crm = sysregs[i].crm,
+				  .op2 = sysregs[i].op2 };
 }
 
 static void set_bits(struct unicorn_engine *u, uc_arm64_cp_reg reg, uint64_t bits)
@@ -71,7 +77,8 @@ static int a64_init(struct unicorn_engine *u, struct errmsg *e)
 		uc_arm64_cp_reg reg = cp_reg(i);
 
 		if (u->lib->uc_reg_read(u->uc, UC_ARM64_REG_CP_REG, &reg) != UC_ERR_OK) {
-			return errmsg_set(e, -ENODEV, "this " UNICORN_LIB_FILE
+			return errmsg_set(e, -ENODEV,
+					  "this " UNICORN_LIB_FILE
 					  " lacks a system register (op1 %u crn %u crm %u op2 %u)",
 					  reg.op1, reg.crn, reg.crm, reg.op2);
 		}
@@ -114,6 +121,9 @@ static int a64_check(const struct a64_state *a, struct errmsg *e)
 	if ((a->pstate & A64_PSTATE_EL_MASK) > A64_PSTATE_EL1 || (a->pstate & (BIT(4) | BIT(1)))) {
 		return errmsg_set(e, -EINVAL, "pstate 0x%llx is not AArch64 at EL0 or EL1",
 				  (unsigned long long)a->pstate);
+	}
+	if (a->amair_el1 != 0) {
+		return errmsg_set(e, -EINVAL, "libunicorn's amair_el1 is constant 0");
 	}
 	return 0;
 }

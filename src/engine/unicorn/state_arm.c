@@ -27,14 +27,16 @@ static const struct {
 	size_t offset;
 	uint8_t crn, opc1, crm, opc2;
 } cp15[] = {
-#define CP15(field, crn, opc1, crm, opc2) { offsetof(struct arm_state, field), crn, opc1, crm, opc2 }
-	CP15(sctlr, 1, 0, 0, 0),    CP15(cpacr, 1, 0, 0, 2),	CP15(ttbr0, 2, 0, 0, 0),
-	CP15(ttbr1, 2, 0, 0, 1),    CP15(ttbcr, 2, 0, 0, 2),	CP15(dacr, 3, 0, 0, 0),
-	CP15(dfsr, 5, 0, 0, 0),	    CP15(ifsr, 5, 0, 0, 1),	CP15(dfar, 6, 0, 0, 0),
-	CP15(ifar, 6, 0, 0, 2),	    CP15(vbar, 12, 0, 0, 0),	CP15(prrr, 10, 0, 2, 0),
-	CP15(nmrr, 10, 0, 2, 1),    CP15(contextidr, 13, 0, 0, 1),
-	CP15(tpidrurw, 13, 0, 0, 2), CP15(tpidruro, 13, 0, 0, 3),
-	CP15(tpidrprw, 13, 0, 0, 4),
+#define CP15(field, crn, opc1, crm, opc2)                               \
+	{                                                               \
+		offsetof(struct arm_state, field), crn, opc1, crm, opc2 \
+	}
+	CP15(sctlr, 1, 0, 0, 0),     CP15(cpacr, 1, 0, 0, 2),	    CP15(ttbr0, 2, 0, 0, 0),
+	CP15(ttbr1, 2, 0, 0, 1),     CP15(ttbcr, 2, 0, 0, 2),	    CP15(dacr, 3, 0, 0, 0),
+	CP15(dfsr, 5, 0, 0, 0),	     CP15(ifsr, 5, 0, 0, 1),	    CP15(dfar, 6, 0, 0, 0),
+	CP15(ifar, 6, 0, 0, 2),	     CP15(vbar, 12, 0, 0, 0),	    CP15(prrr, 10, 0, 2, 0),
+	CP15(nmrr, 10, 0, 2, 1),     CP15(contextidr, 13, 0, 0, 1), CP15(tpidrurw, 13, 0, 0, 2),
+	CP15(tpidruro, 13, 0, 0, 3), CP15(tpidrprw, 13, 0, 0, 4),
 #undef CP15
 };
 
@@ -43,8 +45,11 @@ static const struct {
 static uc_arm_cp_reg cp_reg(size_t i)
 {
 	/* sec 0: the non-secure copy, which is the one the library starts with */
-	return (uc_arm_cp_reg){ .cp = 15, .crn = cp15[i].crn, .crm = cp15[i].crm,
-				.opc1 = cp15[i].opc1, .opc2 = cp15[i].opc2 };
+	return (uc_arm_cp_reg){ .cp = 15,
+				.crn = cp15[i].crn,
+				.crm = cp15[i].crm,
+				.opc1 = cp15[i].opc1,
+				.opc2 = cp15[i].opc2 };
 }
 
 static uint32_t cp_get(struct unicorn_engine *u, size_t i)
@@ -84,7 +89,8 @@ static int arm_init(struct unicorn_engine *u, struct errmsg *e)
 		uc_arm_cp_reg reg = cp_reg(i);
 
 		if (u->lib->uc_reg_read(u->uc, UC_ARM_REG_CP_REG, &reg) != UC_ERR_OK) {
-			return errmsg_set(e, -ENODEV, "this " UNICORN_LIB_FILE
+			return errmsg_set(e, -ENODEV,
+					  "this " UNICORN_LIB_FILE
 					  " lacks cp15 register crn %u crm %u opc2 %u",
 					  reg.crn, reg.crm, reg.opc2);
 		}

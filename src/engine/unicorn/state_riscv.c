@@ -20,13 +20,16 @@ static const struct {
 	int csr;
 	size_t offset;
 } csrs[] = {
-#define CSR(number, field) { number, offsetof(struct rv_state, field) }
-	CSR(0x301, misa),	CSR(0x302, medeleg),	CSR(0x303, mideleg), CSR(0x304, mie),
+#define CSR(number, field)                               \
+	{                                                \
+		number, offsetof(struct rv_state, field) \
+	}
+	CSR(0x301, misa),	CSR(0x302, medeleg),	CSR(0x303, mideleg),  CSR(0x304, mie),
 	CSR(0x305, mtvec),	CSR(0x306, mcounteren), CSR(0x340, mscratch), CSR(0x341, mepc),
-	CSR(0x342, mcause),	CSR(0x343, mtval),	CSR(0x344, mip),     CSR(0x105, stvec),
-	CSR(0x106, scounteren), CSR(0x140, sscratch),	CSR(0x141, sepc),    CSR(0x142, scause),
-	CSR(0x143, stval),	CSR(0x180, satp),	CSR(0xf14, mhartid),
-	CSR(0x3a0, pmpcfg[0]),	CSR(0x3a2, pmpcfg[1]),
+	CSR(0x342, mcause),	CSR(0x343, mtval),	CSR(0x344, mip),      CSR(0x105, stvec),
+	CSR(0x106, scounteren), CSR(0x140, sscratch),	CSR(0x141, sepc),     CSR(0x142, scause),
+	CSR(0x143, stval),	CSR(0x180, satp),	CSR(0xf14, mhartid),  CSR(0x3a0, pmpcfg[0]),
+	CSR(0x3a2, pmpcfg[1]),
 #undef CSR
 };
 

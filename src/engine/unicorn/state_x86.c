@@ -17,13 +17,14 @@
 #include "cpu/x86/x86.h"
 #include "engine/unicorn/unicorn_priv.h"
 
-#define SEG_BYTES	 24 /* selector u32, pad, base u64, limit u32, flags u32 */
-#define SEG_BASE	 8
-#define SEG_LIMIT	 16
-#define SEG_FLAGS	 20
-#define RIP_OFFSET	 128
-#define XCR0_FROM_GSBASE 40
-#define ERROR_FROM_DR	 (-16)
+#define SEG_BYTES	      24 /* selector u32, pad, base u64, limit u32, flags u32 */
+#define SEG_BASE	      8
+#define SEG_LIMIT	      16
+#define SEG_FLAGS	      20
+#define RIP_OFFSET	      128
+#define XCR0_FROM_GSBASE      40
+#define ERROR_FROM_DR	      (-16)
+#define OLD_EXCEPTION_FROM_DR 96
 
 #define MSR_SYSENTER_CS	 0x174u
 #define MSR_SYSENTER_ESP 0x175u
@@ -123,8 +124,8 @@ static void announce_features(struct unicorn_engine *u)
 	f[FEAT_1_EDX] |= BIT(0) | BIT(2) | BIT(3) | BIT(4) | BIT(5) | BIT(6) | BIT(11) | BIT(13) |
 			 BIT(16) | BIT(17) | BIT(23);
 	f[FEAT_1_ECX] |= BIT(0) | BIT(1) | BIT(22) | BIT(23) | BIT(26);
-	f[FEAT_7_EBX] |= BIT(0) | BIT(3) | BIT(7) | BIT(8) | BIT(9) | BIT(19) | BIT(20) | BIT(23) |
-			 BIT(24);
+	f[FEAT_7_EBX] |=
+		BIT(0) | BIT(3) | BIT(7) | BIT(8) | BIT(9) | BIT(19) | BIT(20) | BIT(23) | BIT(24);
 	f[FEAT_EXT_EDX] |= BIT(20) | BIT(22) | BIT(26) | BIT(27) | EXT_EDX_64BIT;
 	f[FEAT_EXT_ECX] = BIT(0) | BIT(4) | BIT(5) | BIT(6); /* without SKINIT */
 	if (u->arch->id == CPU_ARCH_X86) {
@@ -149,13 +150,15 @@ static int x86_init(struct unicorn_engine *u, struct errmsg *e)
 	u->at.x86.dr = unicorn_env_find(u, &mark, sizeof(mark));
 	unicorn_reg_set(u, UC_X86_REG_DR0, 0);
 	if (base == SIZE_MAX || u->at.x86.gsbase == SIZE_MAX || u->at.x86.dr == SIZE_MAX) {
-		return errmsg_set(e, -ENODEV, "this " UNICORN_LIB_FILE " keeps x86 state elsewhere");
+		return errmsg_set(e, -ENODEV,
+				  "this " UNICORN_LIB_FILE " keeps x86 state elsewhere");
 	}
 	u->at.x86.ldt = base - SEG_BASE;
 	u->at.x86.cr = u->at.x86.ldt + 4 * SEG_BYTES;
 	if (unicorn_env(u, efer_offset(u), 8) != msr_get(u, MSR_EFER) ||
 	    unicorn_env(u, u->at.x86.cr, 8) != unicorn_reg(u, UC_X86_REG_CR0)) {
-		return errmsg_set(e, -ENODEV, "this " UNICORN_LIB_FILE " orders x86 state otherwise");
+		return errmsg_set(e, -ENODEV,
+				  "this " UNICORN_LIB_FILE " orders x86 state otherwise");
 	}
 	announce_features(u);
 	return 0;
@@ -369,6 +372,8 @@ static void x86_describe(struct unicorn_engine *u, uint32_t intno, struct cpu_fa
 {
 	uint64_t error = unicorn_env(u, u->at.x86.dr + (size_t)ERROR_FROM_DR, 4);
 
+	/* This one is delivered as far as the library knows: a later one is no double fault. */
+	unicorn_env_set(u, u->at.x86.dr + OLD_EXCEPTION_FROM_DR, UINT32_MAX, 4);
 	/* An INT's pc is already behind it. */
 	unicorn_env_set(u, RIP_OFFSET,
 			unicorn_env(u, RIP_OFFSET, 8) - (uint64_t)u->ip.x86_soft_int_bytes, 8);

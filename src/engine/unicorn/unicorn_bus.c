@@ -67,11 +67,14 @@ static void remember(struct unicorn_engine *u, const struct bus_access *a, bool 
 	u->n_logged++;
 }
 
-uint64_t unicorn_bus_port(struct unicorn_engine *u, uint32_t port, unsigned int bytes, bool is_write,
-			  uint64_t value)
+uint64_t unicorn_bus_port(struct unicorn_engine *u, uint32_t port, unsigned int bytes,
+			  bool is_write, uint64_t value)
 {
 	struct bus_access a = {
-		.addr = port, .value = value, .count = 1, .bytes = (uint8_t)bytes,
+		.addr = port,
+		.value = value,
+		.count = 1,
+		.bytes = (uint8_t)bytes,
 		.is_write = is_write,
 	};
 	enum bus_result res;
@@ -94,7 +97,9 @@ static void refuse(struct unicorn_engine *u, const struct bus_access *a)
 {
 	if (u->stop == UNICORN_STOP_NONE) {
 		u->fault = (struct cpu_fault){
-			.kind = CPU_FAULT_UNMAPPED, .address = a->addr, .has_address = true,
+			.kind = CPU_FAULT_UNMAPPED,
+			.address = a->addr,
+			.has_address = true,
 			.access = a->is_write ? MEM_W : MEM_R,
 		};
 	}
@@ -129,12 +134,16 @@ static uint64_t on_read(uc_engine *uc, uint64_t offset, unsigned int size, void 
 	return mmio(m->u, &a);
 }
 
-static void on_write(uc_engine *uc, uint64_t offset, unsigned int size, uint64_t value, void *opaque)
+static void on_write(uc_engine *uc, uint64_t offset, unsigned int size, uint64_t value,
+		     void *opaque)
 {
 	__typeof__(((struct unicorn_engine *)0)->mmio[0]) *m = opaque;
 	struct bus_access a = {
-		.addr = m->base_gpa + offset, .value = low_bytes(value, size), .count = 1,
-		.bytes = (uint8_t)size, .is_write = true,
+		.addr = m->base_gpa + offset,
+		.value = low_bytes(value, size),
+		.count = 1,
+		.bytes = (uint8_t)size,
+		.is_write = true,
 	};
 
 	(void)uc;

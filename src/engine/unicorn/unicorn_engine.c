@@ -27,13 +27,13 @@ static const struct {
 	const struct unicorn_target *target;
 	uint32_t slowdown;
 } pairs[] = {
-	{ CPU_ARCH_X86, &unicorn_target_x86, 127 }, { CPU_ARCH_X64, &unicorn_target_x86, 86 },
-	{ CPU_ARCH_ARM, &unicorn_target_arm, 81 },  { CPU_ARCH_A64, &unicorn_target_a64, 67 },
+	{ CPU_ARCH_X86, &unicorn_target_x86, 127 },  { CPU_ARCH_X64, &unicorn_target_x86, 86 },
+	{ CPU_ARCH_ARM, &unicorn_target_arm, 81 },   { CPU_ARCH_A64, &unicorn_target_a64, 67 },
 	{ CPU_ARCH_RV64, &unicorn_target_rv64, 80 },
 };
 
-#define CAPS                                                                                      \
-	(ENGINE_CAP_INSN_COUNT | ENGINE_CAP_STEP | ENGINE_CAP_EXEC_PERM | ENGINE_CAP_FP |         \
+#define CAPS                                                                              \
+	(ENGINE_CAP_INSN_COUNT | ENGINE_CAP_STEP | ENGINE_CAP_EXEC_PERM | ENGINE_CAP_FP | \
 	 ENGINE_CAP_SIMD)
 
 static struct unicorn_engine *self(struct engine *eng)
@@ -212,6 +212,7 @@ static int unicorn_create(const struct engine_config *cfg, struct engine **ret, 
 	u->bus = cfg->bus;
 	u->mem = cfg->mem;
 	u->ip.opaque = u;
+	u->ip.on_code_full = unicorn_on_code_full;
 	r = unicorn_lib_open(&u->lib, e);
 	for (size_t i = 0; i < ARRAY_SIZE(pairs); i++) {
 		if (pairs[i].id == cfg->arch->id) {
@@ -247,8 +248,11 @@ static int unicorn_map(struct engine *eng, const struct mem_region *r, struct er
 				  (unsigned long long)r->base_gpa, u->lib->uc_strerror(err));
 	}
 	u->ram_bytes += align_down(r->size_bytes + RAM_ALIGN_BYTES - 1, RAM_ALIGN_BYTES);
+	if ((r->perm & (MEM_R | MEM_W)) == (MEM_R | MEM_W) && u->n_free < UNICORN_FREE_MAX) {
+		u->free_region[u->n_free++] = unicorn_region_at(u->uc, r->base_gpa);
+	}
 	if (r->perm == MEM_RWX) {
-		u->free_region = unicorn_region_at(u->uc, r->base_gpa);
+		u->permissive = unicorn_region_at(u->uc, r->base_gpa);
 	}
 	return 0;
 }
@@ -259,8 +263,13 @@ static int unicorn_unmap(struct engine *eng, const struct mem_region *r, struct 
 	uc_err err;
 
 	unicorn_interpose_enter(&u->ip);
-	if (u->free_region == unicorn_region_at(u->uc, r->base_gpa)) {
-		u->free_region = NULL;
+	if (u->permissive == unicorn_region_at(u->uc, r->base_gpa)) {
+		u->permissive = NULL;
+	}
+	for (size_t i = 0; i < u->n_free; i++) {
+		if (u->free_region[i] == unicorn_region_at(u->uc, r->base_gpa)) {
+			u->free_region[i] = u->free_region[--u->n_free];
+		}
 	}
 	unicorn_code_drop(u->target->id, u->uc, u->ram_bytes);
 	err = u->lib->uc_mem_unmap(u->uc, r->base_gpa, r->size_bytes);
@@ -322,12 +331,16 @@ static void exit_invalid(struct unicorn_engine *u, struct vm_exit *ret)
 	ret->fault.pc = u->target->linear_pc(u);
 }
 
+/*
+ * No callback ended the run. A halt and a kick may coincide: the halt has been executed and must
+ * not be lost. Without the interposition only callbacks kick.
+ */
 static void exit_plain(struct unicorn_engine *u, uc_err err, struct vm_exit *ret)
 {
-	if (u->is_kicked) {
-		ret->kind = VM_EXIT_KICKED;
-	} else if (err == UC_ERR_OK) {
+	if (err == UC_ERR_OK && (u->ip.has_halted || !u->is_exact)) {
 		ret->kind = VM_EXIT_HALT;
+	} else if (u->is_kicked) {
+		ret->kind = VM_EXIT_KICKED;
 	} else {
 		ret->kind = VM_EXIT_UNHANDLED;
 		snprintf(ret->detail, sizeof(ret->detail), "libunicorn: %s",
@@ -367,6 +380,7 @@ uc_err unicorn_start(struct unicorn_engine *u)
 	uc_err err;
 
 	u->stop = UNICORN_STOP_NONE;
+	u->ip.has_halted = false;
 	u->ip.has_yielded = false;
 	u->can_stop = !u->has_count_hook;
 	err = u->lib->uc_emu_start(u->uc, u->target->start_pc(u), 0, 0, 0);
@@ -401,6 +415,16 @@ static int replay(struct unicorn_engine *u, struct vm_exit *ret, struct errmsg *
 	return was_counting ? 0 : unicorn_set_counting(u, false, e);
 }
 
+/*
+ * A block that runs into memory that may not be executed fails when it is translated, before its
+ * good instructions have run. One by one they do.
+ */
+static bool is_fetch_premature(struct unicorn_engine *u)
+{
+	return u->stop == UNICORN_STOP_FAULT && u->fault.access == MEM_X && !u->has_count_hook &&
+	       u->fault.address != u->target->linear_pc(u);
+}
+
 /* @return 1 when the run is over */
 static int run_on(struct unicorn_engine *u, struct vm_exit *ret, struct errmsg *e)
 {
@@ -411,7 +435,18 @@ static int run_on(struct unicorn_engine *u, struct vm_exit *ret, struct errmsg *
 		ret->kind = VM_EXIT_KICKED;
 		return 1;
 	}
+	if (u->ip.is_code_full) {
+		u->lib->uc_ctl(u->uc, UC_CTL_WRITE(UC_CTL_TB_FLUSH, 0));
+		u->ip.is_code_full = false;
+		u->ip.first_tb = 0;
+	}
 	err = unicorn_start(u);
+	if (is_fetch_premature(u)) {
+		return unicorn_set_counting(u, true, e);
+	}
+	if (u->stop == UNICORN_STOP_NONE && u->ip.is_code_full && !u->ip.has_halted) {
+		return 0;
+	}
 	if (u->stop == UNICORN_STOP_BUS) {
 		r = replay(u, ret, e);
 		return r < 0 ? r : 1;

@@ -59,7 +59,9 @@ static bool on_refused(uc_engine *uc, uc_mem_type type, uint64_t address, int si
 		       void *opaque)
 {
 	struct unicorn_engine *u = opaque;
-	struct cpu_fault f = { .kind = CPU_FAULT_UNMAPPED, .address = address, .has_address = true };
+	struct cpu_fault f = { .kind = CPU_FAULT_UNMAPPED,
+			       .address = address,
+			       .has_address = true };
 
 	(void)uc;
 	(void)value;
@@ -82,7 +84,7 @@ static bool on_refused(uc_engine *uc, uc_mem_type type, uint64_t address, int si
 	if (u->stop == UNICORN_STOP_NONE) {
 		u->fault = f;
 	}
-	if (f.access == MEM_W && size == 1 && unicorn_is_split_store(u->target->id)) {
+	if (f.access == MEM_W && size == 1 && unicorn_is_split_store()) {
 		unicorn_mmu_undo_store(u, address);
 	}
 	if (f.access == MEM_X) { /* nothing of the instruction was done: pc is right */
@@ -112,6 +114,16 @@ static void on_system_call(uc_engine *uc, void *opaque)
 	unicorn_abandon(opaque, UNICORN_STOP_INSN);
 }
 
+/* While instructions are counted, on_count() sees to it. */
+void unicorn_on_code_full(void *opaque)
+{
+	struct unicorn_engine *u = opaque;
+
+	if (!u->has_count_hook) {
+		u->lib->uc_emu_stop(u->uc);
+	}
+}
+
 /* About to execute the instruction at @p pc. */
 static void on_count(uc_engine *uc, uint64_t pc, uint32_t size, void *opaque)
 {
@@ -119,10 +131,12 @@ static void on_count(uc_engine *uc, uint64_t pc, uint32_t size, void *opaque)
 
 	(void)uc;
 	(void)size;
-	if (u->is_kicked && !u->is_replaying) {
-		unicorn_stop(u, UNICORN_STOP_KICK);
-	} else if (u->count >= u->limit) {
+	if (u->count >= u->limit) { /* first: the end of a replay must not be taken for a kick */
 		unicorn_stop(u, UNICORN_STOP_LIMIT);
+	} else if (u->is_kicked && !u->is_replaying) {
+		unicorn_stop(u, UNICORN_STOP_KICK);
+	} else if (u->ip.is_code_full && !u->is_replaying) {
+		unicorn_stop(u, UNICORN_STOP_YIELD);
 	} else {
 		u->count++;
 		u->counted_pc = pc;

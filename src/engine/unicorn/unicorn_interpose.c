@@ -24,12 +24,20 @@
  *   memory_mapping
  *       The library looks up regions by the virtual address. With paging on that is wrong for
  *       every address that is not mapped to itself: unicorn_mmu.c answers instead.
+ *   tcg_exec_init, gen_intermediate_code again
+ *       The buffer for translated code is 1 GiB, is filled with zeros to empty it, and the library
+ *       crashes when it is full, which a guest can bring about. Ours is smaller, and emptied
+ *       between two runs before it is full.
+ *   cpu_breakpoint_insert, cpu_watchpoint_insert
+ *       A guest that sets a debug register sends the library into a loop that no stop ends.
+ *       There are none to be had.
  *   tlb_set_page_with_attrs (x86)
  *       On x86 the library checks the guest's page tables and then maps every page to itself. We
  *       give it the address that the tables name.
- *   cpu_exit, raise_interrupt, helper_yield
+ *   cpu_exit, raise_interrupt, helper_hlt, helper_wfi, helper_yield
  *       Only listened to: where is the CPU's struct; how long was the INT instruction, whose
- *       start is lost; was it WFE rather than an undefined instruction that ended the run.
+ *       start is lost; did the guest halt, or did a kick end the run; was it WFE rather than an
+ *       undefined instruction.
  *
  * A refused access and a device access that must end the run are abandoned from inside the
  * callback, with the library's own cpu_loop_exit_restore(), which needs the return address into
@@ -43,6 +51,7 @@
 #include "engine/unicorn/unicorn_interpose.h"
 
 #include <dlfcn.h>
+#include <errno.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
@@ -68,11 +77,13 @@ static struct {
 		void (*gen_intermediate_code)(void *cpu, void *tb, int max_insns);
 		void (*cpu_loop_exit_restore)(void *cpu, uintptr_t host_pc);
 		void (*tlb_flush)(void *cpu);
+		void (*tcg_exec_init)(void *uc, unsigned long buffer_bytes);
 		void (*tb_invalidate_phys_range)(void *uc, uint64_t start, uint64_t end);
+		void (*helper_halt)(void *env, uint32_t insn_bytes);
 		void (*helper_yield)(void *env);
-		void *store_byte; /* what stores that are not simple call per byte */
 	} target[UNICORN_TARGET_COUNT];
 	void *handle;
+	void *base; /* of the library in memory */
 } real;
 
 static _Thread_local struct unicorn_interpose *current;
@@ -121,16 +132,20 @@ void unicorn_interpose_bind(void *handle)
 		[UNICORN_TARGET_RV64] = "riscv_cpu_get_phys_page_debug_riscv64",
 	};
 
+	Dl_info info;
+
 	real.handle = handle;
 	bind_one(&real.tlb_set_page, "tlb_set_page_with_attrs", "_x86_64");
 	bind_one(&real.cpu_exit, "cpu_exit", "");
 	bind_one(&real.memory_mapping, "memory_mapping", "");
 	bind_one(&real.raise_interrupt, "raise_interrupt", "_x86_64");
+	if (dladdr(unicorn_internal("uc_open"), &info)) {
+		real.base = info.dli_fbase;
+	}
 	for (int t = 0; t < UNICORN_TARGET_COUNT; t++) {
 		const char *s = suffixes[t];
 
 		bind_one(&real.target[t].virt_to_phys, virt_to_phys[t], "");
-		bind_one(&real.target[t].store_byte, "helper_ret_stb_mmu", s);
 		bind_one(&real.target[t].ld_i32, "tcg_gen_qemu_ld_i32", s);
 		bind_one(&real.target[t].st_i32, "tcg_gen_qemu_st_i32", s);
 		bind_one(&real.target[t].ld_i64, "tcg_gen_qemu_ld_i64", s);
@@ -138,8 +153,11 @@ void unicorn_interpose_bind(void *handle)
 		bind_one(&real.target[t].check_exit_request, "check_exit_request", s);
 		bind_one(&real.target[t].gen_intermediate_code, "gen_intermediate_code", s);
 		bind_one(&real.target[t].cpu_loop_exit_restore, "cpu_loop_exit_restore", s);
+		bind_one(&real.target[t].tcg_exec_init, "tcg_exec_init", s);
 		bind_one(&real.target[t].tlb_flush, "tlb_flush", s);
 		bind_one(&real.target[t].tb_invalidate_phys_range, "tb_invalidate_phys_range", s);
+		bind_one(&real.target[t].helper_halt,
+			 t == UNICORN_TARGET_X86 ? "helper_hlt" : "helper_wfi", s);
 		bind_one(&real.target[t].helper_yield, "helper_yield", s);
 	}
 }
@@ -175,6 +193,25 @@ void unicorn_code_drop(enum unicorn_target_id target, void *uc, uint64_t ram_byt
 {
 	if (ram_bytes > 0) {
 		real.target[target].tb_invalidate_phys_range(uc, 0, ram_bytes);
+	}
+}
+
+#define CODE_BUFFER_BYTES  (32UL << 20)
+#define CODE_RESERVE_BYTES (1UL << 20) /* far more than a chain of blocks takes until the stop */
+
+/* A block's description lies in the buffer, in front of its code. */
+static void watch_buffer(uintptr_t tb)
+{
+	if (!current || is_passive) {
+		return;
+	}
+	if (current->first_tb == 0) {
+		current->first_tb = tb;
+	}
+	if (!current->is_code_full &&
+	    tb - current->first_tb > CODE_BUFFER_BYTES - CODE_RESERVE_BYTES) {
+		current->is_code_full = true;
+		current->on_code_full(current->opaque);
 	}
 }
 
@@ -225,66 +262,110 @@ _Noreturn void raise_interrupt_x86_64(void *env, int intno, int is_int, int erro
 	BUG_ON(true); /* it leaves by longjmp */
 }
 
-#define INTERPOSE_ACCESS(kind, suffix, id)                                                        \
-	void tcg_gen_qemu_##kind##_##suffix(void *tcg, void *val, void *addr, uintptr_t idx,      \
-					    int memop);                                           \
-	void tcg_gen_qemu_##kind##_##suffix(void *tcg, void *val, void *addr, uintptr_t idx,      \
-					    int memop)                                            \
-	{                                                                                         \
-		in_access++;                                                                      \
-		real.target[id].kind(tcg, val, addr, idx, memop);                                 \
-		in_access--;                                                                      \
+#define INTERPOSE_ACCESS(kind, suffix, id)                                                   \
+	void tcg_gen_qemu_##kind##_##suffix(void *tcg, void *val, void *addr, uintptr_t idx, \
+					    int memop);                                      \
+	void tcg_gen_qemu_##kind##_##suffix(void *tcg, void *val, void *addr, uintptr_t idx, \
+					    int memop)                                       \
+	{                                                                                    \
+		in_access++;                                                                 \
+		real.target[id].kind(tcg, val, addr, idx, memop);                            \
+		in_access--;                                                                 \
 	}
 
-#define INTERPOSE_TARGET(suffix, id)                                                              \
-	INTERPOSE_ACCESS(ld_i32, suffix, id)                                                      \
-	INTERPOSE_ACCESS(st_i32, suffix, id)                                                      \
-	INTERPOSE_ACCESS(ld_i64, suffix, id)                                                      \
-	INTERPOSE_ACCESS(st_i64, suffix, id)                                                      \
-	void check_exit_request_##suffix(void *tcg);                                              \
-	void check_exit_request_##suffix(void *tcg)                                               \
-	{                                                                                         \
-		if (in_access == 0 || is_passive) {                                               \
-			real.target[id].check_exit_request(tcg);                                  \
-		}                                                                                 \
-	}                                                                                         \
-	void gen_intermediate_code_##suffix(void *cpu, void *tb, int max_insns);                  \
-	void gen_intermediate_code_##suffix(void *cpu, void *tb, int max_insns)                   \
-	{                                                                                         \
-		int own = current ? current->insns_per_tb : 0;                                    \
-                                                                                                  \
-		/* A refused fetch leaves by longjmp: no access is under way now. */              \
-		in_access = 0;                                                                    \
-		real.target[id].gen_intermediate_code(cpu, tb, own ? own : max_insns);            \
-	}                                                                                         \
-	void *page_collection_lock_##suffix(void *uc, uint64_t start, uint64_t end);              \
-	void *page_collection_lock_##suffix(void *uc, uint64_t start, uint64_t end)               \
-	{                                                                                         \
-		(void)uc;                                                                         \
-		(void)start;                                                                      \
-		(void)end;                                                                        \
-		return NULL;                                                                      \
-	}                                                                                         \
-	void page_collection_unlock_##suffix(void *set);                                          \
-	void page_collection_unlock_##suffix(void *set)                                           \
-	{                                                                                         \
-		(void)set;                                                                        \
+#define INTERPOSE_TARGET(suffix, id)                                                          \
+	INTERPOSE_ACCESS(ld_i32, suffix, id)                                                  \
+	INTERPOSE_ACCESS(st_i32, suffix, id)                                                  \
+	INTERPOSE_ACCESS(ld_i64, suffix, id)                                                  \
+	INTERPOSE_ACCESS(st_i64, suffix, id)                                                  \
+	void check_exit_request_##suffix(void *tcg);                                          \
+	void check_exit_request_##suffix(void *tcg)                                           \
+	{                                                                                     \
+		if (in_access == 0 || is_passive) {                                           \
+			real.target[id].check_exit_request(tcg);                              \
+		}                                                                             \
+	}                                                                                     \
+	void gen_intermediate_code_##suffix(void *cpu, void *tb, int max_insns);              \
+	void gen_intermediate_code_##suffix(void *cpu, void *tb, int max_insns)               \
+	{                                                                                     \
+		int own = current ? current->insns_per_tb : 0;                                \
+                                                                                              \
+		/* A refused fetch leaves by longjmp: no access is under way now. */          \
+		in_access = 0;                                                                \
+		watch_buffer((uintptr_t)tb);                                                  \
+		real.target[id].gen_intermediate_code(cpu, tb, own ? own : max_insns);        \
+	}                                                                                     \
+	void tcg_exec_init_##suffix(void *uc, unsigned long buffer_bytes);                    \
+	void tcg_exec_init_##suffix(void *uc, unsigned long buffer_bytes)                     \
+	{                                                                                     \
+		(void)buffer_bytes;                                                           \
+		real.target[id].tcg_exec_init(uc, CODE_BUFFER_BYTES);                         \
+	}                                                                                     \
+	int cpu_breakpoint_insert_##suffix(void *cpu, uint64_t pc, int flags, void **ret);    \
+	int cpu_breakpoint_insert_##suffix(void *cpu, uint64_t pc, int flags, void **ret)     \
+	{                                                                                     \
+		(void)cpu;                                                                    \
+		(void)pc;                                                                     \
+		(void)flags;                                                                  \
+		if (ret) {                                                                    \
+			*ret = NULL;                                                          \
+		}                                                                             \
+		return -ENOSPC;                                                               \
+	}                                                                                     \
+	int cpu_watchpoint_insert_##suffix(void *cpu, uint64_t addr, uint64_t len, int flags, \
+					   void **ret);                                       \
+	int cpu_watchpoint_insert_##suffix(void *cpu, uint64_t addr, uint64_t len, int flags, \
+					   void **ret)                                        \
+	{                                                                                     \
+		(void)len;                                                                    \
+		return cpu_breakpoint_insert_##suffix(cpu, addr, flags, ret);                 \
+	}                                                                                     \
+	void *page_collection_lock_##suffix(void *uc, uint64_t start, uint64_t end);          \
+	void *page_collection_lock_##suffix(void *uc, uint64_t start, uint64_t end)           \
+	{                                                                                     \
+		(void)uc;                                                                     \
+		(void)start;                                                                  \
+		(void)end;                                                                    \
+		return NULL;                                                                  \
+	}                                                                                     \
+	void page_collection_unlock_##suffix(void *set);                                      \
+	void page_collection_unlock_##suffix(void *set)                                       \
+	{                                                                                     \
+		(void)set;                                                                    \
 	}
 
-#define INTERPOSE_YIELD(suffix, id)                                                               \
-	void helper_yield_##suffix(void *env);                                                    \
-	void helper_yield_##suffix(void *env)                                                     \
-	{                                                                                         \
-		if (current) {                                                                    \
-			current->has_yielded = true;                                              \
-		}                                                                                 \
-		real.target[id].helper_yield(env);                                                \
+#define INTERPOSE_YIELD(suffix, id)                  \
+	void helper_yield_##suffix(void *env);       \
+	void helper_yield_##suffix(void *env)        \
+	{                                            \
+		if (current) {                       \
+			current->has_yielded = true; \
+		}                                    \
+		real.target[id].helper_yield(env);   \
+	}
+
+/* It leaves by longjmp, unless there is a reason not to halt. RISC-V's has no second argument. */
+#define INTERPOSE_HALT(name, id)                              \
+	void name(void *env, uint32_t insn_bytes);            \
+	void name(void *env, uint32_t insn_bytes)             \
+	{                                                     \
+		if (current) {                                \
+			current->has_halted = true;           \
+		}                                             \
+		real.target[id].helper_halt(env, insn_bytes); \
+		if (current) {                                \
+			current->has_halted = false;          \
+		}                                             \
 	}
 
 INTERPOSE_TARGET(x86_64, UNICORN_TARGET_X86)
 INTERPOSE_TARGET(arm, UNICORN_TARGET_ARM)
 INTERPOSE_TARGET(aarch64, UNICORN_TARGET_A64)
 INTERPOSE_TARGET(riscv64, UNICORN_TARGET_RV64)
+INTERPOSE_HALT(helper_hlt_x86_64, UNICORN_TARGET_X86)
+INTERPOSE_HALT(helper_wfi_arm, UNICORN_TARGET_ARM)
+INTERPOSE_HALT(helper_wfi_aarch64, UNICORN_TARGET_A64)
+INTERPOSE_HALT(helper_wfi_riscv64, UNICORN_TARGET_RV64)
 INTERPOSE_YIELD(arm, UNICORN_TARGET_ARM)
 INTERPOSE_YIELD(aarch64, UNICORN_TARGET_A64)
 
@@ -357,31 +438,28 @@ void unicorn_interpose_leave(enum unicorn_target_id target, struct unicorn_inter
 }
 
 /*
- * A wide store's slow path calls the byte store's function; translated code calls it for a byte.
+ * Translated code calls one function of the library for a byte; a wide store's function calls
+ * that one in turn.
  */
-struct split_search {
-	const void *store_byte;
-	bool is_byte_seen;
-	bool is_split;
-};
-
-static _Unwind_Reason_Code find_split(struct _Unwind_Context *ctx, void *arg)
+static _Unwind_Reason_Code count_library_frames(struct _Unwind_Context *ctx, void *arg)
 {
-	struct split_search *s = arg;
-	const void *fn = _Unwind_FindEnclosingFunction((void *)_Unwind_GetIP(ctx));
+	uintptr_t pc = _Unwind_GetIP(ctx);
+	Dl_info info;
+	int *n = arg;
 
-	if (s->is_byte_seen) {
-		s->is_split = fn;
+	if (!_Unwind_FindEnclosingFunction((void *)pc)) {
 		return _URC_END_OF_STACK;
 	}
-	s->is_byte_seen = fn == s->store_byte;
-	return fn ? _URC_NO_REASON : _URC_END_OF_STACK;
+	if (dladdr((void *)pc, &info) && info.dli_fbase == real.base) {
+		(*n)++;
+	}
+	return _URC_NO_REASON;
 }
 
-bool unicorn_is_split_store(enum unicorn_target_id target)
+bool unicorn_is_split_store(void)
 {
-	struct split_search s = { .store_byte = real.target[target].store_byte };
+	int n = 0;
 
-	_Unwind_Backtrace(find_split, &s);
-	return s.is_split;
+	_Unwind_Backtrace(count_library_frames, &n);
+	return n > 1;
 }

@@ -17,10 +17,16 @@ enum unicorn_target_id {
 
 /** What the interposers of one engine instance know and are told. */
 struct unicorn_interpose {
-	void *cpu;	 /* the library's CPUState; learnt by the first uc_emu_stop() */
-	int insns_per_tb; /* 0: as many as the translator likes */
+	void *cpu;		/* the library's CPUState; learnt by the first uc_emu_stop() */
+	int insns_per_tb;	/* 0: as many as the translator likes */
 	int x86_soft_int_bytes; /* length of the last INT n, INT3, INTO; 0 if it was another exception */
-	bool has_yielded; /* ARM's WFE or YIELD is being executed */
+	bool has_halted;	/* HLT or WFI ended the run */
+	bool has_yielded;	/* ARM's WFE or YIELD is being executed */
+	bool is_code_full;	/* the code buffer must be emptied before the next run */
+	uintptr_t
+		first_tb; /* where the buffer begins; 0: nothing translated since it was emptied */
+	/* Called when the code buffer is nearly full: end the run soon. */
+	void (*on_code_full)(void *opaque);
 	/* Replaces the library's lookup of the region behind a virtual address; NULL: its own. */
 	void *(*find_region)(void *opaque, void *uc, uint64_t gva);
 	void *opaque;
@@ -57,10 +63,11 @@ void unicorn_code_drop(enum unicorn_target_id target, void *uc, uint64_t ram_byt
  * Translate by the guest's tables, without checking permissions.
  * @return false when they say nothing
  */
-bool unicorn_virt_to_phys(enum unicorn_target_id target, void *cpu, uint64_t gva, uint64_t *ret_gpa);
+bool unicorn_virt_to_phys(enum unicorn_target_id target, void *cpu, uint64_t gva,
+			  uint64_t *ret_gpa);
 
 /** From inside a callback of a refused store of one byte: whether it is part of a wider store. */
-bool unicorn_is_split_store(enum unicorn_target_id target);
+bool unicorn_is_split_store(void);
 
 /** Drop the guest's cached address translations. */
 void unicorn_tlb_flush(enum unicorn_target_id target, void *cpu);

@@ -28,7 +28,8 @@ static int resolve(struct unicorn_lib *lib, struct errmsg *e)
 
 		if (!addr) {
 			return errmsg_set(e, -ENODEV,
-					  UNICORN_LIB_FILE " has no %s: install Debian's libunicorn2",
+					  UNICORN_LIB_FILE
+					  " has no %s: install Debian's libunicorn2",
 					  symbols[i].name);
 		}
 		memcpy((uint8_t *)lib + symbols[i].offset, &addr, sizeof(addr));
@@ -52,7 +53,8 @@ int unicorn_lib_open(const struct unicorn_lib **ret_lib, struct errmsg *e)
 	lib.handle = dlopen(UNICORN_LIB_FILE, RTLD_NOW | RTLD_GLOBAL);
 	if (!lib.handle) {
 		return errmsg_set(e, -ENODEV,
-				  UNICORN_LIB_FILE " is not installed: apt-get install libunicorn2");
+				  UNICORN_LIB_FILE
+				  " is not installed: apt-get install libunicorn2");
 	}
 	r = resolve(&lib, e);
 	if (r < 0) {

@@ -21,8 +21,7 @@ static uint8_t *ram_byte(struct unicorn_engine *u, gva_t gva)
 	const struct mem_region *r;
 	uint64_t gpa = gva;
 
-	if (u->target->is_paging(u) &&
-	    !unicorn_virt_to_phys(u->target->id, u->ip.cpu, gva, &gpa)) {
+	if (u->target->is_paging(u) && !unicorn_virt_to_phys(u->target->id, u->ip.cpu, gva, &gpa)) {
 		return NULL;
 	}
 	r = mem_region_find(u->mem, gpa);
@@ -34,7 +33,9 @@ static void note_byte(struct unicorn_engine *u, gva_t gva)
 	const uint8_t *byte = ram_byte(u, gva);
 
 	u->found[u->n_found % UNICORN_FOUND_MAX] = (struct unicorn_found){
-		.gva = gva, .value = byte ? *byte : 0, .is_ram = byte,
+		.gva = gva,
+		.value = byte ? *byte : 0,
+		.is_ram = byte,
 	};
 	u->n_found++;
 }
@@ -42,9 +43,9 @@ static void note_byte(struct unicorn_engine *u, gva_t gva)
 /* The lookup made @p back before the last one, or NULL. */
 static const struct unicorn_found *found_before(const struct unicorn_engine *u, size_t back)
 {
-	return back < u->n_found && back < UNICORN_FOUND_MAX ?
-		       &u->found[(u->n_found - 1 - back) % UNICORN_FOUND_MAX] :
-		       NULL;
+	return back < u->n_found && back < UNICORN_FOUND_MAX
+		       ? &u->found[(u->n_found - 1 - back) % UNICORN_FOUND_MAX]
+		       : NULL;
 }
 
 void unicorn_mmu_undo_store(struct unicorn_engine *u, gva_t refused)
@@ -68,6 +69,16 @@ void unicorn_mmu_undo_store(struct unicorn_engine *u, gva_t refused)
 	}
 }
 
+static bool is_free(const struct unicorn_engine *u, const void *region)
+{
+	for (size_t i = 0; i < u->n_free; i++) {
+		if (u->free_region[i] == region) {
+			return true;
+		}
+	}
+	return false;
+}
+
 void *unicorn_mmu_find_region(void *opaque, void *uc, uint64_t gva)
 {
 	struct unicorn_engine *u = opaque;
@@ -77,12 +88,15 @@ void *unicorn_mmu_find_region(void *opaque, void *uc, uint64_t gva)
 	if (PAGE_BYTES - (gva & (PAGE_BYTES - 1)) < STORE_BYTES_MAX) {
 		note_byte(u, gva);
 	}
-	/* Most addresses are mapped to themselves, and the walk is slow. */
-	if ((same && same == u->free_region) || !u->target->is_paging(u)) {
+	/*
+	 * Every store comes here, most addresses are mapped to themselves, and the walk is slow:
+	 * ordinary RAM is taken to be mapped to itself (docs/known-differences.md).
+	 */
+	if (is_free(u, same) || !u->target->is_paging(u)) {
 		return same;
 	}
 	if (!unicorn_virt_to_phys(u->target->id, u->ip.cpu, gva, &gpa)) {
-		return u->free_region;
+		return u->permissive;
 	}
 	return unicorn_region_at(uc, gpa);
 }

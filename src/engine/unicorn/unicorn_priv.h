@@ -11,6 +11,7 @@
 
 #define UNICORN_LOG_ACCESSES 16 /* device accesses remembered for a replay */
 #define UNICORN_MMIO_MAX     64
+#define UNICORN_FREE_MAX     16
 
 struct unicorn_engine;
 
@@ -49,9 +50,9 @@ enum unicorn_stop {
 	UNICORN_STOP_EXCEPTION, /* fault is filled */
 	UNICORN_STOP_INVALID,	/* undefined instruction */
 	UNICORN_STOP_FAULT,	/* fault is filled but for its pc */
-	UNICORN_STOP_BUS,	/* an access answered BUS_STOP: the instruction has to be replayed */
-	UNICORN_STOP_YIELD,	/* ARM's WFE or YIELD: to be gone on with */
-	UNICORN_STOP_INSN,	/* target->finish_insn has to do the instruction's work */
+	UNICORN_STOP_BUS,   /* an access answered BUS_STOP: the instruction has to be replayed */
+	UNICORN_STOP_YIELD, /* to be gone on with: ARM's WFE, YIELD; code buffer full */
+	UNICORN_STOP_INSN,  /* target->finish_insn has to do the instruction's work */
 };
 
 /** One device access that was carried out. */
@@ -90,8 +91,10 @@ struct unicorn_engine {
 		gpa_t base_gpa;
 	} mmio[UNICORN_MMIO_MAX];
 	size_t n_mmio;
-	uint64_t ram_bytes; /* upper bound of the library's RAM numbering */
-	void *free_region; /* one that allows everything, for the library's premature checks */
+	uint64_t ram_bytes;		     /* upper bound of the library's RAM numbering */
+	void *free_region[UNICORN_FREE_MAX]; /* those that allow everything, see unicorn_mmu.c */
+	size_t n_free;
+	void *permissive; /* one of them that may be executed too */
 
 	/* Counting: one callback per instruction. */
 	uc_hook count_hook;
@@ -126,7 +129,8 @@ struct unicorn_engine {
 		} arm;
 		struct {
 			size_t priv;
-			int (*csrrw)(void *env, int csr, uint64_t *ret, uint64_t value, uint64_t mask);
+			int (*csrrw)(void *env, int csr, uint64_t *ret, uint64_t value,
+				     uint64_t mask);
 			void (*do_interrupt)(void *cpu);
 		} rv;
 	} at;
@@ -176,6 +180,9 @@ void unicorn_stop(struct unicorn_engine *u, enum unicorn_stop why);
 /** End the run from a callback in the middle of an instruction, undoing it. */
 void unicorn_abandon(struct unicorn_engine *u, enum unicorn_stop why);
 
+/** unicorn_interpose.on_code_full. */
+void unicorn_on_code_full(void *opaque);
+
 /** Have a callback per instruction from now on, or no longer. */
 int unicorn_set_counting(struct unicorn_engine *u, bool want, struct errmsg *e);
 
@@ -187,8 +194,8 @@ int unicorn_bus_map(struct unicorn_engine *u, const struct engine_mmio_range *ra
 		    struct errmsg *e);
 
 /** A port access of the guest; returns the value read. */
-uint64_t unicorn_bus_port(struct unicorn_engine *u, uint32_t port, unsigned int bytes, bool is_write,
-			  uint64_t value);
+uint64_t unicorn_bus_port(struct unicorn_engine *u, uint32_t port, unsigned int bytes,
+			  bool is_write, uint64_t value);
 
 /** Prepare the replay of the instruction whose access answered BUS_STOP. */
 void unicorn_bus_replay(struct unicorn_engine *u);

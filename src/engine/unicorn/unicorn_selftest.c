@@ -106,8 +106,8 @@ static bool run_guest(struct unicorn_engine *u, uc_hook hook)
 
 static int test_target(struct unicorn_engine *u, bool *ret_is_exact, struct errmsg *e)
 {
-	uint8_t *page = mmap(NULL, PAGE_BYTES, PROT_READ | PROT_WRITE,
-			     MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	uint8_t *page =
+		mmap(NULL, PAGE_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	uc_hook hook;
 	int r;
 

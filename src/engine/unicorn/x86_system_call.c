@@ -11,7 +11,8 @@
 
 static struct x86_seg flat(uint64_t sel, uint16_t attr)
 {
-	return (struct x86_seg){ .sel = (uint16_t)(sel & ~3ULL), .attr = attr,
+	return (struct x86_seg){ .sel = (uint16_t)(sel & ~3ULL),
+				 .attr = attr,
 				 .limit = 0xffffffff };
 }
 
