@@ -65,8 +65,8 @@ static bool has_engine_for_all(const struct findings *f)
 
 static void print_cores(const struct findings *f)
 {
-	printf("Cores: %zu online, %zu usable here; the roles they would have\n",
-	       f->cores.n_online, f->cores.n);
+	printf("Cores: %zu online, %zu usable here; the roles they would have\n", f->cores.n_online,
+	       f->cores.n);
 	for (size_t i = 0; i < f->cores.n; i++) {
 		const struct core *c = &f->cores.core[i];
 
@@ -288,11 +288,15 @@ int cmd_doctor(int argc, char **argv)
 		{ 0 },
 	};
 	static const struct argp parser = {
-		options, parse_key, NULL,
+		options,
+		parse_key,
+		NULL,
 		"Say what this host offers Pinfold, what is missing and what that costs.\v"
 		"Exit status: 0 when at least one engine works for every architecture, else 1; 125 "
 		"for wrong options.",
-		NULL, NULL, NULL,
+		NULL,
+		NULL,
+		NULL,
 	};
 	struct findings *f;
 	bool is_json = false;

@@ -16,7 +16,8 @@ int cmd_version(int argc, char **argv)
 static void print_commands(void)
 {
 	printf("Usage: pinfold COMMAND [OPTION...]\n"
-	       "Run machine code for x86, x64, ARM, AArch64 and RISC-V, each guest in its own jail.\n\n"
+	       "Run machine code for x86, x64, ARM, AArch64 and RISC-V, each guest in its own "
+	       "jail.\n\n"
 	       "Commands:\n");
 	for (size_t i = 0; i < commands_count; i++) {
 		printf("  %-10s %s\n", commands[i].name, commands[i].summary);
@@ -24,8 +25,10 @@ static void print_commands(void)
 	printf("\nOptions:\n"
 	       "  --help     show this text\n"
 	       "  --version  show the version\n\n"
-	       "'pinfold COMMAND --help' shows the options of a command, and for run an example for\n"
-	       "each kind of image. Manual pages: pinfold(1), pinfold-run(1), pinfold-doctor(1).\n");
+	       "'pinfold COMMAND --help' shows the options of a command, and for run an example "
+	       "for\n"
+	       "each kind of image. Manual pages: pinfold(1), pinfold-run(1), "
+	       "pinfold-doctor(1).\n");
 }
 
 int cmd_help(int argc, char **argv)

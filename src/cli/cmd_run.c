@@ -88,9 +88,9 @@ static int prepare(struct session *s, struct errmsg *e)
 		}
 		r = trace_new(&s->vm, s->o.trace_path, &s->regs, s->disas, &s->trace, e);
 	}
-	return r < 0 ? r :
-		       run_loop_init(&s->loop, &s->vm, s->trace,
-				     s->o.launch.config.limits.wall_ns, e);
+	return r < 0 ? r
+		     : run_loop_init(&s->loop, &s->vm, s->trace, s->o.launch.config.limits.wall_ns,
+				     e);
 }
 
 /* Events first: a request of the server's may have set one aside. */
@@ -145,6 +145,7 @@ static int run_under_gdb(struct session *s, struct errmsg *e)
 		errmsg_prefix(e, "--gdb: ");
 		return r;
 	}
+	s->loop.is_debugged = true;
 	gdb_loop(s, server);
 	gdb_server_free(server);
 	return 0;
@@ -158,8 +159,8 @@ static int finish(struct session *s, struct errmsg *e)
 	if (!s->loop.result.is_standing) {
 		return s->o.save_path ? errmsg_set(e, -ESRCH,
 						   "--save-context: there is nothing to save: %s",
-						   s->loop.result.message) :
-					0;
+						   s->loop.result.message)
+				      : 0;
 	}
 	s->has_regs = regs_read(&s->vm, &s->regs, NULL) == 0;
 	if (s->o.save_path) {

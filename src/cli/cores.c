@@ -16,8 +16,8 @@ static void read_siblings(struct core *c)
 	char path[96];
 	_cleanup_fclose_ FILE *f = NULL;
 
-	snprintf(path, sizeof(path),
-		 "/sys/devices/system/cpu/cpu%u/topology/thread_siblings_list", c->id);
+	snprintf(path, sizeof(path), "/sys/devices/system/cpu/cpu%u/topology/thread_siblings_list",
+		 c->id);
 	f = fopen(path, "re");
 	if (!f || !fgets(c->siblings, sizeof(c->siblings), f)) {
 		c->siblings[0] = '\0';

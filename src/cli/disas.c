@@ -108,8 +108,7 @@ static size_t by_capstone(struct disas *d, uint32_t flags, uint64_t pc, const ui
 	size_t idx;
 	size_t used;
 
-	if (!open_mode(d, flags, &idx) ||
-	    cs_disasm(d->handle[idx], bytes, n, pc, 1, &insn) == 0) {
+	if (!open_mode(d, flags, &idx) || cs_disasm(d->handle[idx], bytes, n, pc, 1, &insn) == 0) {
 		return 0;
 	}
 	used = insn->size;
@@ -120,10 +119,11 @@ static size_t by_capstone(struct disas *d, uint32_t flags, uint64_t pc, const ui
 }
 
 /* Bytes that are no known instruction. */
-static void as_data(const struct disas *d, uint32_t flags, const uint8_t *bytes, size_t n, char *ret)
+static void as_data(const struct disas *d, uint32_t flags, const uint8_t *bytes, size_t n,
+		    char *ret)
 {
-	bool is_half = (flags & PROTO_CFG_THUMB) || (d->arch == PROTO_ARCH_RV64 &&
-						     (bytes[0] & 3) != 3);
+	bool is_half =
+		(flags & PROTO_CFG_THUMB) || (d->arch == PROTO_ARCH_RV64 && (bytes[0] & 3) != 3);
 
 	if (d->arch == PROTO_ARCH_X86 || d->arch == PROTO_ARCH_X64 || n < 2) {
 		snprintf(ret, DISAS_TEXT_BYTES, ".byte 0x%02x", bytes[0]);

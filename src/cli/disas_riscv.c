@@ -3,7 +3,7 @@
 #include "cli/disas_riscv.h"
 
 /* bfd.h wants to see that a package is being built. */
-#define PACKAGE         "pinfold"
+#define PACKAGE		"pinfold"
 #define PACKAGE_VERSION PINFOLD_VERSION
 
 #include <dis-asm.h>
@@ -23,11 +23,14 @@ typedef void init_info_fn(struct disassemble_info *info, void *stream, fprintf_f
 typedef disassembler_ftype find_fn(enum bfd_architecture arch, bool is_big, unsigned long mach,
 				   bfd *abfd);
 
+typedef void free_info_fn(struct disassemble_info *info);
+
 /* The loaded library; filled once. */
 static struct {
 	bool is_tried;
 	disassembler_ftype print_insn;
 	init_info_fn *init_info;
+	free_info_fn *free_info;
 	const char *name;
 } lib;
 
@@ -56,7 +59,8 @@ static void load_once(void)
 	}
 	find = (find_fn *)dlsym(so, "disassembler");
 	lib.init_info = (init_info_fn *)dlsym(so, "init_disassemble_info");
-	if (find && lib.init_info) {
+	lib.free_info = (free_info_fn *)dlsym(so, "disassemble_free_target");
+	if (find && lib.init_info && lib.free_info) {
 		lib.print_insn = find(bfd_arch_riscv, false, bfd_mach_riscv64, NULL);
 	}
 }
@@ -64,10 +68,13 @@ static void load_once(void)
 const char *disas_riscv_lack(void)
 {
 	load_once();
-	return lib.print_insn ? NULL :
-				"there is no " LIBRARY("riscv64") "; install "
-				"binutils-riscv64-linux-gnu of the version that this program was "
-				"built with (" PINFOLD_OPCODES_VERSION ")";
+	return lib.print_insn
+		       ? NULL
+		       : "there is no " LIBRARY("riscv64") "; install "
+							   "binutils-riscv64-linux-gnu of the "
+							   "version that this program was "
+							   "built with (" PINFOLD_OPCODES_VERSION
+							   ")";
 }
 
 const char *disas_riscv_name(void)
@@ -98,8 +105,9 @@ __attribute__((format(printf, 2, 3))) static int print_plain(void *stream, const
 	return n;
 }
 
-__attribute__((format(printf, 3, 4))) static int
-print_styled(void *stream, enum disassembler_style style, const char *fmt, ...)
+__attribute__((format(printf, 3, 4))) static int print_styled(void *stream,
+							      enum disassembler_style style,
+							      const char *fmt, ...)
 {
 	va_list ap;
 	int n;
@@ -141,6 +149,7 @@ size_t disas_riscv_one(uint64_t pc, const uint8_t *bytes, size_t n, char *ret)
 	info.buffer_length = n;
 	ret[0] = '\0';
 	used = lib.print_insn(pc, &info);
+	lib.free_info(&info);
 	untab(ret);
 	/* Bytes that are no instruction come out as ".2byte", ".4byte" or ".insn". */
 	if (used <= 0 || (size_t)used > n || ret[0] == '.' || strncmp(ret, "0x", 2) == 0) {

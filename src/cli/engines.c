@@ -16,10 +16,10 @@
 #include "host/sock.h"
 #include "host/timer.h"
 
-#define PROGRAM	    "pinfold-vm"
-#define PROBE_MS    20000
-#define PATH_BYTES  4096
-#define TEXT_BYTES  16384
+#define PROGRAM	   "pinfold-vm"
+#define PROBE_MS   20000
+#define PATH_BYTES 4096
+#define TEXT_BYTES 16384
 
 /* Beside this program if it is there; else wherever $PATH says. */
 static void program_path(char *ret, size_t size)

@@ -21,8 +21,7 @@ static int parse_unix(const char *path, struct gdb_place *p, struct errmsg *e)
 	size_t n = strlen(path);
 
 	if (n == 0 || n >= sizeof(p->path)) {
-		return errmsg_set(e, -EINVAL,
-				  "unix:PATH needs a path of 1 to %zu bytes, not %zu",
+		return errmsg_set(e, -EINVAL, "unix:PATH needs a path of 1 to %zu bytes, not %zu",
 				  sizeof(p->path) - 1, n);
 	}
 	memcpy(p->path, path, n + 1);
@@ -44,8 +43,8 @@ static bool parse_host(const char *host, in_port_t port, struct gdb_place *p)
 		p->addr_bytes = sizeof(in6);
 		return true;
 	}
-	if (inet_pton(AF_INET, strcmp(host, "localhost") == 0 ? "127.0.0.1" : host,
-		      &in.sin_addr) != 1 ||
+	if (inet_pton(AF_INET, strcmp(host, "localhost") == 0 ? "127.0.0.1" : host, &in.sin_addr) !=
+		    1 ||
 	    ntohl(in.sin_addr.s_addr) >> 24 != LOOPBACK_NET) {
 		return false;
 	}
@@ -95,8 +94,8 @@ static int remove_stale(const struct gdb_place *p, struct errmsg *e)
 	struct stat st;
 
 	if (lstat(p->path, &st) < 0) {
-		return errno == ENOENT ? 0 : errmsg_set(e, -errno, "%s: %s", p->path,
-							 strerror(errno));
+		return errno == ENOENT ? 0
+				       : errmsg_set(e, -errno, "%s: %s", p->path, strerror(errno));
 	}
 	if (!S_ISSOCK(st.st_mode)) {
 		return errmsg_set(e, -EEXIST, "%s exists and is not a socket", p->path);

@@ -52,7 +52,9 @@ static int print_info(const struct gdb_monitor *m, FILE *f)
 	} else {
 		fprintf(f, "instructions: not counted\n");
 	}
-	fprintf(f, "memory:       %" PRIu64 " KiB at most, of it %" PRIu64 " KiB offered to the guest\n",
+	fprintf(f,
+		"memory:       %" PRIu64 " KiB at most, of it %" PRIu64
+		" KiB offered to the guest\n",
 		u.mem_peak_bytes / 1024, ready->ram_bytes / 1024);
 	fprintf(f, "points:       %zu\n", m->n_points);
 	return 0;

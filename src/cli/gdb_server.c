@@ -30,10 +30,12 @@
 #include "cli/regs.h"
 
 #define POINTS_MAX 128
+/* The widest watchpoint that a message to the VM may ask for. */
+#define WATCH_BYTES_MAX 4096
 /* Memory in one reply: two digits per byte. */
 #define MEM_MAX (GDB_PACKET_MAX / 2)
 /* Answers to one packet, encoded, with acknowledgements. */
-#define OUT_BYTES (4 * GDB_PACKET_MAX)
+#define OUT_BYTES     (4 * GDB_PACKET_MAX)
 #define MONITOR_CHUNK 4096
 
 /* A breakpoint or watchpoint as the client set it. */
@@ -49,11 +51,11 @@ struct gdb_server {
 	struct gdb_place place;
 	int listen_fd;
 	enum proto_vm_state state;
-	bool has_ended;		    /* last says how */
-	bool has_stopped;	    /* last is valid */
-	bool is_killed;		    /* by the client */
+	bool has_ended;	  /* last says how */
+	bool has_stopped; /* last is valid */
+	bool is_killed;	  /* by the client */
 	struct proto_stopped last;
-	int broken;		    /* the VM does not answer: negative errno */
+	int broken; /* the VM does not answer: negative errno */
 	struct errmsg broken_why;
 
 	struct regs regs;
@@ -65,10 +67,10 @@ struct gdb_server {
 	int client_fd;
 	bool is_no_ack;
 	struct gdb_stop_features features;
-	bool owes_stop;	  /* the client waits for a stop reply */
+	bool owes_stop;	      /* the client waits for a stop reply */
 	bool was_interrupted; /* by the client */
-	bool is_leaving;  /* close when all output is gone */
-	bool is_held;	  /* cmd waits for the guest to stand */
+	bool is_leaving;      /* close when all output is gone */
+	bool is_held;	      /* cmd waits for the guest to stand */
 	struct point points[POINTS_MAX];
 	size_t n_points;
 	struct gdb_parser parser;
@@ -316,6 +318,9 @@ static int point_add(struct gdb_server *s, const struct point *p)
 	if (s->n_points == POINTS_MAX) {
 		return -ENOSPC;
 	}
+	if (to.bytes > WATCH_BYTES_MAX) {
+		return -EINVAL;
+	}
 	if (!has_same_in_vm(s, &to)) {
 		to.is_add = 1;
 		r = ask(s, PROTO_SET_POINT, &to, sizeof(to), NULL, 0, NULL, &e);
@@ -433,7 +438,8 @@ static void serve_write_regs(struct gdb_server *s)
 			r = -EINVAL;
 			break;
 		}
-		s->are_regs_fresh = true; /* of this very moment: unchanged values are not written */
+		s->are_regs_fresh =
+			true; /* of this very moment: unchanged values are not written */
 		r = reg_write(s, reg, s->cmd.data + at);
 		at += reg->desc.bytes;
 	}
@@ -978,8 +984,7 @@ void gdb_server_on_stop(struct gdb_server *s, const struct proto_stopped *stop)
 bool gdb_server_is_over(const struct gdb_server *s)
 {
 	return s->is_killed ||
-	       (s->has_ended &&
-		(s->client_fd < 0 || s->last.reason == PROTO_STOP_REQUESTED));
+	       (s->has_ended && (s->client_fd < 0 || s->last.reason == PROTO_STOP_REQUESTED));
 }
 
 bool gdb_server_is_killed(const struct gdb_server *s)

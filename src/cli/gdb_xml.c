@@ -17,59 +17,95 @@
 #include "base/bits.h"
 #include "base/cleanup.h"
 
-#define BIT_FIELD(nm, n)     "<field name=\"" nm "\" start=\"" #n "\" end=\"" #n "\"/>"
-#define VECTOR(id, type, n)  "<vector id=\"" id "\" type=\"" type "\" count=\"" #n "\"/>"
-#define MEMBER(nm, type)     "<field name=\"" nm "\" type=\"" type "\"/>"
-#define UNION(id, members)   "<union id=\"" id "\">" members "</union>"
+#define BIT_FIELD(nm, n)    "<field name=\"" nm "\" start=\"" #n "\" end=\"" #n "\"/>"
+#define VECTOR(id, type, n) "<vector id=\"" id "\" type=\"" type "\" count=\"" #n "\"/>"
+#define MEMBER(nm, type)    "<field name=\"" nm "\" type=\"" type "\"/>"
+#define UNION(id, members)  "<union id=\"" id "\">" members "</union>"
 
 /* xml NULL: gdb knows the type. */
 static const struct xml_type {
 	const char *name;
 	const char *xml;
 } types[] = {
-	{ "int8", NULL }, { "int16", NULL }, { "int32", NULL }, { "int64", NULL },
-	{ "int128", NULL }, { "uint8", NULL }, { "uint16", NULL }, { "uint32", NULL },
-	{ "uint64", NULL }, { "uint128", NULL }, { "code_ptr", NULL }, { "data_ptr", NULL },
-	{ "ieee_single", NULL }, { "ieee_double", NULL }, { "i387_ext", NULL },
+	{ "int8", NULL },
+	{ "int16", NULL },
+	{ "int32", NULL },
+	{ "int64", NULL },
+	{ "int128", NULL },
+	{ "uint8", NULL },
+	{ "uint16", NULL },
+	{ "uint32", NULL },
+	{ "uint64", NULL },
+	{ "uint128", NULL },
+	{ "code_ptr", NULL },
+	{ "data_ptr", NULL },
+	{ "ieee_single", NULL },
+	{ "ieee_double", NULL },
+	{ "i387_ext", NULL },
 	{ "i386_eflags",
-	  "<flags id=\"i386_eflags\" size=\"4\">"
-	  BIT_FIELD("CF", 0) BIT_FIELD("", 1) BIT_FIELD("PF", 2) BIT_FIELD("AF", 4)
-	  BIT_FIELD("ZF", 6) BIT_FIELD("SF", 7) BIT_FIELD("TF", 8) BIT_FIELD("IF", 9)
-	  BIT_FIELD("DF", 10) BIT_FIELD("OF", 11) BIT_FIELD("NT", 14) BIT_FIELD("RF", 16)
-	  BIT_FIELD("VM", 17) BIT_FIELD("AC", 18) BIT_FIELD("VIF", 19) BIT_FIELD("VIP", 20)
-	  BIT_FIELD("ID", 21) "</flags>" },
+	  "<flags id=\"i386_eflags\" size=\"4\">" BIT_FIELD("CF", 0) BIT_FIELD("", 1)
+		  BIT_FIELD("PF", 2) BIT_FIELD("AF", 4) BIT_FIELD("ZF", 6) BIT_FIELD("SF", 7)
+			  BIT_FIELD("TF", 8) BIT_FIELD("IF", 9) BIT_FIELD("DF", 10)
+				  BIT_FIELD("OF", 11) BIT_FIELD("NT", 14) BIT_FIELD("RF", 16)
+					  BIT_FIELD("VM", 17) BIT_FIELD("AC", 18)
+						  BIT_FIELD("VIF", 19) BIT_FIELD("VIP", 20)
+							  BIT_FIELD("ID", 21) "</flags>" },
 	{ "vec128",
-	  VECTOR("v4f", "ieee_single", 4) VECTOR("v2d", "ieee_double", 2)
-	  VECTOR("v16i8", "int8", 16) VECTOR("v8i16", "int16", 8) VECTOR("v4i32", "int32", 4)
-	  VECTOR("v2i64", "int64", 2)
-	  UNION("vec128", MEMBER("v4_float", "v4f") MEMBER("v2_double", "v2d")
-		MEMBER("v16_int8", "v16i8") MEMBER("v8_int16", "v8i16") MEMBER("v4_int32", "v4i32")
-		MEMBER("v2_int64", "v2i64") MEMBER("uint128", "uint128")) },
+	  VECTOR("v4f", "ieee_single", 4) VECTOR("v2d", "ieee_double", 2) VECTOR("v16i8", "int8",
+										 16)
+		  VECTOR("v8i16", "int16", 8) VECTOR("v4i32", "int32", 4) VECTOR("v2i64", "int64",
+										 2)
+			  UNION("vec128",
+				MEMBER("v4_float", "v4f") MEMBER("v2_double", "v2d")
+					MEMBER("v16_int8", "v16i8") MEMBER("v8_int16", "v8i16")
+						MEMBER("v4_int32", "v4i32")
+							MEMBER("v2_int64", "v2i64")
+								MEMBER("uint128", "uint128")) },
 	{ "i386_mxcsr",
-	  "<flags id=\"i386_mxcsr\" size=\"4\">"
-	  BIT_FIELD("IE", 0) BIT_FIELD("DE", 1) BIT_FIELD("ZE", 2) BIT_FIELD("OE", 3)
-	  BIT_FIELD("UE", 4) BIT_FIELD("PE", 5) BIT_FIELD("DAZ", 6) BIT_FIELD("IM", 7)
-	  BIT_FIELD("DM", 8) BIT_FIELD("ZM", 9) BIT_FIELD("OM", 10) BIT_FIELD("UM", 11)
-	  BIT_FIELD("PM", 12) BIT_FIELD("FZ", 15) "</flags>" },
+	  "<flags id=\"i386_mxcsr\" size=\"4\">" BIT_FIELD("IE", 0) BIT_FIELD("DE", 1)
+		  BIT_FIELD("ZE", 2) BIT_FIELD("OE", 3) BIT_FIELD("UE", 4) BIT_FIELD("PE", 5)
+			  BIT_FIELD("DAZ", 6) BIT_FIELD("IM", 7) BIT_FIELD("DM", 8)
+				  BIT_FIELD("ZM", 9) BIT_FIELD("OM", 10) BIT_FIELD("UM", 11)
+					  BIT_FIELD("PM", 12) BIT_FIELD("FZ", 15) "</flags>" },
 	{ "cpsr_flags",
-	  "<flags id=\"cpsr_flags\" size=\"4\">"
-	  BIT_FIELD("SP", 0) "<field name=\"EL\" start=\"2\" end=\"3\"/>" BIT_FIELD("nRW", 4)
-	  BIT_FIELD("F", 6) BIT_FIELD("I", 7) BIT_FIELD("A", 8) BIT_FIELD("D", 9)
-	  BIT_FIELD("IL", 20) BIT_FIELD("SS", 21) BIT_FIELD("PAN", 22) BIT_FIELD("V", 28)
-	  BIT_FIELD("C", 29) BIT_FIELD("Z", 30) BIT_FIELD("N", 31) "</flags>" },
+	  "<flags id=\"cpsr_flags\" size=\"4\">" BIT_FIELD(
+		  "SP", 0) "<field name=\"EL\" start=\"2\" end=\"3\"/>" BIT_FIELD("nRW", 4)
+		  BIT_FIELD("F", 6) BIT_FIELD("I", 7) BIT_FIELD("A", 8) BIT_FIELD("D", 9)
+			  BIT_FIELD("IL", 20) BIT_FIELD("SS", 21) BIT_FIELD("PAN", 22)
+				  BIT_FIELD("V", 28) BIT_FIELD("C", 29) BIT_FIELD("Z", 30)
+					  BIT_FIELD("N", 31) "</flags>" },
 	{ "aarch64v",
 	  VECTOR("v2d", "ieee_double", 2) VECTOR("v2u", "uint64", 2) VECTOR("v2i", "int64", 2)
-	  VECTOR("v4f", "ieee_single", 4) VECTOR("v4u", "uint32", 4) VECTOR("v4i", "int32", 4)
-	  VECTOR("v8f", "ieee_half", 8) VECTOR("v8u", "uint16", 8) VECTOR("v8i", "int16", 8)
-	  VECTOR("v16u", "uint8", 16) VECTOR("v16i", "int8", 16)
-	  VECTOR("v1u", "uint128", 1) VECTOR("v1i", "int128", 1)
-	  UNION("vnd", MEMBER("f", "v2d") MEMBER("u", "v2u") MEMBER("s", "v2i"))
-	  UNION("vns", MEMBER("f", "v4f") MEMBER("u", "v4u") MEMBER("s", "v4i"))
-	  UNION("vnh", MEMBER("f", "v8f") MEMBER("u", "v8u") MEMBER("s", "v8i"))
-	  UNION("vnb", MEMBER("u", "v16u") MEMBER("s", "v16i"))
-	  UNION("vnq", MEMBER("u", "v1u") MEMBER("s", "v1i"))
-	  UNION("aarch64v", MEMBER("d", "vnd") MEMBER("s", "vns") MEMBER("h", "vnh")
-		MEMBER("b", "vnb") MEMBER("q", "vnq")) },
+		  VECTOR("v4f", "ieee_single", 4) VECTOR("v4u", "uint32", 4) VECTOR(
+			  "v4i",
+			  "int32",
+			  4) VECTOR("v8f", "ieee_half",
+				    8) VECTOR("v8u", "uint16",
+					      8) VECTOR("v8i", "int16",
+							8) VECTOR("v16u", "uint8", 16)
+			  VECTOR("v16i", "int8", 16) VECTOR("v1u", "uint128", 1) VECTOR(
+				  "v1i",
+				  "int128",
+				  1) UNION("vnd",
+					   MEMBER("f", "v2d") MEMBER("u", "v2u")
+						   MEMBER("s", "v2i"))
+				  UNION("vns",
+					MEMBER("f", "v4f") MEMBER("u", "v4u") MEMBER(
+						"s",
+						"v4i")) UNION("vnh",
+							      MEMBER("f", "v8f")
+								      MEMBER("u", "v8u")
+									      MEMBER("s", "v8i"))
+					  UNION("vnb", MEMBER("u", "v16u") MEMBER("s", "v16i"))
+						  UNION("vnq",
+							MEMBER("u", "v1u") MEMBER("s", "v1i"))
+							  UNION("aarch64v",
+								MEMBER("d", "vnd") MEMBER("s",
+											  "vns")
+									MEMBER("h", "vnh") MEMBER(
+										"b", "vnb")
+										MEMBER("q",
+										       "vnq")) },
 	{ "riscv_double",
 	  UNION("riscv_double", MEMBER("float", "ieee_single") MEMBER("double", "ieee_double")) },
 };
@@ -123,7 +159,9 @@ static void put_feature(FILE *f, const struct regs *regs, const char *feature)
 		if (strcmp(regs->reg[i].desc.gdb_feature, feature) == 0) {
 			fprintf(f, "<reg name=\"%s\" bitsize=\"%u\" type=\"%s\" regnum=\"%zu\"/>\n",
 				regs->reg[i].desc.gdb_name, regs->reg[i].desc.bytes * 8,
-				type_find(regs->reg[i].desc.gdb_type) ? regs->reg[i].desc.gdb_type : "int", number);
+				type_find(regs->reg[i].desc.gdb_type) ? regs->reg[i].desc.gdb_type
+								      : "int",
+				number);
 		}
 		number += regs->reg[i].desc.gdb_feature[0] != '\0';
 	}

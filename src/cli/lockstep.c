@@ -37,7 +37,7 @@
 #define CHUNK_MAX   1000000
 #define INPUT_MAX   8192
 /* What the VM takes from its console at once, at least. */
-#define INPUT_STEP  512
+#define INPUT_STEP 512
 
 /* One of the two. */
 struct side {
@@ -210,8 +210,8 @@ static bool is_same(const struct lockstep *l)
 
 	return a->stop.reason == b->stop.reason && a->stop.code == b->stop.code &&
 	       strcmp(a->stop.fault.kind, b->stop.fault.kind) == 0 &&
-	       a->stop.fault.address == b->stop.fault.address &&
-	       a->out_bytes == b->out_bytes && a->out_hash == b->out_hash && are_regs_same(l);
+	       a->stop.fault.address == b->stop.fault.address && a->out_bytes == b->out_bytes &&
+	       a->out_hash == b->out_hash && are_regs_same(l);
 }
 
 /* Time ran out on one of them: says nothing about the guest. */
@@ -441,14 +441,16 @@ static int compare(struct lockstep *l, struct outcome *out, struct errmsg *e)
 			out->insns = l->agreed;
 			snprintf(out->what, sizeof(out->what),
 				 "a time limit ended the comparison; the engines agree over the "
-				 "first %" PRIu64 " instructions", l->agreed);
+				 "first %" PRIu64 " instructions",
+				 l->agreed);
 			return 0;
 		}
 		if (!is_same(l)) {
 			r = locate(l, chunk, out, e);
 			if (r == 0) {
 				snprintf(out->what, sizeof(out->what),
-					 "the engines differ after instruction %" PRIu64, out->insns);
+					 "the engines differ after instruction %" PRIu64,
+					 out->insns);
 			}
 			return r;
 		}

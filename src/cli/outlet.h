@@ -14,7 +14,7 @@
 /** One output. */
 struct outlet {
 	int fd;
-	bool is_own;    /* to be closed */
+	bool is_own;	/* to be closed */
 	bool is_broken; /* nobody will ever read: what is put is dropped */
 	bool is_at_line_start;
 	size_t len;

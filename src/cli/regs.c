@@ -45,8 +45,7 @@ int regs_describe(struct launch_vm *vm, struct regs *ret, struct errmsg *e)
 		return r;
 	}
 	if (bytes == 0 || bytes % sizeof(descs[0])) {
-		return errmsg_set(e, -EPROTO, "the VM describes its registers in %zu bytes",
-				  bytes);
+		return errmsg_set(e, -EPROTO, "the VM describes its registers in %zu bytes", bytes);
 	}
 	memset(ret, 0, sizeof(*ret));
 	for (size_t i = 0; i < bytes / sizeof(descs[0]); i++) {
@@ -104,9 +103,9 @@ void regs_format(const uint8_t *value, size_t bytes, char *ret)
 const char *regs_class_title(uint32_t cls)
 {
 	static const char *const titles[PROTO_REG_CLASS_COUNT] = {
-		[PROTO_REG_GPR] = "general", [PROTO_REG_FLAGS] = "flags",
+		[PROTO_REG_GPR] = "general",  [PROTO_REG_FLAGS] = "flags",
 		[PROTO_REG_SEG] = "segments", [PROTO_REG_FP] = "floating point",
-		[PROTO_REG_VEC] = "vector", [PROTO_REG_SYS] = "system",
+		[PROTO_REG_VEC] = "vector",   [PROTO_REG_SYS] = "system",
 	};
 
 	return cls < PROTO_REG_CLASS_COUNT ? titles[cls] : "other";

@@ -11,7 +11,7 @@
 #include "proto/proto.h"
 
 /** Most registers of one VM. */
-#define REGS_MAX (PROTO_BODY_MAX / sizeof(struct proto_reg_desc))
+#define REGS_MAX	 (PROTO_BODY_MAX / sizeof(struct proto_reg_desc))
 #define REGS_VALUE_BYTES 32
 /** Room for a value as text: "0x", 64 digits, NUL. */
 #define REGS_TEXT_BYTES (2 + 2 * REGS_VALUE_BYTES + 1)

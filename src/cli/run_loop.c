@@ -150,7 +150,9 @@ static void suspend(struct run_loop *l)
 	ns_t from_ns = host_clock_monotonic_ns();
 	sigset_t tstp;
 
-	tell(l, PROTO_PAUSE);
+	if (!l->is_debugged) {
+		tell(l, PROTO_PAUSE);
+	}
 	terminal_give_back();
 	sigemptyset(&tstp);
 	sigaddset(&tstp, SIGTSTP);
@@ -159,7 +161,9 @@ static void suspend(struct run_loop *l)
 	/* Stopped here, until somebody continues us. */
 	sigprocmask(SIG_BLOCK, &tstp, NULL);
 	terminal_take();
-	tell(l, PROTO_RESUME);
+	if (!l->is_debugged) {
+		tell(l, PROTO_RESUME);
+	}
 	if (l->kill_at_ns) {
 		l->kill_at_ns += host_clock_monotonic_ns() - from_ns;
 	}
@@ -195,10 +199,14 @@ static void check_deadline(struct run_loop *l)
 	if (l->kill_at_ns == 0 || host_clock_monotonic_ns() < l->kill_at_ns) {
 		return;
 	}
-	l->kill_at_ns = 0;
 	if (has_ended(l)) {
+		l->kill_at_ns = 0;
 		l->is_output_lost = true;
-	} else if (l->is_stop_asked) {
+		return;
+	}
+	/* What was printed gets as much time again to leave. */
+	l->kill_at_ns = host_clock_monotonic_ns() + GRACE_NS;
+	if (l->is_stop_asked) {
 		end_killed_by_user(l);
 	} else {
 		launch_vm_force_stop(l->vm);
@@ -356,7 +364,8 @@ int run_loop_once(struct run_loop *l, struct pollfd *extra, size_t n_extra, int 
 	if (n_extra) {
 		memcpy(p + SLOT_COUNT, extra, n_extra * sizeof(*extra));
 	}
-	n = poll(p, SLOT_COUNT + (nfds_t)n_extra, l->vm->has_event ? 0 : poll_timeout_ms(l, timeout_ms));
+	n = poll(p, SLOT_COUNT + (nfds_t)n_extra,
+		 l->vm->has_event ? 0 : poll_timeout_ms(l, timeout_ms));
 	if (n < 0) {
 		BUG_ON(errno != EINTR);
 		return 0;
@@ -451,7 +460,6 @@ void run_loop_drain(struct run_loop *l)
 {
 	struct proto_stopped unused;
 
-	l->is_output_lost = false;
 	while (!pump(l) && !l->is_output_lost) {
 		run_loop_once(l, NULL, 0, -1, &unused);
 	}

@@ -38,12 +38,12 @@ enum run_end {
 /** The end of a run. */
 struct run_result {
 	enum run_end end;
-	uint64_t code;	      /* EXIT: the guest's own */
-	uint32_t limit;	      /* LIMIT: enum proto_limit_kind */
-	bool is_standing;     /* the VM still answers: registers and context can be had */
-	bool has_usage;	      /* usage is the VM's last word */
+	uint64_t code;	  /* EXIT: the guest's own */
+	uint32_t limit;	  /* LIMIT: enum proto_limit_kind */
+	bool is_standing; /* the VM still answers: registers and context can be had */
+	bool has_usage;	  /* usage is the VM's last word */
 	struct proto_usage usage;
-	struct proto_fault fault; /* FAULT */
+	struct proto_fault fault;  /* FAULT */
 	char message[ERRMSG_SIZE]; /* one clear sentence */
 };
 
@@ -59,7 +59,8 @@ struct run_loop {
 	sigset_t old_mask;
 	int signal_fd;
 	uint64_t wall_limit_ns;
-	ns_t kill_at_ns; /* 0: never */
+	ns_t kill_at_ns;  /* 0: never */
+	bool is_debugged; /* pausing and resuming is the debugger's business */
 	bool is_stop_asked;
 	int signo; /* that asked for the stop */
 	bool is_input_over;

@@ -86,10 +86,10 @@ static const struct argp_option option_table[] = {
 
 	{ NULL, 0, NULL, 0, "Output:", 4 },
 	{ "regs", KEY_REGS, NULL, 0, "print the registers at the end", 0 },
-	{ "trace", KEY_TRACE, "FILE", 0,
-	  "one line per executed instruction; '-' is standard error", 0 },
-	{ "gdb", KEY_GDB, "unix:PATH|PORT", 0,
-	  "wait for GDB on a UNIX socket or a loopback port", 0 },
+	{ "trace", KEY_TRACE, "FILE", 0, "one line per executed instruction; '-' is standard error",
+	  0 },
+	{ "gdb", KEY_GDB, "unix:PATH|PORT", 0, "wait for GDB on a UNIX socket or a loopback port",
+	  0 },
 	{ "json", KEY_JSON, NULL, 0, "end standard output with one JSON object", 0 },
 	{ "name", KEY_NAME, "NAME", 0, "name of the VM (default: of the image file)", 0 },
 	{ "verbose", 'v', NULL, 0, "say which engine was chosen and why", 0 },
@@ -98,30 +98,31 @@ static const struct argp_option option_table[] = {
 	{ 0 },
 };
 
-static const char doc[] =
-	"Run a guest program in its own jailed process and say what happened.\v"
-	"Sizes and addresses are numbers, decimal or 0x..., optionally with K, M, G or T. Times have a "
-	"unit ns, us, ms, s, m or h; without one they are seconds.\n"
-	"\n"
-	"Examples:\n"
-	"  a flat binary, loaded at the start of RAM:\n"
-	"    pinfold run --arch riscv64 --regs sum.bin\n"
-	"  an ELF executable, which says itself what it is for:\n"
-	"    pinfold run --timeout 5s hello.elf\n"
-	"  an Intel HEX file:\n"
-	"    pinfold run --arch arm --thumb blink.hex\n"
-	"  16-bit code, like a boot sector:\n"
-	"    pinfold run --arch x86 --mode 16 boot.bin\n"
-	"  under GDB (then: gdb-multiarch -ex 'target remote :1234'):\n"
-	"    pinfold run --gdb 1234 hello.elf\n"
-	"  with a device of your own:\n"
-	"    pinfold run --plugin ./lowercase.so --arch x86 --mode 16 boot.bin\n"
-	"  save a context after 1000 instructions, and go on from it:\n"
-	"    pinfold run --limit-insns 1000 --save-context c.pfctx hello.elf\n"
-	"    pinfold run --load-context c.pfctx\n"
-	"\n"
-	"Exit status: the guest's own (0 when it halts); 124 a limit was reached; 125 Pinfold could "
-	"not run it; 126 the guest faulted; 137 it was killed.";
+static const char doc[] = "Run a guest program in its own jailed process and say what happened.\v"
+			  "Sizes and addresses are numbers, decimal or 0x..., optionally with K, "
+			  "M, G or T. Times have a "
+			  "unit ns, us, ms, s, m or h; without one they are seconds.\n"
+			  "\n"
+			  "Examples:\n"
+			  "  a flat binary, loaded at the start of RAM:\n"
+			  "    pinfold run --arch riscv64 --regs sum.bin\n"
+			  "  an ELF executable, which says itself what it is for:\n"
+			  "    pinfold run --timeout 5s hello.elf\n"
+			  "  an Intel HEX file:\n"
+			  "    pinfold run --arch arm --thumb blink.hex\n"
+			  "  16-bit code, like a boot sector:\n"
+			  "    pinfold run --arch x86 --mode 16 boot.bin\n"
+			  "  under GDB (then: gdb-multiarch -ex 'target remote :1234'):\n"
+			  "    pinfold run --gdb 1234 hello.elf\n"
+			  "  with a device of your own:\n"
+			  "    pinfold run --plugin ./lowercase.so --arch x86 --mode 16 boot.bin\n"
+			  "  save a context after 1000 instructions, and go on from it:\n"
+			  "    pinfold run --limit-insns 1000 --save-context c.pfctx hello.elf\n"
+			  "    pinfold run --load-context c.pfctx\n"
+			  "\n"
+			  "Exit status: the guest's own (0 when it halts); 124 a limit was "
+			  "reached; 125 Pinfold could "
+			  "not run it; 126 the guest faulted; 137 it was killed.";
 
 /* What the parser works on. */
 struct parsing {
@@ -399,10 +400,19 @@ static error_t parse_key(int key, char *arg, struct argp_state *state)
 	int r;
 
 	if (key == '?' || key == KEY_USAGE) {
-		argp_state_help(state, stdout, key == '?' ? ARGP_HELP_STD_HELP & ~ARGP_HELP_EXIT_OK :
-							    ARGP_HELP_USAGE);
+		state->flags &= ~(unsigned int)ARGP_NO_ERRS; /* it would silence this, too */
+		argp_state_help(state, stdout,
+				key == '?' ? ARGP_HELP_STD_HELP & ~ARGP_HELP_EXIT_OK
+					   : ARGP_HELP_USAGE);
 		p->is_help = true;
 		return ECANCELED;
+	}
+	if (key == ARGP_KEY_ERROR && p->e->text[0] == '\0' && state->next > 0) {
+		errmsg_set(p->e, -EINVAL,
+			   "'%.60s' is not understood: there is no such option, or its value is "
+			   "missing or not wanted; see 'pinfold run --help'",
+			   state->argv[state->next - 1]);
+		return EINVAL;
 	}
 	if (key == ARGP_KEY_ARG) {
 		r = parse_arg(p, arg, state->quoted > 0 && state->next > state->quoted);
@@ -429,6 +439,10 @@ static int check_together(const struct run_options *o, struct errmsg *e)
 	}
 	if (is_lockstep && (o->gdb_where || o->trace_path || o->save_path)) {
 		return bad(e, "--lockstep", "not together with --gdb, --trace or --save-context");
+	}
+	if (o->gdb_where && o->trace_path) {
+		/* A VM that waits for room in the trace pipe does not answer a debugger. */
+		return bad(e, "--gdb", "not together with --trace");
 	}
 	if (is_lockstep && strcmp(o->launch.config.engine, "auto") != 0) {
 		return bad(e, "--lockstep", "it names the engines; leave out --engine");
@@ -464,23 +478,21 @@ static bool wants_json(int argc, char **argv)
 
 int run_options_parse(int argc, char **argv, struct run_options *ret, struct errmsg *e)
 {
-	const struct argp parser = { option_table, parse_key, "IMAGE [-- GUEST-ARGS...]", doc,
-				     NULL, NULL, NULL };
+	const struct argp parser = { option_table, parse_key, "IMAGE [-- GUEST-ARGS...]", doc, NULL,
+				     NULL,	   NULL };
 	struct parsing p = { .o = ret, .e = e };
 	int r;
 
 	memset(ret, 0, sizeof(*ret));
 	launch_options_defaults(&ret->launch);
 	ret->is_json = wants_json(argc, argv);
-	r = argp_parse(&parser, argc, argv, ARGP_IN_ORDER | ARGP_NO_EXIT | ARGP_NO_HELP, NULL, &p);
+	r = argp_parse(&parser, argc, argv,
+		       ARGP_IN_ORDER | ARGP_NO_EXIT | ARGP_NO_ERRS | ARGP_NO_HELP, NULL, &p);
 	if (p.is_help) {
 		return 0;
 	}
 	if (r != 0) {
-		return e->text[0] ? -EINVAL :
-				    errmsg_set(e, -EINVAL,
-					       "the options can't be understood; see 'pinfold run "
-					       "--help'");
+		return e->text[0] ? -EINVAL : errmsg_set(e, -EINVAL, "%s", strerror(r));
 	}
 	r = check_together(ret, e);
 	if (r < 0) {

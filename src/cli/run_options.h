@@ -11,11 +11,11 @@
 /** The options, checked. Pointers lead into argv. */
 struct run_options {
 	struct launch_options launch;
-	const char *image;	  /* NULL with --load-context alone */
-	const char *trace_path;	  /* "-": standard error; or NULL */
-	const char *gdb_where;	  /* "unix:PATH" or a port; or NULL */
-	const char *save_path;	  /* for the context at the end; or NULL */
-	char engines[2][16];	  /* --lockstep; empty if not asked for */
+	const char *image;	/* NULL with --load-context alone */
+	const char *trace_path; /* "-": standard error; or NULL */
+	const char *gdb_where;	/* "unix:PATH" or a port; or NULL */
+	const char *save_path;	/* for the context at the end; or NULL */
+	char engines[2][16];	/* --lockstep; empty if not asked for */
 	bool has_regs;
 	bool is_json;
 	bool is_verbose;

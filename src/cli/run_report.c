@@ -15,7 +15,7 @@
 #define GUEST_STATUS_MAX 255
 
 static const char *const end_names[] = {
-	[RUN_END_NONE] = "error",  [RUN_END_HALT] = "halt",	[RUN_END_EXIT] = "exit",
+	[RUN_END_NONE] = "error",  [RUN_END_HALT] = "halt",   [RUN_END_EXIT] = "exit",
 	[RUN_END_LIMIT] = "limit", [RUN_END_FAULT] = "fault", [RUN_END_KILLED] = "killed",
 	[RUN_END_ERROR] = "error",
 };
@@ -169,9 +169,9 @@ static json_t *json_exit(const struct run_report *rep)
 	json_t *o = json_object();
 
 	json_object_set_new(o, "kind", json_string(end_names[r->end]));
-	json_object_set_new(o, "code", r->end == RUN_END_EXIT ?
-					       number(r->code) :
-					       json_integer(run_report_status(r)));
+	json_object_set_new(o, "code",
+			    r->end == RUN_END_EXIT ? number(r->code)
+						   : json_integer(run_report_status(r)));
 	json_object_set_new(o, "limit",
 			    text_or_null(r->end == RUN_END_LIMIT ? limit_name(r->limit) : NULL));
 	json_object_set_new(o, "fault", r->end == RUN_END_FAULT ? json_fault(rep) : json_null());
@@ -194,8 +194,8 @@ static json_t *json_registers(const struct regs *regs)
 static void add_usage(json_t *o, const struct run_report *rep)
 {
 	const struct proto_usage *u = &rep->result->usage;
-	uint64_t peak = rep->process_peak_bytes > u->mem_peak_bytes ? rep->process_peak_bytes :
-								      u->mem_peak_bytes;
+	uint64_t peak = rep->process_peak_bytes > u->mem_peak_bytes ? rep->process_peak_bytes
+								    : u->mem_peak_bytes;
 	json_t *io = json_object();
 	json_t *console = json_object();
 

@@ -122,8 +122,8 @@ static void add_changed(struct trace *t, struct line *l, const struct proto_trac
 static void print_record(struct trace *t, const struct proto_trace *rec,
 			 const struct proto_trace_reg *changed)
 {
-	int digits = t->vm->ready.arch == PROTO_ARCH_X86 || t->vm->ready.arch == PROTO_ARCH_ARM ?
-			     8 : 16;
+	int digits =
+		t->vm->ready.arch == PROTO_ARCH_X86 || t->vm->ready.arch == PROTO_ARCH_ARM ? 8 : 16;
 	char text[DISAS_TEXT_BYTES];
 	char bytes[DISAS_BYTES_TEXT_BYTES];
 	struct line l = { 0 };
@@ -131,7 +131,8 @@ static void print_record(struct trace *t, const struct proto_trace *rec,
 
 	used = disas_one(t->disas, rec->flags, rec->pc, rec->insn, rec->n_insn, text);
 	disas_bytes(rec->insn, used ? used : rec->n_insn, bytes);
-	add(&l, "%0*" PRIx64 "  %-*s %-*s", digits, rec->pc, BYTES_COLUMN, bytes, INSN_COLUMN, text);
+	add(&l, "%0*" PRIx64 "  %-*s %-*s", digits, rec->pc, BYTES_COLUMN, bytes, INSN_COLUMN,
+	    text);
 	add_changed(t, &l, changed, rec->n_changed);
 	while (l.len > 0 && l.text[l.len - 1] == ' ') {
 		l.len--;

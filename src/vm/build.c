@@ -241,9 +241,10 @@ static int settle_ram(struct vm *vm, struct errmsg *e)
 	}
 	if (!align_up_checked(bytes, PAGE_BYTES, &bytes) || bytes > map.ram_max_bytes) {
 		return errmsg_set(e, -EINVAL,
-				  "--mem 0x%" PRIx64 " is too much: board bare has room for 0x%" PRIx64
-				  " bytes with %s",
-				  vm->cfg.limits.mem_bytes, map.ram_max_bytes, vm->arch->title);
+				  "%" PRIu64 " MiB of RAM are too much: board bare has room for %" PRIu64
+				  " MiB with %s; use a smaller --mem",
+				  vm->cfg.limits.mem_bytes >> 20, map.ram_max_bytes >> 20,
+				  vm->arch->title);
 	}
 	vm->ram_bytes = bytes;
 	return 0;

@@ -34,26 +34,43 @@ struct vm_console {
 	uint64_t out_bytes, in_bytes, dropped;
 };
 
-/** @return 0; -ENOMEM */
+/** @return 0; -ENOMEM (then console_done() frees what there is) */
 int console_init(struct vm_console *c);
+
+/** Free the queues. Accepts a zeroed console. */
 void console_done(struct vm_console *c);
 
-/* Device side. */
+/** Device side: append a byte of output. */
 void console_put(struct vm_console *c, uint8_t byte);
-/** @return the next byte; -1 when there is none now */
+
+/** Device side: take a byte of input. @return the next byte; -1 when there is none now */
 int console_get(struct vm_console *c);
+
+/** Whether console_get() would give a byte. */
 bool console_has_input(struct vm_console *c);
+
 /** Whether all input was taken and no more will come. */
 bool console_is_eof(struct vm_console *c);
-/** Whether get() would answer at once: a byte, or the end of input. */
+
+/** Whether console_get() would answer at once: a byte, or the end of input. */
 bool console_is_input_ready(struct vm_console *c);
+
+/** Whether output is above the high-water mark. */
 bool console_is_choked(struct vm_console *c);
+
+/** Whether console_take() would give a byte. */
 bool console_has_output(struct vm_console *c);
 
-/* Control side. */
+/** Control side: take output. @return bytes taken, at most @p max */
 size_t console_take(struct vm_console *c, uint8_t *buf, size_t max);
+
+/** Control side: append input. @return bytes accepted, at most @p n */
 size_t console_give(struct vm_console *c, const uint8_t *buf, size_t n);
+
+/** Control side: no more input will come. */
 void console_set_eof(struct vm_console *c);
+
+/** Whether console_give() would accept a byte. */
 bool console_has_room(struct vm_console *c);
 
 #endif

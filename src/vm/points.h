@@ -35,8 +35,12 @@ struct vm_points {
  */
 int points_set(struct vm_points *ps, const struct proto_point *p, struct errmsg *e);
 
+/** Whether a breakpoint is at @p pc. */
 bool points_has_break(const struct vm_points *ps, gva_t pc);
+
+/** Whether there is any watchpoint. */
 bool points_has_watch(const struct vm_points *ps);
+
 /** Addresses of all breakpoints; returns how many. */
 size_t points_breaks(const struct vm_points *ps, gva_t addrs[POINTS_MAX]);
 

@@ -314,18 +314,29 @@ static bool is_at_break(const struct vm *vm, const struct cpu_state *cs)
 	       points_has_break(&vm->points, vm->arch->get_pc(cs));
 }
 
-/* Single steps for traces and points: what comes before and after one instruction. */
+/*
+ * Single steps for traces and points: what comes before and after one instruction. The state is
+ * taken only where somebody looks at it: on some engines it costs more than the step.
+ */
 static enum outcome run_stepwise(struct vm *vm, struct vm_exit *x, struct errmsg *e, int *ret_r)
 {
+	bool is_traced = vm->fds.trace >= 0;
+	bool is_watched = points_has_watch(&vm->points);
 	struct cpu_state before = { 0 };
 	struct cpu_state after = { 0 };
 
-	*ret_r = vm->eng->ops->get_state(vm->eng, &before, e);
-	if (*ret_r == 0 && is_at_break(vm, &before)) {
-		return stop_plain(vm, PROTO_STOP_BREAKPOINT, PROTO_VM_PAUSED, "breakpoint");
+	*ret_r = 0;
+	if (is_traced || vm->points.n > 0) {
+		*ret_r = vm->eng->ops->get_state(vm->eng, &before, e);
+		if (*ret_r == 0 && is_at_break(vm, &before)) {
+			return stop_plain(vm, PROTO_STOP_BREAKPOINT, PROTO_VM_PAUSED, "breakpoint");
+		}
 	}
 	if (*ret_r == 0) {
 		*ret_r = vm->eng->ops->run(vm->eng, 1, x, e);
+	}
+	if (*ret_r == 0 && x->insns > 0 && (is_traced || is_watched)) {
+		*ret_r = vm->eng->ops->get_state(vm->eng, &after, e);
 	}
 	if (*ret_r < 0) {
 		return OUTCOME_STOP;
@@ -333,18 +344,15 @@ static enum outcome run_stepwise(struct vm *vm, struct vm_exit *x, struct errmsg
 	if (x->insns == 0) {
 		return OUTCOME_AGAIN;
 	}
-	*ret_r = vm->eng->ops->get_state(vm->eng, &after, e);
-	if (*ret_r < 0) {
-		return OUTCOME_STOP;
-	}
-	if (vm->fds.trace >= 0) {
+	if (is_traced) {
 		*ret_r = vm_trace_step(vm, &before, &after);
 		if (*ret_r < 0) {
 			errmsg_set(e, *ret_r, "the trace can't be written");
 			return OUTCOME_STOP;
 		}
 	}
-	return x->kind == VM_EXIT_INSN_LIMIT ? check_watches(vm, &after) : OUTCOME_AGAIN;
+	return x->kind == VM_EXIT_INSN_LIMIT && is_watched ? check_watches(vm, &after) :
+							     OUTCOME_AGAIN;
 }
 
 /* The vCPU has moved off the breakpoint at which it stood: from now on it counts. */

@@ -61,33 +61,81 @@ void vm_free(struct vm *vm);
 /** Start the vCPU thread; call once, before the jail closes. */
 int vm_thread_start(struct vm *vm, struct errmsg *e);
 
-/* Life cycle. */
+/*
+ * Every operation below returns 0 or a negative errno with a sentence; -EBUSY when the state does
+ * not allow it.
+ */
+
+/** ready -> running. */
 int vm_start(struct vm *vm, struct errmsg *e);
+
+/** ready or running -> paused, between two instructions; on_stop() was called when it returns. */
 int vm_pause(struct vm *vm, struct errmsg *e);
+
+/** paused -> running. */
 int vm_resume(struct vm *vm, struct errmsg *e);
+
+/** Ask the guest to end, then end it: -> stopped. A board that has no way to ask ends it at once. */
 int vm_stop(struct vm *vm, struct errmsg *e);
 
-/* Execution, while the vCPU stands; the end is reported by on_stop. */
+/**
+ * Run instructions while the vCPU stands; the end is reported by on_stop().
+ * @param n at least 1
+ * @return 0; -ENOTSUP without ENGINE_CAP_STEP
+ */
 int vm_run_instructions(struct vm *vm, uint64_t n, struct errmsg *e);
+
+/** Run one slice of CPU time while the vCPU stands; the end is reported by on_stop(). */
 int vm_run_one_slice(struct vm *vm, struct errmsg *e);
 
-/* Context. */
+/**
+ * Write registers, devices and memory to a file (vm/context_file.h), in any state but running.
+ * @param fd written sequentially from its current position; stays with the caller
+ */
 int vm_save_context(struct vm *vm, int fd, struct errmsg *e);
+
+/**
+ * Replace registers, devices and memory; in any state but running; -> paused.
+ * @param fd a sealed memory file; stays with the caller
+ * @return 0; -EINVAL with what does not fit, the VM is unchanged then
+ */
 int vm_load_context(struct vm *vm, int fd, struct errmsg *e);
 
-/* Resources. */
+/** What the VM has used so far; in any state. */
 int vm_get_usage(struct vm *vm, struct proto_usage *ret, struct errmsg *e);
+
+/**
+ * Replace all limits, in any state; they count from the VM's start.
+ * @return 0; -ENOTSUP when the engine can't count instructions; -EINVAL for another RAM size
+ */
 int vm_set_limits(struct vm *vm, const struct proto_limits *limits, struct errmsg *e);
 
-/* Inspection. Registers and memory may be read in any state; writing needs a standing vCPU. */
+/** The state now; it may be another one by the time the caller looks. */
 enum proto_vm_state vm_state(struct vm *vm);
+
+/** The guest's architecture; never changes. */
 const struct cpu_arch *vm_arch(const struct vm *vm);
-/** @param buf receives all registers' values in table order; @return bytes, or negative errno */
+
+/**
+ * Read all registers, in any state.
+ * @param buf receives the values in table order
+ * @return bytes; negative errno
+ */
 int vm_get_regs(struct vm *vm, uint8_t *buf, size_t max, struct errmsg *e);
+
+/** Set a register, in any state but running. @return 0; -EINVAL, -ERANGE */
 int vm_set_reg(struct vm *vm, const struct proto_set_reg *s, struct errmsg *e);
-/** @return bytes read (0..m->bytes), or negative errno */
+
+/**
+ * Read memory as the debugger sees it, in any state.
+ * @return bytes read (0..m->bytes), up to the first that is not memory; negative errno
+ */
 int vm_read_mem(struct vm *vm, const struct proto_mem *m, uint8_t *buf, struct errmsg *e);
+
+/** Write memory whatever its permission is, in any state but running. @return like vm_read_mem() */
 int vm_write_mem(struct vm *vm, const struct proto_mem *m, const uint8_t *bytes, struct errmsg *e);
+
+/** Add or remove a breakpoint or watchpoint, in any state. @return 0; see points_set() */
 int vm_set_point(struct vm *vm, const struct proto_point *p, struct errmsg *e);
 
 /* Console: the control thread moves bytes. */

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * A hostile GDB client: the packet parser, its mirror image, and the whole server in front of a
- * fake VM. First byte: byte order and how the guest stops; the rest is what the client sends.
+ * fake VM. First byte: byte order, how the guest stops, and whether the rest is sent as it is or
+ * each line of it as the payload of a well-formed packet.
  */
 #include <stdlib.h>
 #include <sys/socket.h>
@@ -13,6 +14,8 @@
 #include "cli/gdb_server.h"
 #include "fuzz.h"
 #include "gdb_fake.h"
+
+#define INPUT_MAX 4096
 
 static struct sockaddr_un place = { .sun_family = AF_UNIX };
 static char where[sizeof(place.sun_path) + 8];
@@ -71,16 +74,33 @@ static void fuzz_parser(const uint8_t *data, size_t n)
 	free(p);
 }
 
+/* Lines as packets. */
+static size_t frame(const uint8_t *data, size_t n, uint8_t *to)
+{
+	size_t done = 0;
+
+	while (n > 0) {
+		const uint8_t *line_end = memchr(data, '\n', n);
+		size_t len = line_end ? (size_t)(line_end - data) : n;
+
+		done += gdb_packet_encode(to + done, data, len);
+		len += line_end ? 1 : 0;
+		data += len;
+		n -= len;
+	}
+	return done;
+}
+
 /* The guest goes and stops at once, in turn for every reason that there is. */
 static void stop_guest(struct gdb_server *s, uint32_t *reason)
 {
 	struct proto_stopped stop = { .reason = *reason % PROTO_STOP_COUNT, .pc = FAKE_BASE };
 
 	++*reason;
-	fake.state = stop.reason == PROTO_STOP_FAULT || stop.reason == PROTO_STOP_ERROR ?
-			     PROTO_VM_FAULTED :
-		     stop.reason >= PROTO_STOP_HALT ? PROTO_VM_STOPPED :
-						      PROTO_VM_PAUSED;
+	fake.state = stop.reason == PROTO_STOP_FAULT || stop.reason == PROTO_STOP_ERROR
+			     ? PROTO_VM_FAULTED
+		     : stop.reason >= PROTO_STOP_HALT ? PROTO_VM_STOPPED
+						      : PROTO_VM_PAUSED;
 	stop.state = fake.state;
 	gdb_server_on_stop(s, &stop);
 }
@@ -108,21 +128,28 @@ static void serve_all(struct gdb_server *s, int client, uint32_t reason)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 {
+	static uint8_t wire[4 * INPUT_MAX + 4];
 	struct gdb_server *s = NULL;
+	size_t len = n - 1;
 	struct launch_vm vm;
 	int client;
 
-	if (n == 0) {
+	if (n == 0 || n > INPUT_MAX) {
 		return 0;
 	}
-	fuzz_parser(data + 1, n - 1);
+	if (data[0] & 0x80) {
+		memcpy(wire, data + 1, len);
+	} else {
+		len = frame(data + 1, len, wire);
+	}
+	fuzz_parser(wire, len);
 	fake_reset(&vm, data[0] & 1 ? PROTO_CFG_BIG_ENDIAN : 0);
 	BUG_ON(gdb_server_new(&vm, "fuzz", where, &s, NULL) < 0);
 	client = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	BUG_ON(client < 0 || connect(client, (struct sockaddr *)&place, sizeof(place)) < 0);
-	BUG_ON(send(client, data + 1, n - 1, MSG_NOSIGNAL) != (ssize_t)(n - 1));
+	BUG_ON(send(client, wire, len, MSG_NOSIGNAL) != (ssize_t)len);
 	shutdown(client, SHUT_WR);
-	serve_all(s, client, data[0] >> 1);
+	serve_all(s, client, data[0] >> 1 & 0x3f);
 	close(client);
 	gdb_server_free(s);
 	return 0;

@@ -128,6 +128,13 @@ int main(int argc, char **argv)
 		"4GiB",	    "10ms", "1.5s", "2m",  "18446744073709551615",
 		"0.000001h"
 	};
+	static const char *const packets[] = {
+		"0qSupported:swbreak+;hwbreak+\nQStartNoAckMode\n?\ng\np0\nP0=00000001\nD",
+		"1m1000,10\nM1000,2:abcd\nX1000,2:ab\nm1ffe,4\nG00112233",
+		"2Z0,1000,4\nZ2,1000,4\nc\ns\nz0,1000,4\nvCont;c\nvCont;s:1;c\nk",
+		"3qRcmd,696e666f\nqRcmd,72656773\nqXfer:features:read:target.xml:0,fff\nvKill;1",
+		"\x80$g#67\x03+$?#3f-",
+	};
 
 	if (argc != 2) {
 		fprintf(stderr, "usage: fuzz_seeds DIRECTORY\n");
@@ -141,6 +148,7 @@ int main(int argc, char **argv)
 	elf_seeds();
 	text_seeds("hex", hex, ARRAY_SIZE(hex));
 	text_seeds("parse", values, ARRAY_SIZE(values));
+	text_seeds("gdb", packets, ARRAY_SIZE(packets));
 	device_seed();
 	semihost_seeds();
 	return 0;

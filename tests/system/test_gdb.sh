@@ -3,6 +3,7 @@
 # A real gdb-multiarch drives one architecture on one engine: breakpoint, step, registers, memory,
 # watchpoint, fault, interrupt, detach and attach again, a client that dies, a second client.
 # Usage: test_gdb.sh PINFOLD GUESTS VARIANT ENGINE
+# shellcheck disable=SC2016 # $pc and the like are gdb's
 set -eu
 
 pinfold=$1
@@ -46,34 +47,32 @@ if [ "$engine" = kvm ]; then
 	rm "$tmp/out"
 fi
 
-# What differs per architecture: a general register, its value's limit, a vector or floating-point
-# register, and the status of a guest that returns $1.
-pad=
+# What differs per architecture: a general register and a floating-point, vector or system register,
+# with values that fill them.
 case $variant in
-x86) reg=ebx wide=0x89abcdef vector='$xmm3.v4_int32[1]' ;;
-x64 | x64-ring3) reg=r13 wide=0x123456789abcdef0 vector='$xmm13.v2_int64[1]' ;;
-arm | thumb | armeb) reg=r7 wide=0x89abcdef vector='$d13.u32[1]' ;;
-arm64) reg=x19 wide=0x123456789abcdef0 vector='$v13.d.u[1]' ;;
-riscv64) reg=s5 wide=0x123456789abcdef0 vector='$mscratch' ;;
+x86) reg=ebx wide=0x89abcdef other='$xmm3.v4_int32[1]' other_value=0x7654321 ;;
+x64 | x64-ring3)
+	reg=r13 wide=0x123456789abcdef0 other='$xmm13.v2_int64[1]' other_value=0x76543210fedcba
+	;;
+arm | thumb | armeb) reg=r7 wide=0x89abcdef other='$fpscr' other_value=0x3c00000 ;;
+arm64) reg=x19 wide=0x123456789abcdef0 other='$v13.d.u[1]' other_value=0x76543210fedcba ;;
+riscv64) reg=s5 wide=0x123456789abcdef0 other='$mscratch' other_value=0x76543210fedcba ;;
 *) fail "no such variant: $variant" ;;
 esac
-case $variant in
-arm | thumb | armeb) vector='$fpscr' vector_value=0x3c00000 ;;
-x86) vector_value=0x7654321 ;;
-*) vector_value=0x76543210fedcba ;;
-esac
+# guest_status CODE: what a run reports when the guest's main() returns that.
 guest_status()
 {
 	case $variant in
-	x86 | x64) [ "$1" = 0 ] && echo 0 || echo $(($1 * 2 + 1)) ;;
+	x86 | x64) echo $(($1 == 0 ? 0 : $1 * 2 + 1)) ;;
 	x64-ring3) echo $(($1 * 2 + 1)) ;;
 	*) echo "$1" ;;
 	esac
 }
 
-# start GUEST [OPTION...]: a VM that waits for a client; $elf is its image. Its output goes to
+# start GUEST [OPTION...]: a VM that waits for a client; $elf is its image, $bin if that is set. Its output goes to
 # $tmp/out, or is read from descriptor 4 when $piped is set.
 piped=
+bin=
 start()
 {
 	elf=$guests/$variant/$1.elf
@@ -81,7 +80,7 @@ start()
 	rm -f "$tmp/out" "$tmp/err" "$tmp/err.fifo"
 	[ -z "$piped" ] || mkfifo "$tmp/out"
 	mkfifo "$tmp/err.fifo"
-	"$pinfold" run --engine "$engine" --gdb "unix:$sock" "$@" "$elf" >"$tmp/out" \
+	"$pinfold" run --engine "$engine" --gdb "unix:$sock" "$@" "${bin:-$elf}" >"$tmp/out" \
 		2>"$tmp/err.fifo" </dev/null &
 	vm=$!
 	[ -z "$piped" ] || exec 4<"$tmp/out"
@@ -147,14 +146,13 @@ session 'break *main' 'continue' 'p/x (long)$pc' 'stepi' 'p/x (long)$pc' 'stepi'
 	'stepi' 'p/x (long)$pc' \
 	"set \$saved = \$$reg" "set var \$$reg = $wide" 'maintenance flush register-cache' \
 	"p/x \$$reg" "set var \$$reg = \$saved" \
-	"set $vector = $vector_value" 'maintenance flush register-cache' "p/x $vector" \
+	"set $other = $other_value" 'maintenance flush register-cache' "p/x $other" \
 	'p/x is_composite[101]' 'set var is_composite[101] = 1' \
 	'maintenance flush dcache' 'p/x is_composite[101]' 'p/x is_composite[100]' \
 	'p sizeof(is_composite)' 'x/2xb &is_composite[100]' \
 	'break guest_verdict' 'continue' 'p is_right' 'monitor info' 'continue'
-value=$(printf '%s' "$wide")
-expect '$1 = '"$pc0" '$2 = '"$pc1" '$3 = '"$pc2" '$4 = '"$pc3" '$5 = '"$value" \
-	'$6 = '"$vector_value" '$7 = 0x0' '$8 = 0x1' '$9 = 0x0' '$10 = 10000' '$11 = 0' \
+expect '$1 = '"$pc0" '$2 = '"$pc1" '$3 = '"$pc2" '$4 = '"$pc3" '$5 = '"$wide" \
+	'$6 = '"$other_value" '$7 = 0x0' '$8 = 0x1' '$9 = 0x0' '$10 = 10000' '$11 = 0' \
 	'state:        paused: breakpoint'
 expect_match 'Breakpoint 1, main .*'
 expect_match 'Breakpoint 2, guest_verdict .*'
@@ -209,12 +207,29 @@ expect 'Program received signal SIGILL, Illegal instruction.'
 finish 126
 ok "detach after a fault"
 
+# ---- real mode ----
+if [ "$variant" = x86 ]; then
+	bin=$guests/x86/hello16.bin
+	start hello16.flat --arch x86 --mode 16
+	elf=
+	session 'show architecture' 'p/x $eip' 'stepi' 'p/x $eip' 'p/x $dx' 'x/2i $eip' \
+		'break *0x7c09' 'continue' 'p/x $al' 'p/c $al' 'delete' 'continue'
+	expect 'The target architecture is set to "auto" (currently "i8086").' '$1 = 0x7c00' \
+		'$2 = 0x7c03' '$3 = 0x3f8' '$4 = 0x65' "\$5 = 101 'e'"
+	expect_match '=> 0x7c03:[[:space:]]+mov[[:space:]]+\$0x48,%al'
+	finish 0
+	grep -qx 'Hello, world!' "$tmp/out" || fail "the guest printed something else"
+	bin=
+	ok "real mode"
+fi
+
 # ---- interrupt, detach, attach again, kill ----
 piped=1
 start endless
 session 'break *main' 'continue' 'p $pc == main' 'detach'
 expect '$1 = 1'
-IFS= read -r line <&4 && [ "$line" = looping ] || fail "the guest printed: $line"
+IFS= read -r line <&4 || fail "the guest prints nothing"
+[ "$line" = looping ] || fail "the guest printed: $line"
 session 'info symbol $pc' 'stepi' 'info symbol $pc' 'monitor info' 'detach'
 expect_match 'main( \+ [0-9]+)? in section \.text.*'
 expect 'state:        paused: stepped'
@@ -236,8 +251,8 @@ done
 [ "$is_running" ] || fail "gdb did not let the guest go on"
 printf '%s\n' "target remote $sock" >"$tmp/second"
 timeout 20 gdb-multiarch -nx -batch -x "$tmp/second" >"$tmp/second.log" 2>&1 </dev/null || :
-IFS= read -r line <&3 && [ "$line" = 'gdb: a second client was refused' ] ||
-	fail "pinfold said: $line"
+IFS= read -r line <&3 || fail "pinfold does not refuse a second client"
+[ "$line" = 'gdb: a second client was refused' ] || fail "pinfold said: $line"
 kill -INT "$gdb"
 cat <&5 >"$tmp/log"
 wait "$gdb" || :
