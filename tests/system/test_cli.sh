@@ -124,7 +124,7 @@ finish_started "a VM process that dies" 137
 stderr_has "the guest was killed: the VM process was killed by signal 9"
 mkfifo "$tmp/fifo"
 exec 3<>"$tmp/fifo"
-"$pinfold" run --timeout 300ms --arch x86 "$tmp/flood.bin" >"$tmp/fifo" 2>"$tmp/err"
+timeout -s KILL 20 "$pinfold" run --timeout 300ms --arch x86 "$tmp/flood.bin" >"$tmp/fifo" 2>"$tmp/err"
 check "a time limit while nobody reads standard output" test $? -eq 124
 exec 3>&-
 "$pinfold" run --arch x86 "$tmp/flood.bin" 2>"$tmp/err" | head -c 3 >"$tmp/out"
@@ -151,7 +151,9 @@ stderr_has "a command is missing"
 run "unknown command" 125 fly
 stderr_is "pinfold: there is no command 'fly'; see 'pinfold --help'"
 run "unknown option" 125 run --colour "$guests/x64/sum.elf"
-stderr_has "unrecognized option '--colour'"
+stderr_is "pinfold: '--colour' is not understood: there is no such option, or its value is missing or not wanted; see 'pinfold run --help'"
+run "an option without its value" 125 run "$guests/x64/sum.elf" --mem
+stderr_has "'--mem' is not understood"
 run "no image" 125 run
 stderr_has "an image is missing"
 run "two images" 125 run a b
@@ -177,6 +179,8 @@ run "more memory than the board has room for" 125 run --mem 1T "$guests/x64/sum.
 run "--lockstep with one engine" 125 run --lockstep unicorn "$guests/x64/sum.elf"
 run "--gdb where others could reach it" 125 run --gdb 0.0.0.0:1234 "$guests/x64/sum.elf"
 stderr_has "--gdb: "
+run "--gdb with --trace" 125 run --gdb "unix:$tmp/g" --trace - "$guests/x64/sum.elf"
+stderr_is "pinfold: --gdb: not together with --trace"
 "$pinfold" run "$guests/x64/sum.elf" <&- >"$tmp/out" 2>&-
 check "closed standard descriptors" test $? -eq 0
 stdout_has "sum 1..100 5050"

@@ -32,7 +32,7 @@ expect()
 }
 
 expect 'run' r
-expect 'doctor' do
+expect 'doctor' doc
 expect '--limit-cpu --limit-insns' run --limit
 expect 'arm arm64' run --arch ar
 expect 'riscv64' run --arch = r

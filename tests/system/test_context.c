@@ -27,6 +27,7 @@
 #define NEW_VM_EVERY 8
 #define PAUSES	     1000
 #define FLIPS	     200
+#define HOSTILE	     50
 
 static const struct vmt_variant *variant;
 static const char *build_dir;
@@ -57,9 +58,13 @@ static uint64_t count_insns(const char *file)
 	return end.stop.usage.insns;
 }
 
-/* The context at the end without the number of instructions, which is not exact on all ways. */
+/*
+ * The context at the end without what depends on the way there: the number of instructions, which
+ * is not counted on all ways, and on RISC-V the devices, for mtime follows the host's clock.
+ */
 static uint8_t *end_context(struct vmt_vm *t, size_t *ret_n)
 {
+	struct context_head h;
 	int fd = vmt_save(t);
 	uint8_t *bytes;
 
@@ -70,6 +75,10 @@ static uint8_t *end_context(struct vmt_vm *t, size_t *ret_n)
 	close(fd);
 	memset(bytes + offsetof(struct context_head, insns), 0, 8);
 	memset(bytes + *ret_n - 8, 0, 8);
+	memcpy(&h, bytes, sizeof(h));
+	if (variant->arch == PROTO_ARCH_RV64) {
+		memset(bytes + sizeof(h) + h.state_bytes, 0, h.device_bytes);
+	}
 	return bytes;
 }
 
@@ -547,7 +556,7 @@ static void hostile_cpu_states_do_not_break_the_vm(void)
 	good = vmt_slurp(fd, &n);
 	close(fd);
 	memcpy(&h, good, sizeof(h));
-	for (unsigned int i = 0; i < 100; i++) {
+	for (unsigned int i = 0; i < HOSTILE; i++) {
 		uint8_t *copy = malloc(n);
 		struct errmsg e = { 0 };
 		uint64_t sum;
@@ -574,7 +583,7 @@ static void hostile_cpu_states_do_not_break_the_vm(void)
 			break;
 		}
 	}
-	printf("  %s: %u of 100 refused\n", variant->name, refused);
+	printf("  %s: %u of %d refused\n", variant->name, refused, HOSTILE);
 	free(good);
 	vmt_done(&t);
 }

@@ -272,7 +272,10 @@ static int unicorn_unmap(struct engine *eng, const struct mem_region *r, struct 
 		}
 	}
 	unicorn_code_drop(u->target->id, u->uc, u->ram_bytes);
+	/* The library checks the range by looking up regions; here the addresses are physical. */
+	u->ip.find_region = NULL;
 	err = u->lib->uc_mem_unmap(u->uc, r->base_gpa, r->size_bytes);
+	u->ip.find_region = unicorn_mmu_find_region;
 	unicorn_interpose_enter(NULL);
 	if (err != UC_ERR_OK) {
 		return errmsg_set(e, -EINVAL, "libunicorn can't unmap %s: %s", r->name,

@@ -38,6 +38,8 @@
  *       Only listened to: where is the CPU's struct; how long was the INT instruction, whose
  *       start is lost; did the guest halt, or did a kick end the run; was it WFE rather than an
  *       undefined instruction.
+ *   helper_idivw, helper_idivl
+ *       A quotient that crashes the host is a divide error.
  *
  * A refused access and a device access that must end the run are abandoned from inside the
  * callback, with the library's own cpu_loop_exit_restore(), which needs the return address into
@@ -66,6 +68,9 @@ typedef void gen_access_fn(void *tcg, void *val, void *addr, uintptr_t idx, int 
 static struct {
 	void (*cpu_exit)(void *cpu);
 	void *(*memory_mapping)(void *uc, uint64_t addr);
+	void (*raise_exception_ra)(void *env, int vector, uintptr_t host_pc);
+	void (*idivw)(void *env, uint64_t divisor);
+	void (*idivl)(void *env, uint64_t divisor);
 	void (*raise_interrupt)(void *env, int intno, int is_int, int error_code, int next_addend);
 	void (*tlb_set_page)(void *cpu, uint64_t gva, uint64_t gpa, uint32_t attrs, int prot,
 			     int mmu_idx, uint64_t size);
@@ -139,6 +144,9 @@ void unicorn_interpose_bind(void *handle)
 	bind_one(&real.cpu_exit, "cpu_exit", "");
 	bind_one(&real.memory_mapping, "memory_mapping", "");
 	bind_one(&real.raise_interrupt, "raise_interrupt", "_x86_64");
+	bind_one(&real.raise_exception_ra, "raise_exception_ra", "_x86_64");
+	bind_one(&real.idivw, "helper_idivw_AX", "_x86_64");
+	bind_one(&real.idivl, "helper_idivl_EAX", "_x86_64");
 	if (dladdr(unicorn_internal("uc_open"), &info)) {
 		real.base = info.dli_fbase;
 	}
@@ -358,6 +366,26 @@ _Noreturn void raise_interrupt_x86_64(void *env, int intno, int is_int, int erro
 		}                                             \
 	}
 
+/*
+ * IDIV of 16 and 32 bits: the library divides INT_MIN by -1 on the host, which kills the process. That
+ * quotient does not fit: a divide error (vector 0). Called from translated code, so that the return
+ * address is what the library wants.
+ */
+#define INTERPOSE_IDIV(name, field, bits)                                                    \
+	void name(void *env, uint64_t divisor);                                              \
+	void name(void *env, uint64_t divisor)                                               \
+	{                                                                                    \
+		const uint8_t *gpr = env; /* in order of the encoding: rax first, rdx third */ \
+		uint64_t low = load_le(gpr, (bits) / 8);                                     \
+		uint64_t high = load_le(gpr + 16, (bits) / 8);                               \
+									                     \
+		if (low == 0 && high == BIT((bits) - 1) &&                                   \
+		    low_bytes(divisor, (bits) / 8) == low_bytes(UINT64_MAX, (bits) / 8)) {   \
+			real.raise_exception_ra(env, 0, (uintptr_t)__builtin_return_address(0)); \
+		}                                                                            \
+		real.field(env, divisor);                                                    \
+	}
+
 INTERPOSE_TARGET(x86_64, UNICORN_TARGET_X86)
 INTERPOSE_TARGET(arm, UNICORN_TARGET_ARM)
 INTERPOSE_TARGET(aarch64, UNICORN_TARGET_A64)
@@ -463,3 +491,5 @@ bool unicorn_is_split_store(void)
 	_Unwind_Backtrace(count_library_frames, &n);
 	return n > 1;
 }
+INTERPOSE_IDIV(helper_idivw_AX_x86_64, idivw, 16)
+INTERPOSE_IDIV(helper_idivl_EAX_x86_64, idivl, 32)

@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The slice protocol between scheduler and vCPU: two pages of shared memory (docs/design.md,
+ * section 5).
+ *
+ *   grant page   written by the scheduler, mapped read-only by the VM (the memory file is sealed
+ *                against writing, so it can't be mapped otherwise)
+ *   ack page     written by the VM: hints, never believed without a look at the thread
+ *
+ *   scheduler                                  vCPU thread
+ *     epoch = n, budget, deadline
+ *     word++, wake  ------------------------->  sees a new epoch: runs
+ *                                               budget used up, deadline, or revoked == n:
+ *     looks whether the thread sleeps <-------  state, epoch = n; word++; notify; sleeps on grant.word
+ *
+ * The fields of a grant are consistent when the epoch is the same before and after reading them.
+ * A layout change bumps GRANT_REVISION.
+ */
+#ifndef PINFOLD_PROTO_GRANT_H
+#define PINFOLD_PROTO_GRANT_H
+
+#include <stdatomic.h>
+#include <stdint.h>
+
+#define GRANT_MAGIC    0x544e5247u /* "GRNT" */
+#define ACK_MAGIC      0x204b4341u /* "ACK " */
+#define GRANT_REVISION 1u
+
+/** No end: the core is exclusive. */
+#define GRANT_NO_END UINT64_MAX
+
+/** What the scheduler says. */
+struct grant_page {
+	uint32_t magic, revision;
+	_Atomic uint32_t word;	    /* changes with every grant and revoke; the vCPU sleeps on it */
+	_Atomic uint32_t core;	    /* host core, for messages */
+	_Atomic uint64_t epoch;	    /* of the grant; 0: never granted */
+	_Atomic uint64_t revoked;   /* epoch that is taken back; 0: none */
+	_Atomic uint64_t budget_ns; /* CPU time of the vCPU thread in this grant, or GRANT_NO_END */
+	_Atomic uint64_t deadline_ns; /* monotonic: park then, whatever was used; or GRANT_NO_END */
+};
+
+/** What a vCPU says about itself. */
+enum ack_state {
+	ACK_NEW,     /* never ran */
+	ACK_RUNNING, /* since grant epoch */
+	ACK_PARKED,  /* wants to run on */
+	ACK_BLOCKED, /* has nothing to do: paused, waits for input, halted, ended */
+};
+
+struct ack_page {
+	uint32_t magic, revision;
+	_Atomic uint32_t word;	/* changes with every change of state */
+	_Atomic uint32_t state; /* enum ack_state */
+	_Atomic uint64_t epoch; /* of the grant it is about */
+	_Atomic uint64_t used_ns; /* CPU time in that grant */
+	_Atomic uint64_t total_ns; /* CPU time since the vCPU was made */
+};
+
+#endif
