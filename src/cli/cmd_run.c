@@ -99,7 +99,9 @@ static void gdb_take_events(struct session *s, struct gdb_server *server)
 	struct proto_stopped stop;
 	struct errmsg e = { 0 };
 
-	while (launch_vm_event(&s->vm, &stop, &e) > 0) {
+	/* One that a request set aside; what else there is, run_loop_once() takes between looks at
+	 * signals and deadlines. */
+	if (s->vm.has_event && launch_vm_event(&s->vm, &stop, &e) > 0) {
 		gdb_server_on_stop(server, &stop);
 	}
 }

@@ -19,6 +19,8 @@
 
 /* How long a VM may take to do what it was told before it is killed. */
 #define GRACE_NS NS_PER_S
+/* Of console output, at one go. */
+#define READS_MAX 8
 
 enum slot {
 	SLOT_SOCKET,
@@ -67,6 +69,19 @@ int run_loop_init(struct run_loop *l, struct launch_vm *vm, struct trace *trace,
 	if (l->signal_fd < 0) {
 		return errmsg_set(e, -errno, "no signalfd: %s", strerror(errno));
 	}
+	/* The ones that end a run: readable until take_signals() has taken them. */
+	sigdelset(&mask, SIGTSTP);
+	sigdelset(&mask, SIGCONT);
+	l->vm->cancel_fd = signalfd(-1, &mask, SFD_CLOEXEC | SFD_NONBLOCK);
+	if (l->vm->cancel_fd < 0) {
+		int r = errmsg_set(e, -errno, "no signalfd: %s", strerror(errno));
+
+		l->vm->cancel_fd = 0;
+		close(l->signal_fd);
+		return r;
+	}
+	add_signal(&mask, SIGTSTP);
+	sigaddset(&mask, SIGCONT);
 	sigprocmask(SIG_BLOCK, &mask, &l->old_mask);
 	sigaction(SIGPIPE, &ignore, NULL);
 	outlet_init(&l->out, STDOUT_FILENO);
@@ -76,11 +91,18 @@ int run_loop_init(struct run_loop *l, struct launch_vm *vm, struct trace *trace,
 
 void run_loop_done(struct run_loop *l)
 {
+	struct signalfd_siginfo si;
+
 	if (!l->vm) {
 		return;
 	}
+	/* We are ending; one that is left would cut off what is still to be cleaned up. */
+	while (read(l->signal_fd, &si, sizeof(si)) == (ssize_t)sizeof(si)) {
+	}
 	terminal_give_back();
 	outlet_done(&l->out);
+	close(l->vm->cancel_fd);
+	l->vm->cancel_fd = 0;
 	close(l->signal_fd);
 	sigprocmask(SIG_SETMASK, &l->old_mask, NULL);
 	l->vm = NULL;
@@ -221,7 +243,8 @@ static void check_deadline(struct run_loop *l)
 /* Console output into the outlet. @return true when there is no more for now */
 static bool pump_console_out(struct run_loop *l)
 {
-	while (!l->is_console_closed && outlet_room(&l->out) > 0) {
+	/* Bounded: what goes to a broken outlet takes no room. */
+	for (int i = 0; i < READS_MAX && !l->is_console_closed && outlet_room(&l->out) > 0; i++) {
 		char buf[16384];
 		size_t room = outlet_room(&l->out);
 		ssize_t n = recv(l->vm->console_fd, buf, room < sizeof(buf) ? room : sizeof(buf),
@@ -443,6 +466,11 @@ void run_loop_run(struct run_loop *l)
 	if (r == -EBUSY) {
 		/* A loaded context leaves the VM paused. */
 		r = launch_vm_request(l->vm, PROTO_RESUME, NULL, 0, -1, NULL, 0, NULL, &e);
+	}
+	if (r == -ECANCELED) {
+		take_signals(l);
+		end_killed_by_user(l);
+		return;
 	}
 	if (r < 0) {
 		on_vm_gone(l, &e);

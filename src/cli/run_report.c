@@ -116,7 +116,7 @@ static const char *access_name(uint32_t access)
 	case PROTO_ACCESS_W:
 		return "write";
 	case PROTO_ACCESS_X:
-		return "execute";
+		return "fetch";
 	default:
 		return NULL;
 	}

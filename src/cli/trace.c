@@ -19,6 +19,8 @@
 #define CHANGED_MAX 128
 #define LINE_BYTES  16384
 #define PIPE_BYTES  65536
+/* Of the pipe, at one go. */
+#define READS_MAX 4
 
 /* Columns of a line: bytes of the instruction, its text. */
 #define BYTES_COLUMN 24
@@ -184,7 +186,8 @@ static void take_records(struct trace *t)
 
 bool trace_pump(struct trace *t)
 {
-	while (trace_wants_input(t)) {
+	/* Bounded: a VM that writes faster than we print does not keep us from signals. */
+	for (int i = 0; i < READS_MAX && trace_wants_input(t); i++) {
 		ssize_t n = read(t->vm->trace_fd, t->buf + t->n, sizeof(t->buf) - t->n);
 
 		if (n < 0 && errno == EINTR) {
@@ -202,6 +205,7 @@ bool trace_pump(struct trace *t)
 		trace_flush(t);
 	}
 	take_records(t);
+	trace_flush(t);
 	return t->is_over;
 }
 

@@ -78,12 +78,6 @@ struct cpu_reg {
 	bool (*set)(struct cpu_state *s, const struct cpu_reg *r, uint64_t value);
 };
 
-/** Types that a feature of the target description must define before it uses them. */
-struct cpu_gdb_types {
-	const char *feature; /* "org.gnu.gdb.i386.sse" */
-	const char *xml;     /* elements to put in front of the feature's registers */
-};
-
 /** What stopped a guest that cannot go on. */
 enum cpu_fault_kind {
 	CPU_FAULT_NONE,
@@ -144,8 +138,6 @@ struct cpu_arch {
 	size_t state_bytes;
 	const struct cpu_reg *regs;
 	size_t n_regs;
-	const struct cpu_gdb_types *gdb_types;
-	size_t n_gdb_types;
 
 	/** Architectural reset state for @p mode, all zero otherwise. No memory is touched. */
 	void (*reset)(struct cpu_state *s, const struct cpu_mode *mode);
@@ -168,6 +160,8 @@ struct cpu_arch {
 	/**
 	 * Translate by the guest's page tables, as the current privilege would.
 	 * @param access MEM_R, MEM_W or MEM_X; 0 for a debugger: no permission is checked
+	 * @param ret_gpa   not NULL; untouched on failure
+	 * @param ret_fault not NULL; untouched on success
 	 * @return true; false with @p ret_fault when the tables refuse
 	 */
 	bool (*page_walk)(const struct cpu_state *s, const struct mem *m, gva_t gva,
@@ -202,12 +196,6 @@ const struct cpu_arch *cpu_arch_by_name(const char *name);
 
 /** Find a register by its name or alias, upper or lower case; NULL if there is none. */
 const struct cpu_reg *cpu_reg_find(const struct cpu_arch *a, const char *name);
-
-/**
- * Name the type definitions that a gdb feature needs.
- * @return XML elements; "" when the feature uses only predefined types
- */
-const char *cpu_gdb_types_xml(const struct cpu_arch *a, const char *feature);
 
 /** Copy a register's r->bytes bytes out of the state, little-endian, whatever its size. */
 void cpu_reg_load(const struct cpu_state *s, const struct cpu_reg *r, void *buf);

@@ -184,8 +184,7 @@ static void sweep(const char *dir)
 	rewinddir(d);
 	while ((ent = readdir(d)) != NULL) {
 		/* One that is replaced at this moment is shared with nobody; no harm is done. */
-		if (n++ % share == 0 && ent->d_name[0] != '.' &&
-		    is_stale(dirfd(d), ent->d_name)) {
+		if (n++ % share == 0 && ent->d_name[0] != '.' && is_stale(dirfd(d), ent->d_name)) {
 			unlinkat(dirfd(d), ent->d_name, 0);
 		}
 	}

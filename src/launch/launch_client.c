@@ -24,13 +24,16 @@
 /* Packets that one call of launch_vm_event() looks at. */
 #define EVENT_PACKETS_MAX 64
 
-/* The character at the start of a string that is not ASCII. @return its bytes; 0 if it is not UTF-8 */
+/* The character, not ASCII, at the start of a string. @return its bytes; 0 if it is not UTF-8 */
 static size_t decode_utf8(const char *s, uint32_t *ret)
 {
 	static const uint32_t least[] = { 0, 0, 0x80, 0x800, 0x10000 };
 	unsigned char c = (unsigned char)*s;
-	size_t n = c >= 0xf0 && c < 0xf8 ? 4 : c >= 0xe0 && c < 0xf0 ? 3 : c >= 0xc0 && c < 0xe0 ? 2 : 0;
+	size_t n = 0;
 
+	if (c >= 0xc0 && c < 0xf8) {
+		n = c < 0xe0 ? 2 : c < 0xf0 ? 3 : 4;
+	}
 	*ret = n ? c & (0x7fu >> n) : 0;
 	for (size_t i = 1; i < n; i++) {
 		c = (unsigned char)s[i];
@@ -198,9 +201,9 @@ static int check_cancel(struct launch_vm *vm, uint64_t timeout_ms, struct errmsg
 		BUG_ON(errno != EINTR);
 		return 0;
 	}
-	return p[1].revents ? errmsg_set(e, -ECANCELED,
-					 "the VM process was given up before it answered")
-			    : 0;
+	return p[1].revents
+		       ? errmsg_set(e, -ECANCELED, "the VM process was given up before it answered")
+		       : 0;
 }
 
 static int wait_packet(struct launch_vm *vm, ns_t end_ns, struct proto_msg *m, struct errmsg *e)

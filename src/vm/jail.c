@@ -11,6 +11,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/futex.h>
 #include <malloc.h>
 #include <seccomp.h>
 #include <stdbool.h>
@@ -18,6 +19,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -163,6 +165,28 @@ static int allow_second(scmp_filter_ctx ctx, int nr, unsigned long value)
 				SCMP_A1(SCMP_CMP_MASKED_EQ, UINT32_MAX, value));
 }
 
+/* A system call only if no other bits are set in an argument, of which the kernel looks at the low
+ * half. */
+static int allow_flags(scmp_filter_ctx ctx, int nr, unsigned int arg, uint32_t flags)
+{
+	return seccomp_rule_add(ctx, SCMP_ACT_ALLOW, nr, 1,
+				SCMP_CMP(arg, SCMP_CMP_MASKED_EQ, (uint32_t)~flags, 0));
+}
+
+/* Not the ones with priority inheritance, which take the number of any thread; no requeueing. */
+static int allow_futex(scmp_filter_ctx ctx)
+{
+	static const uint32_t ops[] = { FUTEX_WAIT, FUTEX_WAKE, FUTEX_WAIT_BITSET };
+	uint32_t flags = FUTEX_PRIVATE_FLAG | FUTEX_CLOCK_REALTIME;
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < ARRAY_SIZE(ops); i++) {
+		r = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SYS_futex, 1,
+				     SCMP_A1(SCMP_CMP_MASKED_EQ, (uint32_t)~flags, ops[i]));
+	}
+	return r;
+}
+
 static int allow_kvm(scmp_filter_ctx ctx)
 {
 	int r = 0;
@@ -185,6 +209,16 @@ static int allow_call(scmp_filter_ctx ctx, const struct jail_options *o, int nr)
 					SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)getpid()));
 	case SYS_fcntl:
 		return allow_second(ctx, nr, F_GET_SEALS);
+	case SYS_futex:
+		return allow_futex(ctx);
+	case SYS_recvmsg:
+		return allow_flags(ctx, nr, 2, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+	case SYS_sendmsg:
+		return allow_flags(ctx, nr, 2, MSG_DONTWAIT | MSG_NOSIGNAL);
+	case SYS_recvfrom:
+		return allow_flags(ctx, nr, 3, MSG_DONTWAIT | MSG_PEEK);
+	case SYS_sendto:
+		return allow_flags(ctx, nr, 3, MSG_DONTWAIT | MSG_NOSIGNAL);
 	case SYS_ioctl:
 		return o->kvm_fd < 0 ? 0 : allow_kvm(ctx);
 	default:

@@ -5,7 +5,12 @@
 #include <stdlib.h>
 #include <sys/stat.h>
 
+#include "cpu/a64/a64.h"
+#include "cpu/arm/arm.h"
+#include "cpu/riscv/riscv.h"
+#include "cpu/x86/x86.h"
 #include "elf_builder.h"
+#include "vm/context_file.h"
 
 static const char *root;
 
@@ -115,6 +120,47 @@ static void semihost_seeds(void)
 	seed("semihost", "every", every, sizeof(every));
 }
 
+/* A context per architecture: head, zeroed state, devices, one region, one page, tail. The fuzzer
+ * mends the checksum. */
+static void context_seeds(void)
+{
+	static const struct {
+		const char *name;
+		enum cpu_arch_id arch;
+		size_t state_bytes;
+	} t[] = {
+		{ "x86", CPU_ARCH_X86, sizeof(struct x86_state) },
+		{ "x64", CPU_ARCH_X64, sizeof(struct x86_state) },
+		{ "arm", CPU_ARCH_ARM, sizeof(struct arm_state) },
+		{ "arm64", CPU_ARCH_A64, sizeof(struct a64_state) },
+		{ "riscv64", CPU_ARCH_RV64, sizeof(struct rv_state) },
+	};
+	static uint8_t file[16384];
+
+	for (size_t i = 0; i < sizeof(t) / sizeof(t[0]); i++) {
+		struct context_head head = {
+			.magic = CONTEXT_MAGIC,
+			.version = CONTEXT_VERSION,
+			.arch = t[i].arch,
+			.n_regions = 1,
+			.ram_bytes = PAGE_BYTES,
+			.state_bytes = t[i].state_bytes,
+			.device_bytes = 8,
+			.board = "bare",
+		};
+		struct context_region region = { 0, PAGE_BYTES, MEM_RWX };
+		struct context_tail tail = { .n_pages = 1 };
+		size_t at = sizeof(head) + t[i].state_bytes + 8;
+
+		memset(file, 0, sizeof(file));
+		memcpy(file, &head, sizeof(head));
+		memcpy(file + at, &region, sizeof(region));
+		at += sizeof(region) + sizeof(struct context_page);
+		memcpy(file + at, &tail, sizeof(tail));
+		seed("context", t[i].name, file, at + sizeof(tail));
+	}
+}
+
 int main(int argc, char **argv)
 {
 	static const char *const hex[] = {
@@ -146,6 +192,7 @@ int main(int argc, char **argv)
 		return 1;
 	}
 	elf_seeds();
+	context_seeds();
 	text_seeds("hex", hex, ARRAY_SIZE(hex));
 	text_seeds("parse", values, ARRAY_SIZE(values));
 	text_seeds("gdb", packets, ARRAY_SIZE(packets));

@@ -141,31 +141,6 @@ static void gdb_features_hold_what_gdb_demands(void)
 	}
 }
 
-static void types_that_gdb_lacks_are_defined(void)
-{
-	static const char *const predefined[] = {
-		"int16",   "int32",    "int64",	   "uint16",	  "uint32",   "uint64",
-		"uint128", "code_ptr", "data_ptr", "ieee_double", "i387_ext",
-	};
-
-	for (size_t k = 0; k < cpu_arch_count; k++) {
-		const struct cpu_arch *a = cpu_arch_table[k];
-
-		for (size_t i = 0; i < a->n_regs; i++) {
-			const struct cpu_reg *r = &a->regs[i];
-			char id[64];
-			bool ok;
-
-			snprintf(id, sizeof(id), "id=\"%s\"", r->gdb_type);
-			ok = strstr(cpu_gdb_types_xml(a, r->gdb_feature), id) != NULL;
-			for (size_t j = 0; j < ARRAY_SIZE(predefined); j++) {
-				ok |= strcmp(predefined[j], r->gdb_type) == 0;
-			}
-			CHECK(ok);
-		}
-	}
-}
-
 static void architectures_are_found_by_any_name(void)
 {
 	static const struct {
@@ -446,7 +421,6 @@ static const struct test_case cases[] = {
 	  every_register_is_found_and_keeps_its_value },
 	{ "gdb_features_are_contiguous", gdb_features_are_contiguous },
 	{ "gdb_features_hold_what_gdb_demands", gdb_features_hold_what_gdb_demands },
-	{ "types_that_gdb_lacks_are_defined", types_that_gdb_lacks_are_defined },
 	{ "architectures_are_found_by_any_name", architectures_are_found_by_any_name },
 	{ "aliases_name_the_same_register", aliases_name_the_same_register },
 	{ "values_that_do_not_fit_are_refused", values_that_do_not_fit_are_refused },

@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
+#include <linux/futex.h>
 #include <linux/kvm.h>
 #include <pthread.h>
 #include <sched.h>
@@ -15,6 +16,7 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/statvfs.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -213,6 +215,17 @@ static void call_allowed(long nr)
 	case SYS_ioctl:
 		syscall(nr, -1L, KVM_RUN, 0L);
 		break;
+	case SYS_futex:
+		syscall(nr, -1L, FUTEX_WAKE_PRIVATE, 1L);
+		break;
+	case SYS_recvmsg:
+	case SYS_sendmsg:
+		syscall(nr, -1L, -1L, MSG_DONTWAIT);
+		break;
+	case SYS_recvfrom:
+	case SYS_sendto:
+		syscall(nr, -1L, -1L, -1L, MSG_DONTWAIT, 0L, 0L);
+		break;
 	case SYS_rt_sigreturn:
 		raise(0); /* its frame is the kernel's: a_signal_handler_returns tries it */
 		break;
@@ -317,6 +330,69 @@ static void call_fcntl(long cmd)
 static void kill_other(long pid)
 {
 	syscall(SYS_tgkill, pid, pid, 0);
+}
+
+static void call_futex(long op)
+{
+	syscall(SYS_futex, page, op, 1L, 0L, 0L, 0L);
+}
+
+static void call_sendmsg(long flags)
+{
+	syscall(SYS_sendmsg, -1L, 0L, flags);
+}
+
+static void call_recvmsg(long flags)
+{
+	syscall(SYS_recvmsg, -1L, 0L, flags);
+}
+
+static void call_sendto(long flags)
+{
+	syscall(SYS_sendto, -1L, 0L, 0L, flags, 0L, 0L);
+}
+
+static void call_recvfrom(long flags)
+{
+	syscall(SYS_recvfrom, -1L, 0L, 0L, flags, 0L, 0L);
+}
+
+/* Priority inheritance reaches threads of other processes where there is no pid namespace. */
+static void futexes_are_plain(void)
+{
+	static const int bad[] = {
+		FUTEX_FD,	FUTEX_REQUEUE,	       FUTEX_CMP_REQUEUE,   FUTEX_WAKE_OP,
+		FUTEX_LOCK_PI,	FUTEX_UNLOCK_PI,       FUTEX_TRYLOCK_PI,    FUTEX_WAKE_BITSET,
+		FUTEX_LOCK_PI2, FUTEX_WAIT_REQUEUE_PI, FUTEX_CMP_REQUEUE_PI
+	};
+	struct jail_options o = options(NO_KVM);
+
+	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
+		CHECK(is_killed(attempt(&o, call_futex, bad[i])));
+		CHECK(is_killed(attempt(&o, call_futex, bad[i] | FUTEX_PRIVATE_FLAG)));
+	}
+	/* The word is 0, not 1: nobody waits. */
+	CHECK(is_survived(attempt(&o, call_futex, FUTEX_WAIT)));
+	CHECK(is_survived(attempt(&o, call_futex, FUTEX_WAKE_PRIVATE)));
+	CHECK(is_survived(
+		attempt(&o, call_futex, FUTEX_WAIT_BITSET_PRIVATE | FUTEX_CLOCK_REALTIME)));
+}
+
+static void socket_flags_are_filtered(void)
+{
+	static const int bad[] = { MSG_OOB, MSG_ZEROCOPY, MSG_ERRQUEUE, MSG_OOB | MSG_DONTWAIT };
+	struct jail_options o = options(NO_KVM);
+
+	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
+		CHECK(is_killed(attempt(&o, call_sendmsg, bad[i])));
+		CHECK(is_killed(attempt(&o, call_recvmsg, bad[i])));
+		CHECK(is_killed(attempt(&o, call_sendto, bad[i])));
+		CHECK(is_killed(attempt(&o, call_recvfrom, bad[i])));
+	}
+	CHECK(is_survived(attempt(&o, call_sendmsg, MSG_NOSIGNAL | MSG_DONTWAIT)));
+	CHECK(is_survived(attempt(&o, call_recvmsg, MSG_CMSG_CLOEXEC | MSG_DONTWAIT)));
+	CHECK(is_survived(attempt(&o, call_sendto, MSG_NOSIGNAL)));
+	CHECK(is_survived(attempt(&o, call_recvfrom, MSG_PEEK | MSG_DONTWAIT)));
 }
 
 static void arguments_are_filtered(void)
@@ -566,6 +642,8 @@ static const struct test_case cases[] = {
 	{ "nothing becomes executable", nothing_becomes_executable },
 	{ "only KVM ioctls, and only with KVM", only_kvm_ioctls_and_only_with_kvm },
 	{ "arguments are filtered", arguments_are_filtered },
+	{ "futexes are plain", futexes_are_plain },
+	{ "socket flags are filtered", socket_flags_are_filtered },
 	{ "older threads are jailed too", older_threads_are_jailed_too },
 	{ "threads may free memory", threads_may_free_memory },
 	{ "root ends with own id and empty root", root_ends_with_own_id_and_empty_root },

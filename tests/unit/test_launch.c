@@ -375,8 +375,8 @@ static void vm_ends_when_its_controller_is_gone(void)
 	launch_vm_done(&vm);
 }
 
-/* A controller that dies with a VM that ignores the end of its socket. Tells to_fd the VM's pid, and
- * dies when from_fd ends. */
+/* A controller with a VM that ignores the end of its socket. Tells to_fd the VM's pid, and dies
+ * when from_fd ends. */
 _Noreturn static void controller_dies(uint32_t jail, int to_fd, int from_fd)
 {
 	struct launch_options o;

@@ -27,7 +27,7 @@ def registers_differ($q; $fp; $engine):
 def fault_differs($want; $said):
 	if . == null then "no fault" else
 		(if .kind != $want[0] then "fault \(.kind) instead of \($want[0])" else empty end),
-		(if $want[1] and .access != ({fetch: "execute"}[$want[1]] // $want[1])
+		(if $want[1] and .access != $want[1]
 		 then "access \(.access) instead of \($want[1])" else empty end),
 		(if $said and (.pc | hex) != ($said.pc | hex) then "fault pc \(.pc), announced \($said.pc)" else empty end),
 		(if $said and $said.address and ((.address // "") | hex) != ($said.address | hex)
