@@ -1,0 +1,327 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* One writer thread behind a bounded queue (docs/store.md, "The writer"). */
+#include "daemon/store_queue.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "base/bug.h"
+
+#define RING_TRIES 8
+
+/* Items in order of arrival. */
+struct chain {
+	struct store_work *head, **tail;
+};
+
+struct store_queue {
+	struct store_queue_options o;
+	pthread_t thread;
+	pthread_mutex_t lock;
+	pthread_cond_t arrived; /* something waits, or the end is near */
+	pthread_cond_t drained; /* room again */
+	/* below: under the lock */
+	struct chain waiting, complete;
+	size_t n_items, n_bytes;
+	bool is_ending;
+	int event_fd;
+};
+
+static void chain_init(struct chain *c)
+{
+	c->head = NULL;
+	c->tail = &c->head;
+}
+
+static void chain_add(struct chain *c, struct store_work *w)
+{
+	w->next = NULL;
+	*c->tail = w;
+	c->tail = &w->next;
+}
+
+/* Take the first @max items off a chain. */
+static struct store_work *chain_take(struct chain *c, size_t max)
+{
+	struct store_work *first = c->head, **p = &c->head;
+
+	for (size_t i = 0; i < max && *p; i++) {
+		p = &(*p)->next;
+	}
+	c->head = *p;
+	*p = NULL;
+	if (!c->head) {
+		c->tail = &c->head;
+	}
+	return first;
+}
+
+/* Give the room of an item back before its owner hears of it, so that he may submit at once. */
+static void complete_one(struct store_queue *q, struct store_work *w)
+{
+	store_done_fn *done = w->done;
+	void *arg = w->arg;
+	int result = w->result;
+
+	pthread_mutex_lock(&q->lock);
+	q->n_items--;
+	q->n_bytes -= w->cost_bytes;
+	pthread_cond_signal(&q->drained);
+	pthread_mutex_unlock(&q->lock);
+	if (w->release) {
+		w->release(w);
+	}
+	if (done) {
+		done(arg, result);
+	}
+}
+
+/* Make the event descriptor readable. EAGAIN: its counter is at the top, so it is already. */
+static void ring(struct store_queue *q)
+{
+	uint64_t one = 1;
+
+	for (int i = 0; i < RING_TRIES; i++) {
+		if (write(q->event_fd, &one, sizeof(one)) > 0 || errno == EAGAIN) {
+			return;
+		}
+	}
+}
+
+/* Complete an item now, or leave it for store_queue_complete(). */
+static void finish(struct store_queue *q, struct store_work *list)
+{
+	bool has_left = false;
+
+	while (list) {
+		struct store_work *w = list;
+
+		list = w->next;
+		if (q->event_fd < 0 || w->is_direct) {
+			complete_one(q, w);
+			continue;
+		}
+		pthread_mutex_lock(&q->lock);
+		chain_add(&q->complete, w);
+		pthread_mutex_unlock(&q->lock);
+		has_left = true;
+	}
+	if (has_left) {
+		ring(q);
+	}
+}
+
+static void *writer_main(void *arg)
+{
+	struct store_queue *q = arg;
+
+	for (;;) {
+		struct store_work *group;
+
+		pthread_mutex_lock(&q->lock);
+		while (!q->waiting.head && !q->is_ending) {
+			pthread_cond_wait(&q->arrived, &q->lock);
+		}
+		group = chain_take(&q->waiting, q->o.max_group);
+		pthread_mutex_unlock(&q->lock);
+		if (!group) {
+			return NULL;
+		}
+		q->o.run(q->o.ctx, group);
+		finish(q, group);
+	}
+}
+
+static int writer_start(struct store_queue *q)
+{
+	sigset_t all, old;
+	int r;
+
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &old);
+	r = -pthread_create(&q->thread, NULL, writer_main, q);
+	pthread_sigmask(SIG_SETMASK, &old, NULL);
+	if (r == 0) {
+		pthread_setname_np(q->thread, q->o.name);
+	}
+	return r;
+}
+
+static void queue_destroy(struct store_queue *q)
+{
+	if (q->event_fd >= 0) {
+		close(q->event_fd);
+	}
+	pthread_cond_destroy(&q->drained);
+	pthread_cond_destroy(&q->arrived);
+	pthread_mutex_destroy(&q->lock);
+	free(q);
+}
+
+int store_queue_new(const struct store_queue_options *o, struct store_queue **ret, struct errmsg *e)
+{
+	struct store_queue *q = calloc(1, sizeof(*q));
+	pthread_mutexattr_t attr;
+	int r;
+
+	if (!q) {
+		return errmsg_set(e, -ENOMEM, "%s: out of memory", o->name);
+	}
+	q->o = *o;
+	q->event_fd = -1;
+	chain_init(&q->waiting);
+	chain_init(&q->complete);
+	pthread_mutexattr_init(&attr);
+	pthread_mutexattr_setprotocol(&attr, PTHREAD_PRIO_INHERIT);
+	pthread_mutex_init(&q->lock, &attr);
+	pthread_mutexattr_destroy(&attr);
+	pthread_cond_init(&q->arrived, NULL);
+	pthread_cond_init(&q->drained, NULL);
+	r = 0;
+	if (o->use_event_fd) {
+		q->event_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+		r = q->event_fd < 0 ? -errno : 0;
+	}
+	if (r == 0) {
+		r = writer_start(q);
+	}
+	if (r < 0) {
+		queue_destroy(q);
+		return errmsg_set(e, r, "%s: no thread: %s", o->name, strerror(-r));
+	}
+	*ret = q;
+	return 0;
+}
+
+void store_queue_free(struct store_queue *q)
+{
+	if (!q) {
+		return;
+	}
+	BUG_ON(pthread_equal(pthread_self(), q->thread));
+	pthread_mutex_lock(&q->lock);
+	q->is_ending = true;
+	pthread_cond_signal(&q->arrived);
+	pthread_mutex_unlock(&q->lock);
+	pthread_join(q->thread, NULL);
+	store_queue_complete(q);
+	BUG_ON(q->n_items != 0);
+	queue_destroy(q);
+}
+
+static bool has_room_locked(const struct store_queue *q, const struct store_work *w)
+{
+	return q->n_items < q->o.max_items && w->cost_bytes <= q->o.max_bytes - q->n_bytes;
+}
+
+static void submit_locked(struct store_queue *q, struct store_work *w)
+{
+	BUG_ON(q->is_ending);
+	chain_add(&q->waiting, w);
+	q->n_items++;
+	q->n_bytes += w->cost_bytes;
+	pthread_cond_signal(&q->arrived);
+}
+
+int store_queue_submit(struct store_queue *q, struct store_work *w)
+{
+	int r = -EAGAIN;
+
+	if (w->cost_bytes > q->o.max_bytes) {
+		return -E2BIG;
+	}
+	pthread_mutex_lock(&q->lock);
+	if (has_room_locked(q, w)) {
+		submit_locked(q, w);
+		r = 0;
+	}
+	pthread_mutex_unlock(&q->lock);
+	return r;
+}
+
+/* Somebody who waits in store_queue_call(). */
+struct waiter {
+	pthread_mutex_t lock;
+	pthread_cond_t done;
+	bool is_done;
+	int result;
+};
+
+static void waiter_done(void *arg, int result)
+{
+	struct waiter *w = arg;
+
+	pthread_mutex_lock(&w->lock);
+	w->is_done = true;
+	w->result = result;
+	pthread_cond_signal(&w->done);
+	pthread_mutex_unlock(&w->lock);
+}
+
+int store_queue_call(struct store_queue *q, struct store_work *w)
+{
+	struct waiter me = { .lock = PTHREAD_MUTEX_INITIALIZER, .done = PTHREAD_COND_INITIALIZER };
+
+	BUG_ON(pthread_equal(pthread_self(), q->thread) || w->release);
+	if (w->cost_bytes > q->o.max_bytes) {
+		return -E2BIG;
+	}
+	w->done = waiter_done;
+	w->arg = &me;
+	w->is_direct = true;
+	pthread_mutex_lock(&q->lock);
+	while (!has_room_locked(q, w)) {
+		pthread_cond_wait(&q->drained, &q->lock);
+	}
+	submit_locked(q, w);
+	/* One signal may have been meant for several; pass it on. */
+	pthread_cond_signal(&q->drained);
+	pthread_mutex_unlock(&q->lock);
+	pthread_mutex_lock(&me.lock);
+	while (!me.is_done) {
+		pthread_cond_wait(&me.done, &me.lock);
+	}
+	pthread_mutex_unlock(&me.lock);
+	return me.result;
+}
+
+int store_queue_event_fd(const struct store_queue *q)
+{
+	return q->event_fd;
+}
+
+void store_queue_complete(struct store_queue *q)
+{
+	struct store_work *list;
+	uint64_t count;
+
+	if (q->event_fd < 0) {
+		return;
+	}
+	/* Emptied before the list is taken: what comes in between makes it readable again. */
+	(void)!read(q->event_fd, &count, sizeof(count));
+	pthread_mutex_lock(&q->lock);
+	list = chain_take(&q->complete, SIZE_MAX);
+	pthread_mutex_unlock(&q->lock);
+	while (list) {
+		struct store_work *w = list;
+
+		list = w->next;
+		complete_one(q, w);
+	}
+}
+
+size_t store_queue_depth(struct store_queue *q)
+{
+	size_t n;
+
+	pthread_mutex_lock(&q->lock);
+	n = q->n_items;
+	pthread_mutex_unlock(&q->lock);
+	return n;
+}
