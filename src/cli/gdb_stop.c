@@ -106,6 +106,18 @@ static void format_breakpoint(enum gdb_point point, const struct gdb_stop_featur
 	snprintf(ret, GDB_STOP_TEXT, "T%02x%sthread:1;", GDB_SIGNAL_TRAP, why);
 }
 
+static const char *watch_name(uint32_t kind)
+{
+	switch (kind) {
+	case PROTO_POINT_WATCH_READ:
+		return "rwatch";
+	case PROTO_POINT_WATCH_ACCESS:
+		return "awatch";
+	default:
+		return "watch";
+	}
+}
+
 bool gdb_stop_format(const struct proto_stopped *stop, enum gdb_point point, bool was_interrupted,
 		     const struct gdb_stop_features *features, char ret[GDB_STOP_TEXT])
 {
@@ -119,8 +131,8 @@ bool gdb_stop_format(const struct proto_stopped *stop, enum gdb_point point, boo
 		format_breakpoint(point, features, ret);
 		return false;
 	case PROTO_STOP_WATCHPOINT:
-		snprintf(ret, GDB_STOP_TEXT, "T%02xwatch:%" PRIx64 ";thread:1;", GDB_SIGNAL_TRAP,
-			 stop->address);
+		snprintf(ret, GDB_STOP_TEXT, "T%02x%s:%" PRIx64 ";thread:1;", GDB_SIGNAL_TRAP,
+			 watch_name(stop->point), stop->address);
 		return false;
 	case PROTO_STOP_FAULT:
 	case PROTO_STOP_LIMIT:

@@ -104,16 +104,6 @@ const struct cpu_reg *cpu_reg_find(const struct cpu_arch *a, const char *name)
 	return NULL;
 }
 
-const char *cpu_gdb_types_xml(const struct cpu_arch *a, const char *feature)
-{
-	for (size_t i = 0; i < a->n_gdb_types; i++) {
-		if (strcmp(a->gdb_types[i].feature, feature) == 0) {
-			return a->gdb_types[i].xml;
-		}
-	}
-	return "";
-}
-
 void cpu_reg_load(const struct cpu_state *s, const struct cpu_reg *r, void *buf)
 {
 	BUG_ON(r->offset + r->bytes > CPU_STATE_BYTES_MAX || r->bytes > CPU_REG_BYTES_MAX);

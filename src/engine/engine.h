@@ -31,38 +31,53 @@
 #include "cpu/cpu.h"
 
 /** What an engine can do, on this host, for the probed guest. */
-#define ENGINE_CAP_INSN_COUNT BIT(0)	/* max_insns is exact and vm_exit.insns is counted */
-#define ENGINE_CAP_STEP BIT(1)		/* max_insns == 1 works and is exact */
-#define ENGINE_CAP_EXEC_PERM BIT(2)	/* pages without MEM_X can't be executed */
-#define ENGINE_CAP_OWN_EXCEPTIONS BIT(3) /* the guest's exceptions reach its handlers by themselves */
-#define ENGINE_CAP_HW BIT(4)		/* guest instructions run on the CPU itself */
-#define ENGINE_CAP_FP BIT(5)		/* floating point works at the privilege the board starts in */
-#define ENGINE_CAP_SIMD BIT(6)		/* the baseline vector unit does too */
-#define ENGINE_CAP_BREAKPOINTS BIT(7)	/* set_breakpoints() works; otherwise the caller steps */
-#define ENGINE_CAP_NO_WX BIT(8)		/* no host mapping is writable and executable */
-#define ENGINE_CAP_EXACT_SHUTDOWN BIT(9) /* VM_EXIT_SHUTDOWN names the first exception, registers exact */
+#define ENGINE_CAP_INSN_COUNT BIT(0) /* max_insns is exact and vm_exit.insns is counted */
+#define ENGINE_CAP_STEP	      BIT(1) /* max_insns == 1 works and is exact */
+#define ENGINE_CAP_EXEC_PERM  BIT(2) /* pages without MEM_X can't be executed */
+#define ENGINE_CAP_OWN_EXCEPTIONS \
+	BIT(3)			      /* the guest's exceptions reach its handlers by themselves */
+#define ENGINE_CAP_HW	       BIT(4) /* guest instructions run on the CPU itself */
+#define ENGINE_CAP_FP	       BIT(5) /* floating point works at the privilege the board starts in */
+#define ENGINE_CAP_SIMD	       BIT(6) /* the baseline vector unit does too */
+#define ENGINE_CAP_BREAKPOINTS BIT(7) /* set_breakpoints() works; otherwise the caller steps */
+#define ENGINE_CAP_NO_WX       BIT(8) /* no host mapping is writable and executable */
+#define ENGINE_CAP_EXACT_SHUTDOWN \
+	BIT(9) /* VM_EXIT_SHUTDOWN names the first exception, registers exact */
+#define ENGINE_CAP_WATCHPOINTS \
+	BIT(10) /* set_watchpoints() works; otherwise the caller steps and compares */
 
 /** Why run() returned. */
 enum vm_exit_kind {
 	VM_EXIT_KICKED,	    /* kick() was called */
 	VM_EXIT_INSN_LIMIT, /* max_insns instructions were executed */
 	VM_EXIT_HALT,	    /* HLT or WFI was executed; pc is behind it */
-	VM_EXIT_EXCEPTION,  /* a guest exception (fault); the caller delivers or reports it. pc is at the
+	VM_EXIT_EXCEPTION, /* a guest exception (fault); the caller delivers or reports it. pc is at the
 			     * instruction, also for system calls and breakpoints */
-	VM_EXIT_FAULT,	    /* an access that no memory, device or handler takes (fault); pc at the insn */
+	VM_EXIT_FAULT, /* an access that no memory, device or handler takes (fault); pc at the insn */
 	VM_EXIT_BUS_STOP,   /* a bus callback answered BUS_STOP; pc is behind the instruction */
 	VM_EXIT_BREAKPOINT, /* a breakpoint of set_breakpoints(); pc is at it, not yet executed */
+	VM_EXIT_WATCHPOINT, /* an access to a range of set_watchpoints() (watch); pc is behind the
+			     * instruction, which was executed and counted */
 	VM_EXIT_SHUTDOWN,   /* x86 triple fault (fault has what is known) */
 	VM_EXIT_UNHANDLED,  /* the engine stopped for a reason it can only name (detail) */
 	VM_EXIT_KIND_COUNT,
+};
+
+/** A range of guest virtual addresses and what is done there. */
+struct engine_watch {
+	gva_t gva;
+	uint64_t bytes;	 /* at least 1 */
+	uint32_t access; /* MEM_R, MEM_W or both; of a hit: the one */
 };
 
 /** The result of run(). */
 struct vm_exit {
 	enum vm_exit_kind kind;
 	struct cpu_fault fault; /* EXCEPTION, FAULT, SHUTDOWN */
-	uint64_t insns;		/* executed by this run; exact with ENGINE_CAP_INSN_COUNT if limited */
-	char detail[128];	/* UNHANDLED: the engine's name of the reason, with its data */
+	struct engine_watch
+		watch;	  /* WATCHPOINT: the instruction's first watched bytes and access */
+	uint64_t insns;	  /* executed by this run; exact with ENGINE_CAP_INSN_COUNT if limited */
+	char detail[128]; /* UNHANDLED: the engine's name of the reason, with its data */
 };
 
 /** What a bus callback answers. */
@@ -75,10 +90,10 @@ enum bus_result {
 /** One access to a port or device register. */
 struct bus_access {
 	uint64_t addr;
-	uint64_t value; /* written; or to be filled by a read; count 1 only */
+	uint64_t value;	 /* written; or to be filled by a read; count 1 only */
 	uint8_t *values; /* count > 1: count * bytes bytes, little endian, instead of value */
-	uint32_t count; /* repetitions the engine reports at once (string I/O); usually 1 */
-	uint8_t bytes;	/* 1, 2, 4 or 8 */
+	uint32_t count;	 /* repetitions the engine reports at once (string I/O); usually 1 */
+	uint8_t bytes;	 /* 1, 2, 4 or 8 */
 	bool is_write;
 };
 
@@ -102,9 +117,9 @@ struct engine_host {
 
 /** What a probe found. */
 struct engine_probe {
-	uint64_t caps;	      /* ENGINE_CAP_* */
-	uint32_t speed;	      /* expected slowdown against native code, 1 = native; for `auto` */
-	char detail[160];     /* for people: version, kind; or why it can't */
+	uint64_t caps;	  /* ENGINE_CAP_* */
+	uint32_t speed;	  /* expected slowdown against native code, 1 = native; for `auto` */
+	char detail[160]; /* for people: version, kind; or why it can't */
 };
 
 /** All that create() needs. */
@@ -144,6 +159,12 @@ struct engine_ops {
 
 	/** Take the whole architectural state. */
 	int (*get_state)(struct engine *eng, struct cpu_state *ret, struct errmsg *e);
+	/**
+	 * Take only what decides where the next instruction is and how addresses are translated:
+	 * cpu_arch.get_pc, get_mode and page_walk work on it, the rest may be zero. For engines on which
+	 * that is much cheaper; may be NULL.
+	 */
+	int (*get_core)(struct engine *eng, struct cpu_state *ret, struct errmsg *e);
 	/** Set it; a state that the engine can't hold is -EINVAL with the reason. */
 	int (*set_state)(struct engine *eng, const struct cpu_state *s, struct errmsg *e);
 
@@ -161,10 +182,22 @@ struct engine_ops {
 	void (*code_changed)(struct engine *eng, gpa_t gpa, uint64_t len);
 
 	/**
-	 * Replace the set of breakpoint addresses. May be NULL without ENGINE_CAP_BREAKPOINTS.
+	 * Replace the set of breakpoint addresses, virtual ones. May be NULL without
+	 * ENGINE_CAP_BREAKPOINTS. Whether one at the pc with which a run starts hits at once differs
+	 * between engines: the caller first moves off it.
 	 * @return 0; -ENOSPC when the engine has fewer slots (the caller steps instead)
 	 */
 	int (*set_breakpoints)(struct engine *eng, const gva_t *addrs, size_t n);
+
+	/**
+	 * Replace the set of watched ranges. May be NULL without ENGINE_CAP_WATCHPOINTS. Every access
+	 * of a guest instruction to its data counts: also a write of what is there already, also by
+	 * a step, also to a device; not a fetch or a look into page tables. An access that is refused is no
+	 * hit. When an instruction ends the run in another way too, that is told first, and the hit
+	 * by the next run, which executes nothing.
+	 * @return 0; -EINVAL a range of no bytes or that wraps; -ENOSPC when the engine has fewer slots
+	 */
+	int (*set_watchpoints)(struct engine *eng, const struct engine_watch *watches, size_t n);
 };
 
 /** Common head of every engine's own struct. */

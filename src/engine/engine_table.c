@@ -27,10 +27,15 @@ const struct engine_ops *engine_by_name(const char *name)
 const char *vm_exit_kind_name(enum vm_exit_kind kind)
 {
 	static const char *const names[VM_EXIT_KIND_COUNT] = {
-		[VM_EXIT_KICKED] = "kicked",	     [VM_EXIT_INSN_LIMIT] = "insn-limit",
-		[VM_EXIT_HALT] = "halt",	     [VM_EXIT_EXCEPTION] = "exception",
-		[VM_EXIT_FAULT] = "fault",	     [VM_EXIT_BUS_STOP] = "bus-stop",
-		[VM_EXIT_BREAKPOINT] = "breakpoint", [VM_EXIT_SHUTDOWN] = "shutdown",
+		[VM_EXIT_KICKED] = "kicked",
+		[VM_EXIT_INSN_LIMIT] = "insn-limit",
+		[VM_EXIT_HALT] = "halt",
+		[VM_EXIT_EXCEPTION] = "exception",
+		[VM_EXIT_FAULT] = "fault",
+		[VM_EXIT_BUS_STOP] = "bus-stop",
+		[VM_EXIT_BREAKPOINT] = "breakpoint",
+		[VM_EXIT_WATCHPOINT] = "watchpoint",
+		[VM_EXIT_SHUTDOWN] = "shutdown",
 		[VM_EXIT_UNHANDLED] = "unhandled",
 	};
 

@@ -75,6 +75,7 @@ void vm_report_fault(struct vm *vm, struct proto_stopped *s, const struct cpu_st
 		     const struct cpu_fault *f)
 {
 	struct proto_fault *to = &s->fault;
+	struct cpu_fault unread;
 	gpa_t gpa;
 
 	snprintf(to->kind, sizeof(to->kind), "%s", cpu_fault_kind_name(f->kind));
@@ -86,7 +87,7 @@ void vm_report_fault(struct vm *vm, struct proto_stopped *s, const struct cpu_st
 	to->has_address = f->has_address;
 	to->insn_flags = vm_insn_flags(vm, state);
 	/* The instruction may be where nothing is: then there are no bytes to show. */
-	if (vm->arch->page_walk(state, vm->memory.map, f->pc, 0, &gpa, NULL)) {
+	if (vm->arch->page_walk(state, vm->memory.map, f->pc, 0, &gpa, &unread)) {
 		to->n_insn = (uint32_t)mem_peek(vm->memory.map, gpa, to->insn,
 						vm->arch->insn_bytes_max);
 	}

@@ -35,12 +35,13 @@ int vm_trace_step(struct vm *vm, const struct cpu_state *before, const struct cp
 {
 	struct trace_record rec;
 	gva_t pc = vm->arch->get_pc(before);
+	struct cpu_fault unread;
 	gpa_t gpa;
 
 	memset(&rec.head, 0, sizeof(rec.head));
 	rec.head.pc = pc;
 	rec.head.flags = vm_insn_flags(vm, before);
-	if (vm->arch->page_walk(before, vm->memory.map, pc, 0, &gpa, NULL)) {
+	if (vm->arch->page_walk(before, vm->memory.map, pc, 0, &gpa, &unread)) {
 		rec.head.n_insn = (uint16_t)mem_peek(vm->memory.map, gpa, rec.head.insn,
 						     vm->arch->insn_bytes_max);
 	}

@@ -117,8 +117,7 @@ static enum outcome stop_limit(struct vm *vm, enum proto_limit_kind kind)
 	return stop_with(vm, &s, PROTO_VM_STOPPED);
 }
 
-static enum outcome stop_fault(struct vm *vm, const struct cpu_state *cs,
-			       const struct cpu_fault *f)
+static enum outcome stop_fault(struct vm *vm, const struct cpu_state *cs, const struct cpu_fault *f)
 {
 	struct proto_stopped s;
 
@@ -156,8 +155,7 @@ static enum outcome stop_machine(struct vm *vm)
 
 static ns_t wall_used_ns(const struct vm *vm)
 {
-	return vm->wall_ns +
-	       (vm->run_since_ns ? host_clock_monotonic_ns() - vm->run_since_ns : 0);
+	return vm->wall_ns + (vm->run_since_ns ? host_clock_monotonic_ns() - vm->run_since_ns : 0);
 }
 
 /* The first limit that has been reached, if any. */
@@ -192,10 +190,21 @@ static ns_t time_left_ns(const struct vm *vm)
 	return left;
 }
 
+/* Whether writes are found by comparing bytes after each step. */
+static bool must_compare(const struct vm *vm)
+{
+	return !(vm->eng->caps & ENGINE_CAP_WATCHPOINTS) && points_has_watch(&vm->points);
+}
+
+/* Whether breakpoints are found by looking at the pc before each step. */
+static bool must_look(const struct vm *vm)
+{
+	return !(vm->eng->caps & ENGINE_CAP_BREAKPOINTS) && points_has_any_break(&vm->points);
+}
+
 static bool must_step(const struct vm *vm)
 {
-	return vm->fds.trace >= 0 || points_has_watch(&vm->points) ||
-	       (vm->points.n > 0 && !(vm->eng->caps & ENGINE_CAP_BREAKPOINTS));
+	return vm->fds.trace >= 0 || must_compare(vm) || must_look(vm);
 }
 
 /* How many instructions the next run may execute; 0 = no limit. */
@@ -217,9 +226,9 @@ static enum outcome handle_fault(struct vm *vm, struct vm_exit *x)
 {
 	struct cpu_state cs = { 0 };
 	struct errmsg e = { 0 };
-	enum machine_event event = x->kind == VM_EXIT_EXCEPTION ? MACHINE_EVENT_EXCEPTION :
-				   x->kind == VM_EXIT_SHUTDOWN	? MACHINE_EVENT_SHUTDOWN :
-								  MACHINE_EVENT_ACCESS;
+	enum machine_event event = x->kind == VM_EXIT_EXCEPTION	 ? MACHINE_EVENT_EXCEPTION
+				   : x->kind == VM_EXIT_SHUTDOWN ? MACHINE_EVENT_SHUTDOWN
+								 : MACHINE_EVENT_ACCESS;
 	enum machine_verdict verdict;
 
 	if (vm->eng->ops->get_state(vm->eng, &cs, &e) < 0) {
@@ -261,6 +270,34 @@ static enum outcome handle_halt(struct vm *vm)
 	return stop_plain(vm, PROTO_STOP_HALT, PROTO_VM_STOPPED, "the guest halted");
 }
 
+static enum outcome stop_watch(struct vm *vm, const struct cpu_state *cs, const struct vm_point *p,
+			       gva_t at, const char *what)
+{
+	struct proto_stopped s;
+
+	vm_report_init(vm, &s, PROTO_STOP_WATCHPOINT, cs);
+	s.address = at;
+	s.point = p->p.kind;
+	snprintf(s.text, sizeof(s.text), "the bytes at 0x%" PRIx64 " %s", at, what);
+	return stop_with(vm, &s, PROTO_VM_PAUSED);
+}
+
+static enum outcome handle_watch(struct vm *vm, const struct vm_exit *x)
+{
+	const struct vm_point *p = points_hit(&vm->points, &x->watch);
+	struct cpu_state cs = { 0 };
+	struct errmsg e = { 0 };
+
+	if (!p) {
+		return OUTCOME_AGAIN;
+	}
+	if (vm->eng->ops->get_state(vm->eng, &cs, &e) < 0) {
+		return stop_broken(vm, &e);
+	}
+	return stop_watch(vm, &cs, p, x->watch.gva,
+			  x->watch.access == MEM_W ? "were written" : "were read");
+}
+
 static enum outcome handle_exit(struct vm *vm, struct vm_exit *x)
 {
 	switch (x->kind) {
@@ -276,8 +313,10 @@ static enum outcome handle_exit(struct vm *vm, struct vm_exit *x)
 		return handle_fault(vm, x);
 	case VM_EXIT_BUS_STOP:
 		/* Without a reason the console is full: check_turn() sees to it. */
-		return machine_stop_info(vm->machine)->is_stopped ? stop_machine(vm) :
-								    OUTCOME_AGAIN;
+		return machine_stop_info(vm->machine)->is_stopped ? stop_machine(vm)
+								  : OUTCOME_AGAIN;
+	case VM_EXIT_WATCHPOINT:
+		return handle_watch(vm, x);
 	case VM_EXIT_BREAKPOINT:
 		return stop_plain(vm, PROTO_STOP_BREAKPOINT, PROTO_VM_PAUSED, "breakpoint");
 	default:
@@ -291,7 +330,6 @@ static enum outcome check_watches(struct vm *vm, const struct cpu_state *cs)
 	for (size_t i = 0; i < vm->points.n; i++) {
 		struct vm_point *p = &vm->points.point[i];
 		uint8_t now[POINTS_WATCH_BYTES] = { 0 };
-		struct proto_stopped s;
 
 		if (p->p.kind == PROTO_POINT_BREAK ||
 		    vm_peek(vm, cs, p->p.gva, now, p->p.bytes) < p->p.bytes ||
@@ -299,11 +337,7 @@ static enum outcome check_watches(struct vm *vm, const struct cpu_state *cs)
 			continue;
 		}
 		memcpy(p->seen, now, sizeof(now));
-		vm_report_init(vm, &s, PROTO_STOP_WATCHPOINT, cs);
-		s.address = p->p.gva;
-		s.point = p->p.kind;
-		snprintf(s.text, sizeof(s.text), "the bytes at 0x%" PRIx64 " changed", p->p.gva);
-		return stop_with(vm, &s, PROTO_VM_PAUSED);
+		return stop_watch(vm, cs, p, p->p.gva, "changed");
 	}
 	return OUTCOME_AGAIN;
 }
@@ -314,6 +348,15 @@ static bool is_at_break(const struct vm *vm, const struct cpu_state *cs)
 	       points_has_break(&vm->points, vm->arch->get_pc(cs));
 }
 
+/* For a trace all registers; to look at breakpoints and watched bytes the core will do. */
+static int get_looked_at(struct vm *vm, struct cpu_state *ret, struct errmsg *e)
+{
+	const struct engine_ops *ops = vm->eng->ops;
+
+	return vm->fds.trace < 0 && ops->get_core ? ops->get_core(vm->eng, ret, e)
+						  : ops->get_state(vm->eng, ret, e);
+}
+
 /*
  * Single steps for traces and points: what comes before and after one instruction. The state is
  * taken only where somebody looks at it: on some engines it costs more than the step.
@@ -321,13 +364,13 @@ static bool is_at_break(const struct vm *vm, const struct cpu_state *cs)
 static enum outcome run_stepwise(struct vm *vm, struct vm_exit *x, struct errmsg *e, int *ret_r)
 {
 	bool is_traced = vm->fds.trace >= 0;
-	bool is_watched = points_has_watch(&vm->points);
+	bool is_watched = must_compare(vm);
 	struct cpu_state before = { 0 };
 	struct cpu_state after = { 0 };
 
 	*ret_r = 0;
-	if (is_traced || vm->points.n > 0) {
-		*ret_r = vm->eng->ops->get_state(vm->eng, &before, e);
+	if (is_traced || points_has_any_break(&vm->points)) {
+		*ret_r = get_looked_at(vm, &before, e);
 		if (*ret_r == 0 && is_at_break(vm, &before)) {
 			return stop_plain(vm, PROTO_STOP_BREAKPOINT, PROTO_VM_PAUSED, "breakpoint");
 		}
@@ -336,7 +379,7 @@ static enum outcome run_stepwise(struct vm *vm, struct vm_exit *x, struct errmsg
 		*ret_r = vm->eng->ops->run(vm->eng, 1, x, e);
 	}
 	if (*ret_r == 0 && x->insns > 0 && (is_traced || is_watched)) {
-		*ret_r = vm->eng->ops->get_state(vm->eng, &after, e);
+		*ret_r = get_looked_at(vm, &after, e);
 	}
 	if (*ret_r < 0) {
 		return OUTCOME_STOP;
@@ -351,8 +394,8 @@ static enum outcome run_stepwise(struct vm *vm, struct vm_exit *x, struct errmsg
 			return OUTCOME_STOP;
 		}
 	}
-	return x->kind == VM_EXIT_INSN_LIMIT && is_watched ? check_watches(vm, &after) :
-							     OUTCOME_AGAIN;
+	return x->kind == VM_EXIT_INSN_LIMIT && is_watched ? check_watches(vm, &after)
+							   : OUTCOME_AGAIN;
 }
 
 /* The vCPU has moved off the breakpoint at which it stood: from now on it counts. */
@@ -432,9 +475,8 @@ static enum outcome check_turn(struct vm *vm)
 	if (vm->slice_used_ns >= vm->cfg.slice_ns) {
 		return end_slice(vm);
 	}
-	return atomic_load(&vm->is_call_pending) || console_is_choked(&vm->console) ?
-		       OUTCOME_TURN :
-		       OUTCOME_AGAIN;
+	return atomic_load(&vm->is_call_pending) || console_is_choked(&vm->console) ? OUTCOME_TURN
+										    : OUTCOME_AGAIN;
 }
 
 /* Run the guest until the slice is over, a call waits, or it stops. */

@@ -398,10 +398,11 @@ static size_t translate(struct vm *vm, const struct cpu_state *cs, const struct 
 	gva_t gva = where->gva + done;
 	size_t in_page = (size_t)(PAGE_BYTES - gva % PAGE_BYTES);
 	size_t left = where->bytes - done;
+	struct cpu_fault unread;
 
 	if (where->is_physical) {
 		*ret_gpa = gva;
-	} else if (!vm->arch->page_walk(cs, vm->memory.map, gva, 0, ret_gpa, NULL)) {
+	} else if (!vm->arch->page_walk(cs, vm->memory.map, gva, 0, ret_gpa, &unread)) {
 		return 0;
 	}
 	return in_page < left ? in_page : left;
@@ -474,14 +475,40 @@ int vm_write_mem(struct vm *vm, const struct proto_mem *m, const uint8_t *bytes,
 	return vm_call_vcpu(vm, do_mem, &q, e);
 }
 
+/* Remember what is there: a write is found by its change. */
+static int watch_by_comparing(struct vm *vm, struct vm_point *p, struct errmsg *e)
+{
+	struct proto_mem where = { .gva = p->p.gva, .bytes = (uint32_t)p->p.bytes };
+	struct mem_request q = { .where = &where, .read_to = p->seen };
+	int r;
+
+	r = do_mem(vm, &q, e);
+	return r < (int)p->p.bytes ? errmsg_set(e, -EFAULT, "0x%" PRIx64 " is not memory", p->p.gva)
+				   : 0;
+}
+
+static int watch_by_engine(struct vm *vm, struct errmsg *e)
+{
+	struct engine_watch watches[POINTS_MAX];
+	size_t n = points_watches(&vm->points, watches);
+	int r;
+
+	r = vm->eng->ops->set_watchpoints(vm->eng, watches, n);
+	return r < 0 ? errmsg_set(e, r, "engine %s refuses a watchpoint: %s", vm->eng->ops->name,
+				  strerror(-r))
+		     : 0;
+}
+
 static int do_point(struct vm *vm, void *arg, struct errmsg *e)
 {
 	const struct proto_point *p = arg;
+	bool has_watches = vm->eng->caps & ENGINE_CAP_WATCHPOINTS;
 	int r;
 
-	if (p->is_add && p->kind > PROTO_POINT_WATCH_WRITE) {
+	if (p->is_add && !has_watches && p->kind > PROTO_POINT_WATCH_WRITE) {
 		return errmsg_set(e, -ENOTSUP,
-				  "only writes can be watched; use a write watchpoint");
+				  "engine %s shows changes of memory only; use a write watchpoint",
+				  vm->eng->ops->name);
 	}
 	if (p->is_add && !(vm->eng->caps & ENGINE_CAP_STEP)) {
 		return errmsg_set(e, -ENOTSUP, "engine %s can't stop at addresses here",
@@ -491,18 +518,18 @@ static int do_point(struct vm *vm, void *arg, struct errmsg *e)
 	if (r < 0) {
 		return r;
 	}
-	if (p->is_add && p->kind == PROTO_POINT_WATCH_WRITE) {
-		struct vm_point *added = &vm->points.point[vm->points.n - 1];
-		struct proto_mem where = { .gva = p->gva, .bytes = (uint32_t)p->bytes };
-		struct mem_request q = { .where = &where, .read_to = added->seen };
-
-		r = do_mem(vm, &q, e);
-		if (r < (int)p->bytes) {
-			vm->points.n--;
-			return errmsg_set(e, -EFAULT, "0x%" PRIx64 " is not memory", p->gva);
-		}
+	if (p->kind == PROTO_POINT_BREAK) {
+		return 0; /* an engine with breakpoints gets them when the vCPU is set going */
 	}
-	return 0; /* an engine with breakpoints gets them when the vCPU is set going */
+	if (has_watches) {
+		r = watch_by_engine(vm, e);
+	} else if (p->is_add) {
+		r = watch_by_comparing(vm, &vm->points.point[vm->points.n - 1], e);
+	}
+	if (r < 0 && p->is_add) {
+		vm->points.n--;
+	}
+	return r;
 }
 
 int vm_set_point(struct vm *vm, const struct proto_point *p, struct errmsg *e)

@@ -200,57 +200,6 @@ static const struct cpu_reg regs[] = {
 	SYS("cntkctl_el1", cntkctl_el1),
 };
 
-#define BIT_FIELD(nm, n)    "<field name=\"" nm "\" start=\"" #n "\" end=\"" #n "\"/>"
-#define VECTOR(id, type, n) "<vector id=\"" id "\" type=\"" type "\" count=\"" #n "\"/>"
-#define MEMBER(nm, type)    "<field name=\"" nm "\" type=\"" type "\"/>"
-
-static const struct cpu_gdb_types gdb_types[] = {
-	{ CORE, "<flags id=\"cpsr_flags\" size=\"4\">" BIT_FIELD(
-			"SP", 0) "<field name=\"EL\" start=\"2\" end=\"3\"/>" BIT_FIELD("nRW", 4)
-			BIT_FIELD("F", 6) BIT_FIELD("I", 7) BIT_FIELD("A", 8) BIT_FIELD("D", 9)
-				BIT_FIELD("IL", 20) BIT_FIELD("SS", 21) BIT_FIELD("PAN", 22)
-					BIT_FIELD("V", 28) BIT_FIELD("C", 29) BIT_FIELD("Z", 30)
-						BIT_FIELD("N", 31) "</flags>" },
-	{ FPU,
-	  VECTOR("v2d", "ieee_double", 2) VECTOR("v2u", "uint64", 2) VECTOR(
-		  "v2i",
-		  "int64", 2) VECTOR("v4f", "ieee_single",
-				     4) VECTOR("v4u", "uint32",
-					       4) VECTOR("v4i", "int32", 4)
-		  VECTOR("v8f", "ieee_half", 8) VECTOR("v8u", "uint16", 8) VECTOR(
-			  "v8i",
-			  "int16", 8) VECTOR("v16u", "uint8",
-					     16) VECTOR("v16i", "int8",
-							16) VECTOR("v1u", "uint128", 1)
-			  VECTOR("v1i", "int128", 1) "<union id=\"vnd\">" MEMBER("f", "v2d") MEMBER(
-				  "u",
-				  "v2u") MEMBER("s",
-						"v2i") "</union><union id=\"vns\">" MEMBER("f",
-											   "v4f")
-				  MEMBER("u", "v4u") MEMBER(
-					  "s",
-					  "v4i") "</union><union id=\"vnh\">" MEMBER("f",
-										     "v8f") MEMBER("u",
-												   "v8u")
-					  MEMBER("s", "v8i") "</union><union id=\"vnb\">" MEMBER("u", "v16u") MEMBER(
-						  "s",
-						  "v16i") "</union><union "
-							  "id=\"vnq\">" MEMBER("u", "v1u") MEMBER(
-								  "s",
-								  "v1i") "</union><union "
-									 "id="
-									 "\"aarch64v\""
-									 ">" MEMBER(
-										 "d",
-										 "vnd") MEMBER("s", "vns")
-										 MEMBER("h", "vnh") MEMBER(
-											 "b", "vn"
-											      "b")
-											 MEMBER("q",
-												"vn"
-												"q") "</union>" },
-};
-
 static void reset(struct cpu_state *s, const struct cpu_mode *mode)
 {
 	struct a64_state *a = a64_state(s);
@@ -395,8 +344,6 @@ const struct cpu_arch a64_arch = {
 	.state_bytes = sizeof(struct a64_state),
 	.regs = regs,
 	.n_regs = ARRAY_SIZE(regs),
-	.gdb_types = gdb_types,
-	.n_gdb_types = ARRAY_SIZE(gdb_types),
 	.reset = reset,
 	.get_mode = get_mode,
 	.get_pc = get_pc,

@@ -260,11 +260,6 @@ static const struct cpu_reg regs[] = {
 	PMPADDR(15),
 };
 
-static const struct cpu_gdb_types gdb_types[] = {
-	{ FPU, "<union id=\"riscv_double\"><field name=\"float\" type=\"ieee_single\"/>"
-	       "<field name=\"double\" type=\"ieee_double\"/></union>" },
-};
-
 static void reset(struct cpu_state *s, const struct cpu_mode *mode)
 {
 	struct rv_state *v = rv_state(s);
@@ -395,8 +390,6 @@ const struct cpu_arch rv64_arch = {
 	.state_bytes = sizeof(struct rv_state),
 	.regs = regs,
 	.n_regs = ARRAY_SIZE(regs),
-	.gdb_types = gdb_types,
-	.n_gdb_types = ARRAY_SIZE(gdb_types),
 	.reset = reset,
 	.get_mode = get_mode,
 	.get_pc = get_pc,

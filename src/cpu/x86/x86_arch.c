@@ -264,35 +264,6 @@ static const struct cpu_reg x64_regs[] = {
 	SYS("cstar", cstar, 8),
 	SYS("fmask", fmask, 8),
 };
-#define BIT_FIELD(nm, n) "<field name=\"" nm "\" start=\"" #n "\" end=\"" #n "\"/>"
-
-#define EFLAGS_XML                                                                          \
-	"<flags id=\"i386_eflags\" size=\"4\">" BIT_FIELD("CF", 0) BIT_FIELD("", 1)         \
-		BIT_FIELD("PF", 2) BIT_FIELD("AF", 4) BIT_FIELD("ZF", 6) BIT_FIELD("SF", 7) \
-			BIT_FIELD("TF", 8) BIT_FIELD("IF", 9) BIT_FIELD("DF", 10)           \
-				BIT_FIELD("OF", 11) BIT_FIELD("NT", 14) BIT_FIELD("RF", 16) \
-					BIT_FIELD("VM", 17) BIT_FIELD("AC", 18)             \
-						BIT_FIELD("VIF", 19) BIT_FIELD("VIP", 20)   \
-							BIT_FIELD("ID", 21) "</flags>"
-
-#define SSE_XML                                                                               \
-	"<vector id=\"v4f\" type=\"ieee_single\" count=\"4\"/>"                               \
-	"<vector id=\"v2d\" type=\"ieee_double\" count=\"2\"/>"                               \
-	"<vector id=\"v16i8\" type=\"int8\" count=\"16\"/>"                                   \
-	"<vector id=\"v8i16\" type=\"int16\" count=\"8\"/>"                                   \
-	"<vector id=\"v4i32\" type=\"int32\" count=\"4\"/>"                                   \
-	"<vector id=\"v2i64\" type=\"int64\" count=\"2\"/>"                                   \
-	"<union id=\"vec128\"><field name=\"v4_float\" type=\"v4f\"/>"                        \
-	"<field name=\"v2_double\" type=\"v2d\"/><field name=\"v16_int8\" type=\"v16i8\"/>"   \
-	"<field name=\"v8_int16\" type=\"v8i16\"/><field name=\"v4_int32\" type=\"v4i32\"/>"  \
-	"<field name=\"v2_int64\" type=\"v2i64\"/><field name=\"uint128\" type=\"uint128\"/>" \
-	"</union><flags id=\"i386_mxcsr\" size=\"4\">" BIT_FIELD("IE", 0) BIT_FIELD("DE", 1)  \
-		BIT_FIELD("ZE", 2) BIT_FIELD("OE", 3) BIT_FIELD("UE", 4) BIT_FIELD("PE", 5)   \
-			BIT_FIELD("DAZ", 6) BIT_FIELD("IM", 7) BIT_FIELD("DM", 8)             \
-				BIT_FIELD("ZM", 9) BIT_FIELD("OM", 10) BIT_FIELD("UM", 11)    \
-					BIT_FIELD("PM", 12) BIT_FIELD("FZ", 15) "</flags>"
-
-static const struct cpu_gdb_types x86_gdb_types[] = { { CORE, EFLAGS_XML }, { SSE, SSE_XML } };
 
 #define DR6_RESET   0xffff0ff0u
 #define DR7_RESET   0x400u
@@ -526,8 +497,7 @@ struct cpu_fault x86_fault_from_vector(uint32_t vector, uint64_t error_code, gva
 	.set_sp = set_sp, .set_boot_args = set_boot_args, .insn_bytes = insn_bytes,           \
 	.page_walk = x86_page_walk, .deliver = x86_deliver, .semihost_match = semihost_match, \
 	.semihost_return = semihost_return, .state_bytes = sizeof(struct x86_state),          \
-	.insn_bytes_max = 15, .insn_align = 1, .gdb_types = x86_gdb_types,                    \
-	.n_gdb_types = ARRAY_SIZE(x86_gdb_types)
+	.insn_bytes_max = 15, .insn_align = 1
 
 const struct cpu_arch x86_arch = {
 	.id = CPU_ARCH_X86,

@@ -64,6 +64,24 @@ static int engine_get_state(struct engine *eng, struct cpu_state *ret, struct er
 	if (r < 0) {
 		return r;
 	}
+	kvm_step_fix_idt(k, &x);
+	memset(ret, 0, sizeof(*ret));
+	ret->arch = k->arch->id;
+	*x86_state(ret) = x;
+	return 0;
+}
+
+static int engine_get_core(struct engine *eng, struct cpu_state *ret, struct errmsg *e)
+{
+	struct kvm_engine *k = kvm_of(eng);
+	struct x86_state x;
+	int r;
+
+	r = kvm_state_get_core(&k->vm, k->arch->id == CPU_ARCH_X64, &x, e);
+	if (r < 0) {
+		return r;
+	}
+	kvm_step_fix_idt(k, &x);
 	memset(ret, 0, sizeof(*ret));
 	ret->arch = k->arch->id;
 	*x86_state(ret) = x;
@@ -79,6 +97,7 @@ static int engine_set_state(struct engine *eng, const struct cpu_state *s, struc
 				  k->arch->name);
 	}
 	k->is_debug_stale = true;
+	k->is_idt_hidden = false; /* all is set */
 	return kvm_state_set(&k->vm, x86_state_const(s), e);
 }
 
@@ -196,6 +215,7 @@ const struct engine_ops kvm_engine_ops = {
 	.map = engine_map,
 	.unmap = engine_unmap,
 	.get_state = engine_get_state,
+	.get_core = engine_get_core,
 	.set_state = engine_set_state,
 	.run = kvm_run_run,
 	.kick = kvm_run_kick,

@@ -15,6 +15,9 @@
 #define KVM_CPUID_MAX	    256
 #define KVM_INSN_BYTES_MAX  15
 
+/* Registers that KVM_RUN may leave in its page. */
+#define KVM_SHARED_REGS (KVM_SYNC_X86_REGS | KVM_SYNC_X86_SREGS)
+
 /** One VM with one vCPU, as the kernel knows it. */
 struct kvm_vm {
 	int kvm_fd; /* borrowed */
@@ -23,6 +26,8 @@ struct kvm_vm {
 	struct kvm_run *run;
 	size_t run_bytes;
 	struct kvm_cpuid2 *cpuid; /* what the vCPU offers */
+	bool can_share_regs;	  /* KVM_RUN can leave registers in *run */
+	bool are_regs_shared;	  /* it has: KVM_GET_REGS and KVM_GET_SREGS cost nothing */
 };
 
 /** What the probe learned; kept for create(). */
@@ -48,6 +53,8 @@ struct kvm_engine {
 	gva_t breakpoints[KVM_BREAKPOINTS_MAX];
 	uint32_t debug_control; /* KVM_GUESTDBG_* in force */
 	bool is_debug_stale;	/* must be given to KVM again, see debug_set() */
+	bool is_idt_hidden;	/* while stepping, see kvm_step.c */
+	struct kvm_dtable idt;	/* the guest's, if hidden */
 	volatile sig_atomic_t kicked;
 };
 
@@ -63,8 +70,12 @@ void kvm_vm_done(struct kvm_vm *vm);
 int kvm_vm_slot_set(struct kvm_vm *vm, uint32_t slot, gpa_t gpa, uint64_t size_bytes, void *hva,
 		    bool is_readonly);
 
-/** ioctl() on the vCPU. @return its value, or -errno */
-int kvm_vcpu_ioctl(const struct kvm_vm *vm, unsigned long request, void *arg);
+/**
+ * ioctl() on the vCPU. Each costs 10 us on some software KVMs, so registers that the last KVM_RUN
+ * left behind (run->kvm_valid_regs) are not asked for again.
+ * @return its value, or -errno
+ */
+int kvm_vcpu_ioctl(struct kvm_vm *vm, unsigned long request, void *arg);
 
 /* ---- kvm_probe.c ---- */
 
@@ -85,14 +96,13 @@ uint64_t kvm_probe_caps(const struct cpu_arch *arch, const struct kvm_traits *t)
 /* ---- kvm_state.c ---- */
 
 /** All registers of the vCPU in canonical form. No completion may be pending, except for a read. */
-int kvm_state_get(const struct kvm_vm *vm, bool is_64bit, struct x86_state *ret, struct errmsg *e);
+int kvm_state_get(struct kvm_vm *vm, bool is_64bit, struct x86_state *ret, struct errmsg *e);
 
 /** Only general, segment and control registers; all else is zero. Cheaper. */
-int kvm_state_get_core(const struct kvm_vm *vm, bool is_64bit, struct x86_state *ret,
-		       struct errmsg *e);
+int kvm_state_get_core(struct kvm_vm *vm, bool is_64bit, struct x86_state *ret, struct errmsg *e);
 
 /** Set all registers; forgets exceptions that KVM has queued. */
-int kvm_state_set(const struct kvm_vm *vm, const struct x86_state *x, struct errmsg *e);
+int kvm_state_set(struct kvm_vm *vm, const struct x86_state *x, struct errmsg *e);
 
 /* ---- kvm_fault.c ---- */
 
@@ -191,7 +201,16 @@ int kvm_run_finish_access(struct kvm_engine *k, struct vm_exit *ret, bool *stop,
  */
 int kvm_run_debug_set(struct kvm_engine *k, uint32_t control, struct errmsg *e);
 
+/** Whether the next instruction is at one of the breakpoints. */
+bool kvm_run_is_at_breakpoint(struct kvm_engine *k);
+
 /* ---- kvm_step.c ---- */
+
+/** The IDT of a state that was taken while the guest's is hidden. */
+void kvm_step_fix_idt(const struct kvm_engine *k, struct x86_state *x);
+
+/** Give the guest its IDT back, if it is hidden. */
+int kvm_step_show_idt(struct kvm_engine *k, struct errmsg *e);
 
 /** Execute @p max_insns instructions one by one, or until something needs the caller. */
 int kvm_step_run(struct kvm_engine *k, uint64_t max_insns, struct vm_exit *ret, struct errmsg *e);

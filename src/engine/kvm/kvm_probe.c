@@ -101,7 +101,7 @@ static void state_16(struct x86_state *x)
 	x->tr = flat_seg(0, 0x008b, 0xffff);
 }
 
-static int probe_state_set(const struct kvm_vm *vm, const struct cpu_arch *arch,
+static int probe_state_set(struct kvm_vm *vm, const struct cpu_arch *arch,
 			   const struct cpu_mode *mode, struct errmsg *e)
 {
 	struct x86_state x = {
@@ -129,7 +129,7 @@ static int probe_state_set(const struct kvm_vm *vm, const struct cpu_arch *arch,
 }
 
 /* Run @p code from its start until KVM exits. @return the exit reason, or -errno */
-static int probe_run(const struct kvm_vm *vm, uint8_t *ram, const void *code, size_t n)
+static int probe_run(struct kvm_vm *vm, uint8_t *ram, const void *code, size_t n)
 {
 	struct kvm_regs regs = { .rip = CODE_GPA, .rflags = X86_FLAGS_FIXED };
 	int r;
@@ -154,7 +154,7 @@ static ns_t thread_cpu_ns(void)
 }
 
 /* mov $n, %ecx; 1: dec %ecx; jnz 1b; hlt */
-static int loop_ns(const struct kvm_vm *vm, uint8_t *ram, bool is_16bit, uint32_t n, ns_t *ret_ns)
+static int loop_ns(struct kvm_vm *vm, uint8_t *ram, bool is_16bit, uint32_t n, ns_t *ret_ns)
 {
 	static const uint8_t tail[] = { 0xff, 0xc9, 0x75, 0xfc, 0xf4 };
 	uint8_t code[16] = { 0xb9 };
@@ -169,7 +169,7 @@ static int loop_ns(const struct kvm_vm *vm, uint8_t *ram, bool is_16bit, uint32_
 	return r;
 }
 
-static int speed_measure(const struct kvm_vm *vm, uint8_t *ram, bool is_16bit, struct kvm_traits *t,
+static int speed_measure(struct kvm_vm *vm, uint8_t *ram, bool is_16bit, struct kvm_traits *t,
 			 struct errmsg *e)
 {
 	ns_t ns_short = 0;
@@ -197,7 +197,7 @@ static int speed_measure(const struct kvm_vm *vm, uint8_t *ram, bool is_16bit, s
 }
 
 /* Whether an execute breakpoint on the second instruction fires. */
-static bool breakpoint_works(const struct kvm_vm *vm, uint8_t *ram)
+static bool breakpoint_works(struct kvm_vm *vm, uint8_t *ram)
 {
 	static const uint8_t code[] = { 0x90, 0xf4 };
 	struct kvm_guest_debug d = {
@@ -221,7 +221,7 @@ static void tables_fill(uint8_t *ram)
 	store_le(ram + PD_GPA, 0xe3, 8);
 }
 
-static int traits_probe(const struct kvm_vm *vm, uint8_t *ram, const struct cpu_arch *arch,
+static int traits_probe(struct kvm_vm *vm, uint8_t *ram, const struct cpu_arch *arch,
 			const struct cpu_mode *mode, struct kvm_traits *t, struct errmsg *e)
 {
 	/* fld1; fld1; faddp; fstp %st(0); hlt */

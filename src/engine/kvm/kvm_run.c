@@ -284,7 +284,7 @@ static int run_free(struct kvm_engine *k, struct vm_exit *ret, struct errmsg *e)
 	return r < 0 ? errmsg_set(e, r, "KVM_RUN: %s", strerror(-r)) : 0;
 }
 
-static bool is_at_breakpoint(struct kvm_engine *k)
+bool kvm_run_is_at_breakpoint(struct kvm_engine *k)
 {
 	struct kvm_regs regs;
 	struct kvm_sregs sregs;
@@ -306,14 +306,15 @@ static int run_with_breakpoints(struct kvm_engine *k, struct vm_exit *ret, struc
 {
 	int r;
 
-	if (is_at_breakpoint(k)) {
+	if (kvm_run_is_at_breakpoint(k)) {
 		r = kvm_step_run(k, 1, ret, e);
 		if (r < 0 || ret->kind != VM_EXIT_INSN_LIMIT) {
 			return r;
 		}
 		ret->insns = 0;
 	}
-	r = kvm_run_debug_set(k, KVM_GUESTDBG_ENABLE | KVM_GUESTDBG_USE_HW_BP, e);
+	r = kvm_step_show_idt(k, e);
+	r = r ? r : kvm_run_debug_set(k, KVM_GUESTDBG_ENABLE | KVM_GUESTDBG_USE_HW_BP, e);
 	return r < 0 ? r : run_free(k, ret, e);
 }
 
@@ -328,7 +329,8 @@ int kvm_run_run(struct engine *eng, uint64_t max_insns, struct vm_exit *ret, str
 	} else if (k->n_breakpoints) {
 		r = run_with_breakpoints(k, &out, e);
 	} else {
-		r = kvm_run_debug_set(k, 0, e);
+		r = kvm_step_show_idt(k, e);
+		r = r ? r : kvm_run_debug_set(k, 0, e);
 		r = r ? r : run_free(k, &out, e);
 	}
 	if (r == 0) {

@@ -215,7 +215,7 @@ static void fpu_to_xsave(const struct x86_state *x, bool has_avx, uint8_t *area)
 }
 
 /* Which parts of the extended state this vCPU offers. */
-static uint64_t xcr0_supported(const struct kvm_vm *vm)
+static uint64_t xcr0_supported(struct kvm_vm *vm)
 {
 	for (uint32_t i = 0; i < vm->cpuid->nent; i++) {
 		const struct kvm_cpuid_entry2 *c = &vm->cpuid->entries[i];
@@ -239,7 +239,7 @@ static bool has_ymm_high(const struct x86_state *x)
 	return false;
 }
 
-static int fpu_set(const struct kvm_vm *vm, const struct x86_state *x, struct errmsg *e)
+static int fpu_set(struct kvm_vm *vm, const struct x86_state *x, struct errmsg *e)
 {
 	_Alignas(64) struct kvm_xsave xs;
 	bool has_avx = (xcr0_supported(vm) & XCR0_AVX) != 0;
@@ -262,7 +262,7 @@ static int fpu_set(const struct kvm_vm *vm, const struct x86_state *x, struct er
 	return 0;
 }
 
-static int xcr0_set(const struct kvm_vm *vm, uint64_t xcr0, struct errmsg *e)
+static int xcr0_set(struct kvm_vm *vm, uint64_t xcr0, struct errmsg *e)
 {
 	struct kvm_xcrs xcrs = { .nr_xcrs = 1, .xcrs = { { .xcr = 0, .value = xcr0 } } };
 	int r;
@@ -279,7 +279,7 @@ static int xcr0_set(const struct kvm_vm *vm, uint64_t xcr0, struct errmsg *e)
 		     : 0;
 }
 
-static int xcr0_get(const struct kvm_vm *vm, uint64_t *ret, struct errmsg *e)
+static int xcr0_get(struct kvm_vm *vm, uint64_t *ret, struct errmsg *e)
 {
 	struct kvm_xcrs xcrs;
 	int r;
@@ -297,7 +297,7 @@ static int xcr0_get(const struct kvm_vm *vm, uint64_t *ret, struct errmsg *e)
 	return r;
 }
 
-static int msrs_get(const struct kvm_vm *vm, struct x86_state *x, struct errmsg *e)
+static int msrs_get(struct kvm_vm *vm, struct x86_state *x, struct errmsg *e)
 {
 	struct msr_buffer b = { .nmsrs = MSR_COUNT };
 	uint64_t *field[MSR_COUNT];
@@ -318,7 +318,7 @@ static int msrs_get(const struct kvm_vm *vm, struct x86_state *x, struct errmsg 
 	return 0;
 }
 
-static int msrs_set(const struct kvm_vm *vm, const struct x86_state *x, struct errmsg *e)
+static int msrs_set(struct kvm_vm *vm, const struct x86_state *x, struct errmsg *e)
 {
 	struct msr_buffer b = { .nmsrs = MSR_COUNT };
 	struct x86_state copy = *x; /* msr_fields() wants it writable */
@@ -339,7 +339,7 @@ static int msrs_set(const struct kvm_vm *vm, const struct x86_state *x, struct e
 	return 0;
 }
 
-int kvm_state_get(const struct kvm_vm *vm, bool is_64bit, struct x86_state *ret, struct errmsg *e)
+int kvm_state_get(struct kvm_vm *vm, bool is_64bit, struct x86_state *ret, struct errmsg *e)
 {
 	_Alignas(64) struct kvm_xsave xs;
 	struct kvm_regs regs;
@@ -367,8 +367,7 @@ int kvm_state_get(const struct kvm_vm *vm, bool is_64bit, struct x86_state *ret,
 	return 0;
 }
 
-int kvm_state_get_core(const struct kvm_vm *vm, bool is_64bit, struct x86_state *ret,
-		       struct errmsg *e)
+int kvm_state_get_core(struct kvm_vm *vm, bool is_64bit, struct x86_state *ret, struct errmsg *e)
 {
 	struct kvm_regs regs;
 	struct kvm_sregs sregs;
@@ -386,7 +385,7 @@ int kvm_state_get_core(const struct kvm_vm *vm, bool is_64bit, struct x86_state 
 	return 0;
 }
 
-static int events_clear(const struct kvm_vm *vm, struct errmsg *e)
+static int events_clear(struct kvm_vm *vm, struct errmsg *e)
 {
 	struct kvm_vcpu_events ev;
 	int r;
@@ -401,7 +400,7 @@ static int events_clear(const struct kvm_vm *vm, struct errmsg *e)
 	return check(kvm_vcpu_ioctl(vm, KVM_SET_VCPU_EVENTS, &ev), "KVM_SET_VCPU_EVENTS", e);
 }
 
-int kvm_state_set(const struct kvm_vm *vm, const struct x86_state *x, struct errmsg *e)
+int kvm_state_set(struct kvm_vm *vm, const struct x86_state *x, struct errmsg *e)
 {
 	struct kvm_regs regs;
 	struct kvm_sregs sregs;

@@ -17,34 +17,83 @@
 struct step {
 	bool is_hlt; /* in ring 0 */
 	bool is_idt_hidden;
-	struct kvm_dtable idt; /* the guest's */
 };
 
-/* SIDT would store the hidden table's limit: in ring 0 it is stepped with the table in place. */
-static bool is_sidt(const uint8_t *bytes, size_t n)
+static bool is_prefix(uint8_t byte, bool is_64bit)
 {
-	return n >= 3 && bytes[0] == 0x0f && bytes[1] == 0x01 && ((bytes[2] >> 3) & 7) == 1 &&
-	       bytes[2] < 0xc0;
+	static const uint8_t prefixes[] = { 0x26, 0x2e, 0x36, 0x3e, 0x64, 0x65,
+					    0x66, 0x67, 0xf0, 0xf2, 0xf3 };
+
+	return memchr(prefixes, byte, sizeof(prefixes)) || (is_64bit && (byte & 0xf0) == 0x40);
 }
 
-static int idt_swap(struct kvm_engine *k, const struct kvm_dtable *from,
-		    const struct kvm_dtable *to, struct errmsg *e)
+/*
+ * SIDT would store the hidden table's limit, and what LIDT loads could be taken for it: they are
+ * stepped with the table in place.
+ */
+static bool is_about_idt(const uint8_t *bytes, size_t n, bool is_64bit)
+{
+	size_t i = 0;
+
+	while (i < n && is_prefix(bytes[i], is_64bit)) {
+		i++;
+	}
+	return n - i >= 3 && bytes[i] == 0x0f && bytes[i + 1] == 0x01 && bytes[i + 2] < 0xc0 &&
+	       ((bytes[i + 2] >> 3) & 5) == 1; /* /1 and /3 */
+}
+
+/* The limit alone changes. */
+static int idt_set_limit(struct kvm_engine *k, uint16_t limit, struct errmsg *e)
 {
 	struct kvm_sregs s;
 	int r;
 
 	r = kvm_vcpu_ioctl(&k->vm, KVM_GET_SREGS, &s);
-	if (r == 0 && s.idt.base == from->base && s.idt.limit == from->limit) {
-		s.idt.limit = to->limit; /* else: the instruction was LIDT */
+	if (r == 0) {
+		s.idt.limit = limit;
 		r = kvm_vcpu_ioctl(&k->vm, KVM_SET_SREGS, &s);
 	}
 	return r < 0 ? errmsg_set(e, r, "changing the IDT for a step: %s", strerror(-r)) : 0;
 }
 
+static int hide_idt(struct kvm_engine *k, const struct x86_dtr *idt, struct errmsg *e)
+{
+	int r;
+
+	r = idt_set_limit(k, 0, e);
+	if (r == 0) {
+		k->is_idt_hidden = true;
+		k->idt = (struct kvm_dtable){ .base = idt->base, .limit = idt->limit };
+	}
+	return r;
+}
+
+int kvm_step_show_idt(struct kvm_engine *k, struct errmsg *e)
+{
+	int r;
+
+	if (!k->is_idt_hidden) {
+		return 0;
+	}
+	r = idt_set_limit(k, k->idt.limit, e);
+	if (r == 0) {
+		k->is_idt_hidden = false;
+	}
+	return r;
+}
+
+void kvm_step_fix_idt(const struct kvm_engine *k, struct x86_state *x)
+{
+	if (k->is_idt_hidden) {
+		x->idtr.limit = k->idt.limit;
+	}
+}
+
+/* The IDT stays hidden from one step to the next. */
 static int step_begin(struct kvm_engine *k, struct step *s, struct errmsg *e)
 {
 	uint8_t bytes[KVM_INSN_BYTES_MAX];
-	struct kvm_dtable hidden;
+	bool is_64bit = k->arch->id == CPU_ARCH_X64;
 	struct x86_state x;
 	size_t n;
 	int r;
@@ -53,26 +102,18 @@ static int step_begin(struct kvm_engine *k, struct step *s, struct errmsg *e)
 	if (!k->traits.is_emulating) {
 		return 0;
 	}
-	r = kvm_state_get_core(&k->vm, k->arch->id == CPU_ARCH_X64, &x, e);
+	r = kvm_state_get_core(&k->vm, is_64bit, &x, e);
 	if (r < 0) {
 		return r;
 	}
+	kvm_step_fix_idt(k, &x);
 	n = kvm_fault_fetch(k, &x, bytes);
 	s->is_hlt = n >= 1 && bytes[0] == 0xf4;
-	if (!(x.cr0 & X86_CR0_PE) || is_sidt(bytes, n) || x.idtr.limit == 0) {
-		return 0;
+	if (!(x.cr0 & X86_CR0_PE) || is_about_idt(bytes, n, is_64bit) || x.idtr.limit == 0) {
+		return kvm_step_show_idt(k, e);
 	}
 	s->is_idt_hidden = true;
-	s->idt = (struct kvm_dtable){ .base = x.idtr.base, .limit = x.idtr.limit };
-	hidden = (struct kvm_dtable){ .base = x.idtr.base, .limit = 0 };
-	return idt_swap(k, &s->idt, &hidden, e);
-}
-
-static int step_end(struct kvm_engine *k, const struct step *s, struct errmsg *e)
-{
-	struct kvm_dtable hidden = { .base = s->idt.base, .limit = 0 };
-
-	return s->is_idt_hidden ? idt_swap(k, &hidden, &s->idt, e) : 0;
+	return k->is_idt_hidden ? 0 : hide_idt(k, &x.idtr, e);
 }
 
 /* What a step's outcome means once the peculiarities are taken back. */
@@ -95,13 +136,15 @@ static int step_one(struct kvm_engine *k, struct vm_exit *ret, bool *stop, enum 
 	struct step s;
 	bool is_access;
 	int r;
-	int ended;
 
 	r = step_begin(k, &s, e);
 	if (r < 0) {
 		return r;
 	}
 	k->is_debug_stale = true;
+	if (k->vm.can_share_regs) {
+		k->vm.run->kvm_valid_regs = KVM_SHARED_REGS;
+	}
 	r = kvm_run_debug_set(k, KVM_GUESTDBG_ENABLE | KVM_GUESTDBG_SINGLESTEP, e);
 	*v = KVM_GO_ON;
 	while (r == 0 && *v == KVM_GO_ON) {
@@ -110,11 +153,11 @@ static int step_one(struct kvm_engine *k, struct vm_exit *ret, bool *stop, enum 
 			r = kvm_run_finish_access(k, ret, stop, v, e);
 		}
 	}
-	ended = step_end(k, &s, e);
+	k->vm.run->kvm_valid_regs = 0;
 	if (r == 0) {
 		step_sort(&s, ret, v);
 	}
-	return r < 0 ? r : ended;
+	return r;
 }
 
 /* HLT, and an access after which a device wants to stop, are executed instructions too. */
@@ -125,6 +168,11 @@ int kvm_step_run(struct kvm_engine *k, uint64_t max_insns, struct vm_exit *ret, 
 	int r;
 
 	while (ret->insns < max_insns) {
+		/* The first: one that was already reported. */
+		if (ret->insns > 0 && k->n_breakpoints && kvm_run_is_at_breakpoint(k)) {
+			ret->kind = VM_EXIT_BREAKPOINT;
+			return 0;
+		}
 		r = step_one(k, ret, &stop, &v, e);
 		if (r < 0) {
 			return r;

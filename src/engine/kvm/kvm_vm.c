@@ -23,9 +23,25 @@ static int request(int fd, unsigned long nr, void *arg)
 	return r < 0 ? -errno : r;
 }
 
-int kvm_vcpu_ioctl(const struct kvm_vm *vm, unsigned long nr, void *arg)
+int kvm_vcpu_ioctl(struct kvm_vm *vm, unsigned long nr, void *arg)
 {
-	return request(vm->vcpu_fd, nr, arg);
+	int r;
+
+	if (vm->are_regs_shared && nr == KVM_GET_REGS) {
+		*(struct kvm_regs *)arg = vm->run->s.regs.regs;
+		return 0;
+	}
+	if (vm->are_regs_shared && nr == KVM_GET_SREGS) {
+		*(struct kvm_sregs *)arg = vm->run->s.regs.sregs;
+		return 0;
+	}
+	r = request(vm->vcpu_fd, nr, arg);
+	if (nr == KVM_RUN) {
+		vm->are_regs_shared = r == 0 && vm->run->kvm_valid_regs;
+	} else if (nr == KVM_SET_REGS || nr == KVM_SET_SREGS || nr == KVM_SET_VCPU_EVENTS) {
+		vm->are_regs_shared = false;
+	}
+	return r;
 }
 
 static int vcpu_map(struct kvm_vm *vm, struct errmsg *e)
@@ -83,6 +99,8 @@ static int vm_build(struct kvm_vm *vm, struct errmsg *e)
 	if (vm->vcpu_fd < 0) {
 		return errmsg_set(e, -errno, "KVM_CREATE_VCPU: %s", strerror(errno));
 	}
+	vm->can_share_regs = (ioctl(vm->kvm_fd, KVM_CHECK_EXTENSION, KVM_CAP_SYNC_REGS) &
+			      KVM_SHARED_REGS) == KVM_SHARED_REGS;
 	r = vcpu_map(vm, e);
 	return r < 0 ? r : vcpu_set_cpuid(vm, e);
 }

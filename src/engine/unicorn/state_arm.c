@@ -98,6 +98,10 @@ static int arm_init(struct unicorn_engine *u, struct errmsg *e)
 	return 0;
 }
 
+/* Modes that the state has no bank for; a guest may be in them all the same. */
+#define MODE_MON 0x16
+#define MODE_HYP 0x1a
+
 /* Field of one bank. */
 static size_t bank_at(const struct unicorn_engine *u, size_t first, size_t bank, size_t bytes)
 {
@@ -154,11 +158,25 @@ static int arm_get_state(struct unicorn_engine *u, struct cpu_state *ret, struct
 	return 0;
 }
 
+/* No guest gets into another mode; the library aborts when it finds itself in one. */
+static bool is_mode(uint32_t mode)
+{
+	static const uint64_t modes =
+		BIT(ARM_MODE_USR - 16) | BIT(ARM_MODE_FIQ - 16) | BIT(ARM_MODE_IRQ - 16) |
+		BIT(ARM_MODE_SVC - 16) | BIT(ARM_MODE_ABT - 16) | BIT(ARM_MODE_UND - 16) |
+		BIT(ARM_MODE_SYS - 16) | BIT(MODE_MON - 16) | BIT(MODE_HYP - 16);
+
+	return mode >= 16 && modes & BIT(mode - 16);
+}
+
 static int arm_set_state(struct unicorn_engine *u, const struct cpu_state *s, struct errmsg *e)
 {
 	const struct arm_state *a = arm_state_const(s);
 
-	(void)e;
+	if (!is_mode(a->cpsr & ARM_CPSR_MODE)) {
+		return errmsg_set(e, -EINVAL, "cpsr 0x%" PRIx32 " is of no mode of the CPU",
+				  a->cpsr);
+	}
 	for (size_t i = 0; i < ARRAY_SIZE(cp15); i++) {
 		uc_arm_cp_reg reg = cp_reg(i);
 

@@ -199,7 +199,9 @@ static uint8_t tags_abridge(uint16_t tags)
 	uint8_t ftw = 0;
 
 	for (unsigned int i = 0; i < 8; i++) {
-		ftw |= ((tags >> (2 * i)) & 3) != 3 ? (uint8_t)BIT(i) : 0;
+		if (((tags >> (2 * i)) & 3) != 3) {
+			ftw = (uint8_t)(ftw | BIT(i));
+		}
 	}
 	return ftw;
 }

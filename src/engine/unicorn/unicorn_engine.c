@@ -7,6 +7,7 @@
  *   unicorn_hooks.c      the library's callbacks, what each means
  *   unicorn_bus.c        device accesses; replay of an instruction that ends the run
  *   unicorn_mmu.c        regions behind virtual addresses
+ *   unicorn_points.c     breakpoints and watchpoints
  *   state_*.c            each architecture's registers
  *
  * A run ends because a callback asked for it (u->stop says why), because kick() did, or because
@@ -34,7 +35,7 @@ static const struct {
 
 #define CAPS                                                                              \
 	(ENGINE_CAP_INSN_COUNT | ENGINE_CAP_STEP | ENGINE_CAP_EXEC_PERM | ENGINE_CAP_FP | \
-	 ENGINE_CAP_SIMD)
+	 ENGINE_CAP_SIMD | ENGINE_CAP_BREAKPOINTS | ENGINE_CAP_WATCHPOINTS)
 
 static struct unicorn_engine *self(struct engine *eng)
 {
@@ -213,6 +214,7 @@ static int unicorn_create(const struct engine_config *cfg, struct engine **ret, 
 	u->mem = cfg->mem;
 	u->ip.opaque = u;
 	u->ip.on_code_full = unicorn_on_code_full;
+	u->ip.limit_block = unicorn_breaks_limit_block;
 	r = unicorn_lib_open(&u->lib, e);
 	for (size_t i = 0; i < ARRAY_SIZE(pairs); i++) {
 		if (pairs[i].id == cfg->arch->id) {
@@ -308,6 +310,7 @@ static int unicorn_set_state(struct engine *eng, const struct cpu_state *s, stru
 		return errmsg_set(e, -EINVAL, "this state is another architecture's");
 	}
 	unicorn_interpose_enter(&u->ip);
+	u->watch.has_hit = false;
 	r = u->target->set_state(u, s, e);
 	unicorn_interpose_enter(NULL);
 	return r;
@@ -361,6 +364,13 @@ static void describe_exit(struct unicorn_engine *u, uc_err err, struct vm_exit *
 	case UNICORN_STOP_KICK:
 		ret->kind = VM_EXIT_KICKED;
 		break;
+	case UNICORN_STOP_BREAK:
+		ret->kind = VM_EXIT_BREAKPOINT;
+		break;
+	case UNICORN_STOP_WATCH:
+		ret->kind = VM_EXIT_WATCHPOINT;
+		ret->watch = u->watch.hit;
+		break;
 	case UNICORN_STOP_EXCEPTION:
 		exit_exception(u, ret);
 		break;
@@ -407,7 +417,10 @@ static int replay(struct unicorn_engine *u, struct vm_exit *ret, struct errmsg *
 	unicorn_bus_replay(u);
 	u->count = 0;
 	u->limit = 1;
+	u->is_alone = true;
+	u->watch.has_hit = false; /* by the attempt that was abandoned */
 	err = unicorn_start(u);
+	u->is_alone = false;
 	u->is_replaying = false;
 	ret->kind = VM_EXIT_BUS_STOP;
 	if (u->stop != UNICORN_STOP_LIMIT) {
@@ -474,11 +487,18 @@ static int unicorn_run(struct engine *eng, uint64_t max_insns, struct vm_exit *r
 	unicorn_interpose_enter(&u->ip);
 	u->limit = max_insns ? max_insns : UINT64_MAX;
 	u->count = 0;
-	r = unicorn_set_counting(u, max_insns != 0, e);
+	r = unicorn_set_counting(u, max_insns != 0 || u->watch.n > 0, e);
+	if (r == 0) {
+		r = unicorn_breaks_install(u, e);
+	}
 	while (r == 0) {
 		r = run_on(u, &x, e);
 	}
 	u->is_kicked = 0;
+	if (x.kind == VM_EXIT_WATCHPOINT || x.kind == VM_EXIT_EXCEPTION ||
+	    x.kind == VM_EXIT_FAULT) {
+		u->watch.has_hit = false; /* told, or the instruction was not executed */
+	}
 	unicorn_interpose_enter(NULL);
 	if (r < 0) {
 		return r;
@@ -524,4 +544,6 @@ const struct engine_ops unicorn_engine_ops = {
 	.run = unicorn_run,
 	.kick = unicorn_kick,
 	.code_changed = unicorn_code_changed,
+	.set_breakpoints = unicorn_set_breakpoints,
+	.set_watchpoints = unicorn_set_watchpoints,
 };

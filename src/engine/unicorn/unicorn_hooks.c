@@ -6,7 +6,8 @@
  *   UC_HOOK_INSN_INVALID   undefined instruction, on some architectures; breakpoint on RISC-V
  *   UC_HOOK_MEM_*          an access that no memory and no device takes
  *   UC_HOOK_INSN           x86 port input and output, SYSCALL, SYSENTER (not done by the library)
- *   UC_HOOK_BLOCK          only while counting: each block is then one instruction
+ *   UC_HOOK_BLOCK          while counting: each block is then one instruction; at breakpoints
+ *   UC_HOOK_MEM_READ, ..WRITE  of what is watched, see unicorn_points.c
  */
 #include <errno.h>
 
@@ -131,12 +132,16 @@ static void on_count(uc_engine *uc, uint64_t pc, uint32_t size, void *opaque)
 
 	(void)uc;
 	(void)size;
-	if (u->count >= u->limit) { /* first: the end of a replay must not be taken for a kick */
+	if (u->watch.has_hit && !u->is_alone) {
+		unicorn_stop(u, UNICORN_STOP_WATCH);
+	} else if (u->count >= u->limit) {
 		unicorn_stop(u, UNICORN_STOP_LIMIT);
-	} else if (u->is_kicked && !u->is_replaying) {
+	} else if (u->is_kicked && !u->is_alone) {
 		unicorn_stop(u, UNICORN_STOP_KICK);
-	} else if (u->ip.is_code_full && !u->is_replaying) {
+	} else if (u->ip.is_code_full && !u->is_alone) {
 		unicorn_stop(u, UNICORN_STOP_YIELD);
+	} else if (unicorn_has_break(u, pc) && !u->is_alone) {
+		unicorn_stop(u, UNICORN_STOP_BREAK);
 	} else {
 		u->count++;
 		u->counted_pc = pc;
@@ -186,6 +191,24 @@ int unicorn_hooks_add(struct unicorn_engine *u, struct errmsg *e)
 }
 
 /*
+ * The library looks for the code that calls the hook at its virtual addresses, and a page fault
+ * on the way stays behind in CR2. (Other architectures' fault registers are written only when an
+ * exception is taken.)
+ */
+uc_err unicorn_hook_del(struct unicorn_engine *u, uc_hook hook)
+{
+	bool is_x86 = u->target->id == UNICORN_TARGET_X86;
+	size_t cr2 = u->at.x86.cr + 16;
+	uint64_t before = is_x86 ? unicorn_env(u, cr2, 8) : 0;
+	uc_err err = u->lib->uc_hook_del(u->uc, hook);
+
+	if (is_x86) {
+		unicorn_env_set(u, cr2, before, 8);
+	}
+	return err;
+}
+
+/*
  * Blocks translated so far have no callback, or one too many: all are dropped. Without the
  * interposition a callback per instruction is what keeps the state exact, so it stays.
  */
@@ -201,7 +224,7 @@ int unicorn_set_counting(struct unicorn_engine *u, bool want, struct errmsg *e)
 					  u->is_exact ? UC_HOOK_BLOCK : UC_HOOK_CODE,
 					  (void *)on_count, u, (uint64_t)1, (uint64_t)0);
 	} else {
-		err = u->lib->uc_hook_del(u->uc, u->count_hook);
+		err = unicorn_hook_del(u, u->count_hook);
 	}
 	if (err != UC_ERR_OK) {
 		return errmsg_set(e, -EIO, "libunicorn refuses to count: %s",

@@ -17,7 +17,7 @@
  *       where the state is exact. It costs nothing.
  *   gen_intermediate_code
  *       Translates one instruction per block while instructions are counted or stepped; then a
- *       hook per block is a hook per instruction.
+ *       hook per block is a hook per instruction. Ends blocks in front of breakpoints.
  *   page_collection_lock, page_collection_unlock
  *       Each store builds a tree of locks that nobody takes, 75 of its 100 ns. One vCPU per
  *       instance needs none.
@@ -57,6 +57,7 @@
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <unwind.h>
 
 #include "base/bits.h"
@@ -84,6 +85,7 @@ static struct {
 		void (*tlb_flush)(void *cpu);
 		void (*tcg_exec_init)(void *uc, unsigned long buffer_bytes);
 		void (*tb_invalidate_phys_range)(void *uc, uint64_t start, uint64_t end);
+		uint64_t (*ram_addr_from_host)(void *uc, void *hva);
 		void (*helper_halt)(void *env, uint32_t insn_bytes);
 		void (*helper_yield)(void *env);
 	} target[UNICORN_TARGET_COUNT];
@@ -164,6 +166,7 @@ void unicorn_interpose_bind(void *handle)
 		bind_one(&real.target[t].tcg_exec_init, "tcg_exec_init", s);
 		bind_one(&real.target[t].tlb_flush, "tlb_flush", s);
 		bind_one(&real.target[t].tb_invalidate_phys_range, "tb_invalidate_phys_range", s);
+		bind_one(&real.target[t].ram_addr_from_host, "qemu_ram_addr_from_host", s);
 		bind_one(&real.target[t].helper_halt,
 			 t == UNICORN_TARGET_X86 ? "helper_hlt" : "helper_wfi", s);
 		bind_one(&real.target[t].helper_yield, "helper_yield", s);
@@ -204,6 +207,16 @@ void unicorn_code_drop(enum unicorn_target_id target, void *uc, uint64_t ram_byt
 	}
 }
 
+void unicorn_code_drop_page(enum unicorn_target_id target, void *uc, void *hva)
+{
+	uint64_t at = real.target[target].ram_addr_from_host(uc, hva);
+
+	if (at != UINT64_MAX) {
+		at = align_down(at, PAGE_BYTES);
+		real.target[target].tb_invalidate_phys_range(uc, at, at + PAGE_BYTES);
+	}
+}
+
 #define CODE_BUFFER_BYTES  (32UL << 20)
 #define CODE_RESERVE_BYTES (1UL << 20) /* far more than a chain of blocks takes until the stop */
 
@@ -221,6 +234,20 @@ static void watch_buffer(uintptr_t tb)
 		current->is_code_full = true;
 		current->on_code_full(current->opaque);
 	}
+}
+
+/* How many instructions the block may have whose description is @p tb: it starts with the pc. */
+static int block_limit(enum unicorn_target_id target, const void *tb, int max_insns)
+{
+	uint64_t pc = load_le(tb, target == UNICORN_TARGET_ARM ? 4 : 8);
+
+	if (!current || is_passive) {
+		return max_insns;
+	}
+	if (current->insns_per_tb) {
+		return current->insns_per_tb;
+	}
+	return current->limit_block(current->opaque, pc, max_insns);
 }
 
 /* The replacements. Their names are the library's, not ours. */
@@ -281,65 +308,76 @@ _Noreturn void raise_interrupt_x86_64(void *env, int intno, int is_int, int erro
 		in_access--;                                                                 \
 	}
 
-#define INTERPOSE_TARGET(suffix, id)                                                          \
-	INTERPOSE_ACCESS(ld_i32, suffix, id)                                                  \
-	INTERPOSE_ACCESS(st_i32, suffix, id)                                                  \
-	INTERPOSE_ACCESS(ld_i64, suffix, id)                                                  \
-	INTERPOSE_ACCESS(st_i64, suffix, id)                                                  \
-	void check_exit_request_##suffix(void *tcg);                                          \
-	void check_exit_request_##suffix(void *tcg)                                           \
-	{                                                                                     \
-		if (in_access == 0 || is_passive) {                                           \
-			real.target[id].check_exit_request(tcg);                              \
-		}                                                                             \
-	}                                                                                     \
-	void gen_intermediate_code_##suffix(void *cpu, void *tb, int max_insns);              \
-	void gen_intermediate_code_##suffix(void *cpu, void *tb, int max_insns)               \
-	{                                                                                     \
-		int own = current ? current->insns_per_tb : 0;                                \
-                                                                                              \
-		/* A refused fetch leaves by longjmp: no access is under way now. */          \
-		in_access = 0;                                                                \
-		watch_buffer((uintptr_t)tb);                                                  \
-		real.target[id].gen_intermediate_code(cpu, tb, own ? own : max_insns);        \
-	}                                                                                     \
-	void tcg_exec_init_##suffix(void *uc, unsigned long buffer_bytes);                    \
-	void tcg_exec_init_##suffix(void *uc, unsigned long buffer_bytes)                     \
-	{                                                                                     \
-		(void)buffer_bytes;                                                           \
-		real.target[id].tcg_exec_init(uc, CODE_BUFFER_BYTES);                         \
-	}                                                                                     \
-	int cpu_breakpoint_insert_##suffix(void *cpu, uint64_t pc, int flags, void **ret);    \
-	int cpu_breakpoint_insert_##suffix(void *cpu, uint64_t pc, int flags, void **ret)     \
-	{                                                                                     \
-		(void)cpu;                                                                    \
-		(void)pc;                                                                     \
-		(void)flags;                                                                  \
-		if (ret) {                                                                    \
-			*ret = NULL;                                                          \
-		}                                                                             \
-		return -ENOSPC;                                                               \
-	}                                                                                     \
-	int cpu_watchpoint_insert_##suffix(void *cpu, uint64_t addr, uint64_t len, int flags, \
-					   void **ret);                                       \
-	int cpu_watchpoint_insert_##suffix(void *cpu, uint64_t addr, uint64_t len, int flags, \
-					   void **ret)                                        \
-	{                                                                                     \
-		(void)len;                                                                    \
-		return cpu_breakpoint_insert_##suffix(cpu, addr, flags, ret);                 \
-	}                                                                                     \
-	void *page_collection_lock_##suffix(void *uc, uint64_t start, uint64_t end);          \
-	void *page_collection_lock_##suffix(void *uc, uint64_t start, uint64_t end)           \
-	{                                                                                     \
-		(void)uc;                                                                     \
-		(void)start;                                                                  \
-		(void)end;                                                                    \
-		return NULL;                                                                  \
-	}                                                                                     \
-	void page_collection_unlock_##suffix(void *set);                                      \
-	void page_collection_unlock_##suffix(void *set)                                       \
-	{                                                                                     \
-		(void)set;                                                                    \
+/*
+ * The library asks for huge pages, one of which would be more memory than most guests' code takes.
+ * What is touched here, the start of the buffer, stays in small ones.
+ */
+static void make_buffer(enum unicorn_target_id target, void *uc)
+{
+	unsigned long was = prctl(PR_GET_THP_DISABLE, 0, 0, 0, 0) == 1;
+
+	prctl(PR_SET_THP_DISABLE, 1UL, 0, 0, 0);
+	real.target[target].tcg_exec_init(uc, CODE_BUFFER_BYTES);
+	prctl(PR_SET_THP_DISABLE, was, 0, 0, 0);
+}
+
+#define INTERPOSE_TARGET(suffix, id)                                                            \
+	INTERPOSE_ACCESS(ld_i32, suffix, id)                                                    \
+	INTERPOSE_ACCESS(st_i32, suffix, id)                                                    \
+	INTERPOSE_ACCESS(ld_i64, suffix, id)                                                    \
+	INTERPOSE_ACCESS(st_i64, suffix, id)                                                    \
+	void check_exit_request_##suffix(void *tcg);                                            \
+	void check_exit_request_##suffix(void *tcg)                                             \
+	{                                                                                       \
+		if (in_access == 0 || is_passive) {                                             \
+			real.target[id].check_exit_request(tcg);                                \
+		}                                                                               \
+	}                                                                                       \
+	void gen_intermediate_code_##suffix(void *cpu, void *tb, int max_insns);                \
+	void gen_intermediate_code_##suffix(void *cpu, void *tb, int max_insns)                 \
+	{                                                                                       \
+		/* A refused fetch leaves by longjmp: no access is under way now. */            \
+		in_access = 0;                                                                  \
+		watch_buffer((uintptr_t)tb);                                                    \
+		real.target[id].gen_intermediate_code(cpu, tb, block_limit(id, tb, max_insns)); \
+	}                                                                                       \
+	void tcg_exec_init_##suffix(void *uc, unsigned long buffer_bytes);                      \
+	void tcg_exec_init_##suffix(void *uc, unsigned long buffer_bytes)                       \
+	{                                                                                       \
+		(void)buffer_bytes;                                                             \
+		make_buffer(id, uc);                                                            \
+	}                                                                                       \
+	int cpu_breakpoint_insert_##suffix(void *cpu, uint64_t pc, int flags, void **ret);      \
+	int cpu_breakpoint_insert_##suffix(void *cpu, uint64_t pc, int flags, void **ret)       \
+	{                                                                                       \
+		(void)cpu;                                                                      \
+		(void)pc;                                                                       \
+		(void)flags;                                                                    \
+		if (ret) {                                                                      \
+			*ret = NULL;                                                            \
+		}                                                                               \
+		return -ENOSPC;                                                                 \
+	}                                                                                       \
+	int cpu_watchpoint_insert_##suffix(void *cpu, uint64_t addr, uint64_t len, int flags,   \
+					   void **ret);                                         \
+	int cpu_watchpoint_insert_##suffix(void *cpu, uint64_t addr, uint64_t len, int flags,   \
+					   void **ret)                                          \
+	{                                                                                       \
+		(void)len;                                                                      \
+		return cpu_breakpoint_insert_##suffix(cpu, addr, flags, ret);                   \
+	}                                                                                       \
+	void *page_collection_lock_##suffix(void *uc, uint64_t start, uint64_t end);            \
+	void *page_collection_lock_##suffix(void *uc, uint64_t start, uint64_t end)             \
+	{                                                                                       \
+		(void)uc;                                                                       \
+		(void)start;                                                                    \
+		(void)end;                                                                      \
+		return NULL;                                                                    \
+	}                                                                                       \
+	void page_collection_unlock_##suffix(void *set);                                        \
+	void page_collection_unlock_##suffix(void *set)                                         \
+	{                                                                                       \
+		(void)set;                                                                      \
 	}
 
 #define INTERPOSE_YIELD(suffix, id)                  \
@@ -371,19 +409,19 @@ _Noreturn void raise_interrupt_x86_64(void *env, int intno, int is_int, int erro
  * quotient does not fit: a divide error (vector 0). Called from translated code, so that the return
  * address is what the library wants.
  */
-#define INTERPOSE_IDIV(name, field, bits)                                                    \
-	void name(void *env, uint64_t divisor);                                              \
-	void name(void *env, uint64_t divisor)                                               \
-	{                                                                                    \
-		const uint8_t *gpr = env; /* in order of the encoding: rax first, rdx third */ \
-		uint64_t low = load_le(gpr, (bits) / 8);                                     \
-		uint64_t high = load_le(gpr + 16, (bits) / 8);                               \
-									                     \
-		if (low == 0 && high == BIT((bits) - 1) &&                                   \
-		    low_bytes(divisor, (bits) / 8) == low_bytes(UINT64_MAX, (bits) / 8)) {   \
+#define INTERPOSE_IDIV(name, field, bits)                                                        \
+	void name(void *env, uint64_t divisor);                                                  \
+	void name(void *env, uint64_t divisor)                                                   \
+	{                                                                                        \
+		const uint8_t *gpr = env; /* in order of the encoding: rax first, rdx third */   \
+		uint64_t low = load_le(gpr, (bits) / 8);                                         \
+		uint64_t high = load_le(gpr + 16, (bits) / 8);                                   \
+                                                                                                 \
+		if (low == 0 && high == BIT((bits)-1) &&                                         \
+		    low_bytes(divisor, (bits) / 8) == low_bytes(UINT64_MAX, (bits) / 8)) {       \
 			real.raise_exception_ra(env, 0, (uintptr_t)__builtin_return_address(0)); \
-		}                                                                            \
-		real.field(env, divisor);                                                    \
+		}                                                                                \
+		real.field(env, divisor);                                                        \
 	}
 
 INTERPOSE_TARGET(x86_64, UNICORN_TARGET_X86)

@@ -27,6 +27,8 @@ struct unicorn_interpose {
 		first_tb; /* where the buffer begins; 0: nothing translated since it was emptied */
 	/* Called when the code buffer is nearly full: end the run soon. */
 	void (*on_code_full)(void *opaque);
+	/* How many instructions a block that starts at pc may have. */
+	int (*limit_block)(void *opaque, uint64_t pc, int max_insns);
 	/* Replaces the library's lookup of the region behind a virtual address; NULL: its own. */
 	void *(*find_region)(void *opaque, void *uc, uint64_t gva);
 	void *opaque;
@@ -58,6 +60,9 @@ void unicorn_interpose_leave(enum unicorn_target_id target, struct unicorn_inter
  * (The library's own way to drop all code first writes zeros over its whole 1 GiB buffer.)
  */
 void unicorn_code_drop(enum unicorn_target_id target, void *uc, uint64_t ram_bytes);
+
+/** The same for what comes from one page of host memory, the one that holds @p hva. */
+void unicorn_code_drop_page(enum unicorn_target_id target, void *uc, void *hva);
 
 /**
  * Translate by the guest's tables, without checking permissions.

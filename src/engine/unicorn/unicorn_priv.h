@@ -12,6 +12,7 @@
 #define UNICORN_LOG_ACCESSES 16 /* device accesses remembered for a replay */
 #define UNICORN_MMIO_MAX     64
 #define UNICORN_FREE_MAX     16
+#define UNICORN_POINTS_MAX   128 /* breakpoints; also watched ranges */
 
 struct unicorn_engine;
 
@@ -53,6 +54,8 @@ enum unicorn_stop {
 	UNICORN_STOP_BUS,   /* an access answered BUS_STOP: the instruction has to be replayed */
 	UNICORN_STOP_YIELD, /* to be gone on with: ARM's WFE, YIELD; code buffer full */
 	UNICORN_STOP_INSN,  /* target->finish_insn has to do the instruction's work */
+	UNICORN_STOP_BREAK,
+	UNICORN_STOP_WATCH, /* watch.hit is filled */
 };
 
 /** One device access that was carried out. */
@@ -69,6 +72,12 @@ struct unicorn_found {
 };
 
 #define UNICORN_FOUND_MAX 32
+
+/** A breakpoint that translated code stops at. */
+struct unicorn_break {
+	gva_t gva;
+	uc_hook hook;
+};
 
 /** The engine. */
 struct unicorn_engine {
@@ -101,6 +110,23 @@ struct unicorn_engine {
 	bool has_count_hook;
 	uint64_t limit, count;
 	gva_t counted_pc; /* the last one counted */
+	bool is_alone;	  /* only one instruction runs: a replay */
+
+	/* Breakpoints and watchpoints, see unicorn_points.c. */
+	struct {
+		gva_t wanted[UNICORN_POINTS_MAX];
+		size_t n_wanted;
+		struct unicorn_break installed[UNICORN_POINTS_MAX];
+		size_t n_installed;
+		bool is_stale; /* what is installed is not what is wanted */
+	} breaks;
+	struct {
+		struct engine_watch wanted[UNICORN_POINTS_MAX];
+		size_t n;
+		uc_hook hook; /* if n > 0 */
+		bool has_hit;
+		struct engine_watch hit;
+	} watch;
 
 	/* The run under way. */
 	volatile sig_atomic_t is_kicked;
@@ -182,6 +208,24 @@ void unicorn_abandon(struct unicorn_engine *u, enum unicorn_stop why);
 
 /** unicorn_interpose.on_code_full. */
 void unicorn_on_code_full(void *opaque);
+
+/** Take a hook back, with what the library leaves behind when it does so. */
+uc_err unicorn_hook_del(struct unicorn_engine *u, uc_hook hook);
+
+/** Whether a breakpoint is wanted at @p pc. */
+bool unicorn_has_break(const struct unicorn_engine *u, gva_t pc);
+
+/** Before a run at full speed: have translated code stop at the breakpoints that are wanted. */
+int unicorn_breaks_install(struct unicorn_engine *u, struct errmsg *e);
+
+/** unicorn_interpose.limit_block: so that a breakpoint is always the start of a block. */
+int unicorn_breaks_limit_block(void *opaque, uint64_t pc, int max_insns);
+
+/** engine_ops.set_breakpoints */
+int unicorn_set_breakpoints(struct engine *eng, const gva_t *addrs, size_t n);
+
+/** engine_ops.set_watchpoints */
+int unicorn_set_watchpoints(struct engine *eng, const struct engine_watch *watches, size_t n);
 
 /** Have a callback per instruction from now on, or no longer. */
 int unicorn_set_counting(struct unicorn_engine *u, bool want, struct errmsg *e);

@@ -114,6 +114,8 @@ static int test_target(struct unicorn_engine *u, bool *ret_is_exact, struct errm
 	if (page == MAP_FAILED) {
 		return errmsg_set(e, -ENOMEM, "no memory for the self-test of libunicorn");
 	}
+	/* No instruction on any architecture: zeros would be translated too, up to the page's end. */
+	memset(page, 0xff, PAGE_BYTES);
 	memcpy(page, guests[u->target->id].code, sizeof(guests[0].code));
 	r = prepare(u, e);
 	if (r == 0 &&
