@@ -97,9 +97,10 @@ static void collect(int fd, char *buf, size_t size)
 	}
 }
 
-static double timeval_ms(const struct timeval *t)
+double bench_rusage_ms(const struct rusage *u)
 {
-	return (double)t->tv_sec * 1e3 + (double)t->tv_usec / 1e3;
+	return (double)(u->ru_utime.tv_sec + u->ru_stime.tv_sec) * 1e3 +
+	       (double)(u->ru_utime.tv_usec + u->ru_stime.tv_usec) / 1e3;
 }
 
 int bench_command(const char *const argv[], struct bench_run *ret)
@@ -126,8 +127,7 @@ int bench_command(const char *const argv[], struct bench_run *ret)
 	if (wait4(pid, &run.status, 0, &usage) < 0) {
 		return -errno;
 	}
-	run.user_ms = timeval_ms(&usage.ru_utime);
-	run.system_ms = timeval_ms(&usage.ru_stime);
+	run.cpu_ms = bench_rusage_ms(&usage);
 	run.peak_mib = (double)usage.ru_maxrss / 1024;
 	*ret = run;
 	return 0;

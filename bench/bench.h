@@ -12,6 +12,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/resource.h>
 
 #define BENCH_PATH   4096
 #define BENCH_ROUNDS 64 /* most rounds that a series keeps */
@@ -30,9 +31,9 @@ struct bench_series {
 
 /** One finished command. */
 struct bench_run {
-	int status; /* wait status */
-	double user_ms, system_ms; /* of the process and those it waited for */
-	double peak_mib;	   /* of the largest process */
+	int status;	   /* wait status */
+	double cpu_ms;	   /* of the process and those it waited for */
+	double peak_mib;   /* of the largest process */
 	char output[8192]; /* start of its standard output, NUL-terminated */
 };
 
@@ -70,6 +71,9 @@ double bench_median(const struct bench_series *s);
 
 /** Geometric mean; NAN of an empty series. */
 double bench_geomean(const struct bench_series *s);
+
+/** User and kernel CPU time. */
+double bench_rusage_ms(const struct rusage *u);
 
 /** Milliseconds of a clock (CLOCK_MONOTONIC, ...). */
 double bench_clock_ms(int clock_id);

@@ -16,15 +16,14 @@ static const struct {
 	const char *engine, *guest;
 } cases[] = {
 	{ "unicorn", "arm64/bench/mix.elf" },
-	{ "unicorn", "riscv64/bench/mix.elf" },
 	{ "unicorn", "x64/bench/mix.elf" },
 	{ "kvm", "x64-ring3/bench/float.elf" },
 };
 
 static const double slices_ms[] = { 100, 10, 1, 0.5 };
 
-static bool run(const struct bench_env *env, const char *engine, const char *guest,
-		double slice_ms, struct bench_vm_run *ret)
+static bool run(const struct bench_env *env, const char *engine, const char *guest, double slice_ms,
+		struct bench_vm_run *ret)
 {
 	struct launch_options o;
 	struct errmsg e = { 0 };
@@ -47,7 +46,7 @@ static void bench_case(const struct bench_env *env, size_t at, struct bench_tabl
 	struct bench_vm_run r;
 	char c[3][32];
 
-	for (int round = 0; round < (env->is_quick ? 3 : 7); round++) {
+	for (int round = 0; round < (env->is_quick ? 3 : 5); round++) {
 		double reference_ms = NAN;
 
 		for (size_t i = 0; i < ARRAY_SIZE(slices_ms); i++) {

@@ -16,21 +16,21 @@
 #include "base/bits.h"
 #include "bench/bench_vm.h"
 
-static const char *const programs[] = { "sum",	"sieve", "fib",	 "crc32", "sha256",
-					"mix",	"calls", "copy", "float" };
+static const char *const programs[] = { "sum", "sieve", "fib",	"crc32", "sha256",
+					"mix", "calls", "copy", "float" };
 static const char *const few_programs[] = { "sieve", "mix", "calls" };
 
 struct variant {
 	const char *name;
 	const char *qemu;
 	const char *native; /* folder of the program that runs natively */
-	bool is_form;	    /* another form of arm: fewer programs, and none when it is to be quick */
+	bool is_form; /* another form of arm: fewer programs, and none when it is to be quick */
 };
 
 static const struct variant variants[] = {
-	{ "x86", "qemu-i386", "x86", false },	  { "x64", "qemu-x86_64", "x64", false },
-	{ "arm", "qemu-arm", "x64", false },	  { "thumb", "qemu-arm", "x64", true },
-	{ "armeb", "qemu-armeb", "x64", true },	  { "arm64", "qemu-aarch64", "x64", false },
+	{ "x86", "qemu-i386", "x86", false },	     { "x64", "qemu-x86_64", "x64", false },
+	{ "arm", "qemu-arm", "x64", false },	     { "thumb", "qemu-arm", "x64", true },
+	{ "armeb", "qemu-armeb", "x64", true },	     { "arm64", "qemu-aarch64", "x64", false },
 	{ "riscv64", "qemu-riscv64", "x64", false },
 };
 
@@ -58,10 +58,10 @@ static double run_raw(const struct bench_env *env, const char *variant, const ch
 {
 	char tool[BENCH_PATH];
 	char image[BENCH_PATH];
-	const char *const argv[] = { bench_path(env, tool, "bin/raw_unicorn"), variant,
-				     bench_path(env, image, "guests/%s/bench/%s.elf", variant,
-						program),
-				     NULL };
+	const char *const argv[] = {
+		bench_path(env, tool, "bin/raw_unicorn"), variant,
+		bench_path(env, image, "guests/%s/bench/%s.elf", variant, program), NULL
+	};
 	struct bench_run run;
 	const char *line;
 
@@ -84,7 +84,7 @@ static double run_linux(const struct bench_env *env, const char *emulator, const
 	if (bench_command(argv, &run) < 0 || run.status != 0) {
 		return NAN;
 	}
-	return run.user_ms + run.system_ms;
+	return run.cpu_ms;
 }
 
 /* Less what the shortest program costs. */
@@ -108,9 +108,8 @@ static double run_one(const struct bench_env *env, const struct variant *v, enum
 	case RAW:
 		return run_raw(env, v->name, program);
 	case QEMU:
-		return bench_has_program(v->qemu) ?
-			       run_linux_net(env, v->qemu, v->name, program) :
-			       NAN;
+		return bench_has_program(v->qemu) ? run_linux_net(env, v->qemu, v->name, program)
+						  : NAN;
 	default:
 		return run_linux_net(env, NULL, v->native, program);
 	}
@@ -128,10 +127,10 @@ static void add_valid(struct bench_series *s, double value)
 	}
 }
 
-static void bench_program(const struct bench_env *env, const struct variant *v,
-			  const char *program, struct bench_table *t, struct ratios *means)
+static void bench_program(const struct bench_env *env, const struct variant *v, const char *program,
+			  struct bench_table *t, struct ratios *means)
 {
-	int rounds = env->is_quick ? 1 : 2;
+	int rounds = env->is_quick ? 1 : 3;
 	struct bench_series time[CONTENDERS] = { 0 };
 	struct ratios r = { 0 };
 	char c[7][32];

@@ -99,11 +99,6 @@ static void read_resident(pid_t pid, struct bench_vm_run *run)
 	run->shmem_mib = status_mib(status, "RssShmem:");
 }
 
-static double timeval_ms(const struct timeval *t)
-{
-	return (double)t->tv_sec * 1e3 + (double)t->tv_usec / 1e3;
-}
-
 /* The rest of the output, and the process's own account of itself. */
 static int finish(struct launch_vm *vm, struct bench_vm_run *run, struct errmsg *e)
 {
@@ -120,8 +115,7 @@ static int finish(struct launch_vm *vm, struct bench_vm_run *run, struct errmsg 
 	if (r < 0) {
 		return r;
 	}
-	run->user_ms = timeval_ms(&usage.ru_utime);
-	run->process_ms = run->user_ms + timeval_ms(&usage.ru_stime);
+	run->process_ms = bench_rusage_ms(&usage);
 	return 0;
 }
 

@@ -13,7 +13,6 @@
 struct bench_vm_run {
 	struct proto_stopped stopped;
 	double process_ms; /* CPU time of the VM process, start to end */
-	double user_ms;	   /* of it outside the kernel */
 	/* Resident when the guest had ended: private, of files, of guest RAM and image. */
 	double anon_mib, file_mib, shmem_mib;
 	uint64_t trace_bytes;

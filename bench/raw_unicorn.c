@@ -46,8 +46,7 @@ static const struct machine machines[] = {
 	  PL011_GPA, 0 },
 	{ "arm64", UC_ARCH_ARM64, UC_MODE_ARM, UC_CPU_ARM64_MAX, 0x40000000, UC_ARM64_REG_SP,
 	  PL011_GPA, 1 },
-	{ "riscv64", UC_ARCH_RISCV, UC_MODE_RISCV64, -1, 0x80000000, UC_RISCV_REG_SP, UART_GPA,
-	  1 },
+	{ "riscv64", UC_ARCH_RISCV, UC_MODE_RISCV64, -1, 0x80000000, UC_RISCV_REG_SP, UART_GPA, 1 },
 };
 
 _Noreturn static void die(const char *what)

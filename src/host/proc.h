@@ -43,6 +43,12 @@ int host_proc_wait(int pidfd, pid_t pid, int timeout_ms, int *ret_status, struct
 int host_proc_cloexec_from(unsigned int first);
 
 /**
+ * Be killed when the thread that made this process ends. Lost when ids change or rights are gained,
+ * so after that; an exec that gains nothing keeps it. Async-signal-safe. @return 0; -errno
+ */
+int host_proc_die_with_parent(void);
+
+/**
  * Execute an open program file. It may lie where the process can no longer look.
  * Async-signal-safe.
  * @param fd   opened for reading or O_PATH; not a script

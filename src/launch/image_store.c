@@ -2,9 +2,11 @@
 /* Sharing sealed images between controllers of one user; see image_store.h. */
 #include "launch/image_store.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,6 +18,9 @@
 
 #include "base/cleanup.h"
 #include "host/fd.h"
+
+/* Registrations that one call of sweep() looks at. */
+#define SWEEP_MAX 32
 
 /* A mapped memory file. */
 struct view {
@@ -74,22 +79,29 @@ static bool store_dir(char *dir, size_t size)
 	return make_dir(dir);
 }
 
-/* Open what an entry points to. The caller compares the contents. */
-static int open_entry(const char *entry)
+/* Who holds the image of an entry, and as which descriptor. */
+static bool read_entry(int dirfd, const char *entry, unsigned int *ret_pid, unsigned int *ret_fd_no)
 {
 	char text[64] = "";
-	char link[64];
-	unsigned int pid;
-	unsigned int fd_no;
-	int fd = open(entry, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+	int fd = openat(dirfd, entry, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
 	ssize_t n;
 
 	if (fd < 0) {
-		return -1;
+		return false;
 	}
 	n = read(fd, text, sizeof(text) - 1);
 	close(fd);
-	if (n <= 0 || sscanf(text, "%u %u", &pid, &fd_no) != 2) {
+	return n > 0 && sscanf(text, "%u %u", ret_pid, ret_fd_no) == 2;
+}
+
+/* Open what an entry points to. The caller compares the contents. */
+static int open_entry(const char *entry)
+{
+	char link[64];
+	unsigned int pid;
+	unsigned int fd_no;
+
+	if (!read_entry(AT_FDCWD, entry, &pid, &fd_no)) {
 		return -1;
 	}
 	snprintf(link, sizeof(link), "/proc/%u/fd/%u", pid, fd_no);
@@ -111,13 +123,19 @@ static int find_shared(const char *entry, const struct view *own)
 	return is_same ? steal_fd(&fd) : -1;
 }
 
+/* What an entry of this process says. */
+static int entry_text(char *text, size_t size, int fd)
+{
+	return snprintf(text, size, "%d %d\n", getpid(), fd);
+}
+
 /* The newest holder is registered: it is likely to stay longest. */
 static void register_fd(const char *entry, int fd)
 {
 	char temp[IMAGE_STORE_PATH_BYTES + 16];
 	char text[64];
 	int out;
-	int len = snprintf(text, sizeof(text), "%d %d\n", getpid(), fd);
+	int len = entry_text(text, sizeof(text), fd);
 
 	snprintf(temp, sizeof(temp), "%s.%d", entry, getpid());
 	out = open(temp, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
@@ -128,6 +146,50 @@ static void register_fd(const char *entry, int fd)
 		unlink(temp);
 	}
 	close(out);
+}
+
+/* Whether a file of the store was left by a process that was killed: an entry says whose it is, the
+ * name of a temporary file ends with it. */
+static bool is_stale(int dirfd, const char *name)
+{
+	const char *dot = strchr(name, '.');
+	unsigned int fd_no;
+	unsigned int pid;
+
+	if (dot ? sscanf(dot, ".%u", &pid) != 1 : !read_entry(dirfd, name, &pid, &fd_no)) {
+		return false;
+	}
+	return pid > 0 && pid <= INT32_MAX && kill((pid_t)pid, 0) < 0 && errno == ESRCH;
+}
+
+/*
+ * Remove what killed controllers left. With many entries every call looks at its share of them,
+ * chosen by the process id, so that a start costs the same however many VMs there are.
+ */
+static void sweep(const char *dir)
+{
+	DIR *d = opendir(dir);
+	unsigned int n = 0;
+	unsigned int share;
+	const struct dirent *ent;
+
+	while (d && readdir(d)) {
+		n++;
+	}
+	if (!d) {
+		return;
+	}
+	share = n / SWEEP_MAX + 1;
+	n = (unsigned int)getpid() % share;
+	rewinddir(d);
+	while ((ent = readdir(d)) != NULL) {
+		/* One that is replaced at this moment is shared with nobody; no harm is done. */
+		if (n++ % share == 0 && ent->d_name[0] != '.' &&
+		    is_stale(dirfd(d), ent->d_name)) {
+			unlinkat(dirfd(d), ent->d_name, 0);
+		}
+	}
+	closedir(d);
 }
 
 int image_store_get(const char *path, uint64_t max_bytes, int *ret_fd,
@@ -155,29 +217,38 @@ int image_store_get(const char *path, uint64_t max_bytes, int *ret_fd,
 			close(fd);
 			fd = shared;
 		}
+	}
+	r = host_fd_lift(&fd, 1); /* 0 may be free; it is not for us */
+	if (r < 0) {
+		return errmsg_set(e, r, "%s: %s", path, strerror(-r));
+	}
+	if (ret_entry[0]) {
 		register_fd(ret_entry, fd);
+		sweep(dir);
 	}
 	*ret_fd = steal_fd(&fd);
 	return 0;
 }
 
-void image_store_drop(const char *entry)
+void image_store_drop(const char *entry, int fd)
 {
 	char text[64] = "";
-	unsigned int pid;
-	int fd;
+	char own[64];
+	int file;
 	ssize_t n;
 
 	if (!entry[0]) {
 		return;
 	}
-	fd = open(entry, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-	if (fd < 0) {
+	file = open(entry, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+	if (file < 0) {
 		return;
 	}
-	n = read(fd, text, sizeof(text) - 1);
-	close(fd);
-	if (n > 0 && sscanf(text, "%u", &pid) == 1 && pid == (unsigned int)getpid()) {
+	n = read(file, text, sizeof(text) - 1);
+	close(file);
+	entry_text(own, sizeof(own), fd);
+	/* Between this look and the unlink another may register: then nobody shares with it. */
+	if (n > 0 && strcmp(text, own) == 0) {
 		unlink(entry);
 	}
 }

@@ -30,7 +30,11 @@
 int image_store_get(const char *path, uint64_t max_bytes, int *ret_fd,
 		    char ret_entry[IMAGE_STORE_PATH_BYTES], struct errmsg *e);
 
-/** Remove the registration if it is still this process's. Accepts an empty one. */
-void image_store_drop(const char *entry);
+/**
+ * Remove the registration if it is still that of this process's descriptor.
+ * @param entry of image_store_get(); may be empty
+ * @param fd    that it gave; the caller closes it
+ */
+void image_store_drop(const char *entry, int fd);
 
 #endif

@@ -172,6 +172,20 @@ static int make_trace(struct launch_vm *vm, struct gifts *g, struct errmsg *e)
 	return r < 0 ? errmsg_set(e, r, "can't make a trace pipe: %s", strerror(-r)) : 0;
 }
 
+/* The descriptor that is registered stays here; the VM gets a copy. */
+static int open_image(const char *path, struct launch_vm *vm, struct gifts *g, struct errmsg *e)
+{
+	int r = image_store_get(path, IMAGE_BYTES_MAX, &vm->image_fd, vm->image_entry, e);
+
+	if (r < 0) {
+		return r;
+	}
+	g->fds[GIFT_IMAGE] = fcntl(vm->image_fd, F_DUPFD_CLOEXEC, 1);
+	return g->fds[GIFT_IMAGE] < 0 ?
+		       errmsg_set(e, -errno, "can't pass the image on: %s", strerror(errno)) :
+		       0;
+}
+
 static int open_gifts(const struct launch_options *o, struct launch_vm *vm, struct gifts *g,
 		      struct errmsg *e)
 {
@@ -181,7 +195,7 @@ static int open_gifts(const struct launch_options *o, struct launch_vm *vm, stru
 		return errmsg_set(e, -EINVAL, "a VM needs an image or a context");
 	}
 	if (o->image_path) {
-		r = host_fd_seal_file(o->image_path, IMAGE_BYTES_MAX, &g->fds[GIFT_IMAGE], NULL, e);
+		r = open_image(o->image_path, vm, g, e);
 	}
 	r = r < 0 ? r : make_console(vm, g, e);
 	if (r == 0 && o->is_kvm_allowed) {
@@ -270,7 +284,7 @@ static int launch_with(const struct launch_options *o, int program_fd, struct gi
 int launch_vm(const struct launch_options *o, struct launch_vm *ret, struct errmsg *e)
 {
 	struct gifts g = { { -1, -1, -1, -1, -1, -1, -1 } };
-	struct launch_vm vm = { .trace_fd = -1, .reply_ms = o->reply_ms };
+	struct launch_vm vm = { .trace_fd = -1, .image_fd = -1, .reply_ms = o->reply_ms };
 	_cleanup_close_ int program_fd = -1;
 	int r;
 
@@ -305,6 +319,9 @@ void launch_vm_done(struct launch_vm *vm)
 		launch_vm_wait(vm, &status, NULL);
 	}
 	launch_cgroup_remove(vm->cgroup_memory, vm->cgroup_pids);
+	image_store_drop(vm->image_entry, vm->image_fd);
+	vm->image_entry[0] = '\0';
+	close_fd(&vm->image_fd);
 	close_fd(&vm->pidfd);
 	close_fd(&vm->socket_fd);
 	close_fd(&vm->console_fd);

@@ -18,12 +18,13 @@
 #include <sys/types.h>
 
 #include "base/errmsg.h"
+#include "launch/image_store.h"
 #include "proto/proto.h"
 
 /** What to launch. Fill by launch_options_defaults() first. */
 struct launch_options {
 	struct proto_config config; /* fds, jail, uid and gid are filled in by launch_vm() */
-	const char *image_path;	    /* read into a sealed memfd; NULL only with context_path */
+	const char *image_path;	    /* read into a sealed, shared memfd; NULL only with context_path */
 	const char *plugin_path;    /* or NULL */
 	const char *context_path;   /* file for --load-context, or NULL */
 	int listen_fd;		    /* where later controllers find the VM; borrowed; -1: nowhere */
@@ -43,10 +44,16 @@ struct launch_vm {
 	int stderr_fd;	/* the VM's last words, if it breaks; non-blocking. Hostile text */
 	uint32_t seq;
 	uint32_t reply_ms;
+	/* Set by the caller after launch_vm(), 0: none. While it is readable nobody waits for a
+	 * reply: a VM that does not answer can't keep its user from ending it. */
+	int cancel_fd;
 	struct proto_ready ready;
 	/* Stop events that arrived while a reply was awaited; launch_vm_event() gives them first. */
 	bool has_event;
 	struct proto_stopped event;
+	/* The sealed image, kept open so that other controllers can share it; or -1. */
+	int image_fd;
+	char image_entry[IMAGE_STORE_PATH_BYTES];
 	char cgroup_memory[256], cgroup_pids[256]; /* made for this VM; removed at the end; or "" */
 };
 
@@ -69,7 +76,8 @@ void launch_vm_done(struct launch_vm *vm);
  * @param fd    descriptor to pass, or -1
  * @param reply receives the reply payload; may be NULL
  * @param ret_bytes payload size, at most @p reply_max; may be NULL
- * @return the VM's result; -EPIPE when the VM process is gone; -EPROTO when it answers nonsense
+ * @return the VM's result; -EPIPE when the VM process is gone; -EPROTO when it answers nonsense;
+ *         -ETIMEDOUT; -ECANCELED by cancel_fd: the VM may still carry the request out
  */
 int launch_vm_request(struct launch_vm *vm, enum proto_type type, const void *body, size_t bytes,
 		      int fd, void *reply, size_t reply_max, size_t *ret_bytes, struct errmsg *e);

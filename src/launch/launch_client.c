@@ -4,6 +4,7 @@
  * checked whole, every wait has an end, and text is stripped of what a terminal would act on.
  */
 #include <errno.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -23,19 +24,43 @@
 /* Packets that one call of launch_vm_event() looks at. */
 #define EVENT_PACKETS_MAX 64
 
-/* A terminal acts on control characters: C0, DEL, and C1 whether raw or as UTF-8. */
+/* The character at the start of a string that is not ASCII. @return its bytes; 0 if it is not UTF-8 */
+static size_t decode_utf8(const char *s, uint32_t *ret)
+{
+	static const uint32_t least[] = { 0, 0, 0x80, 0x800, 0x10000 };
+	unsigned char c = (unsigned char)*s;
+	size_t n = c >= 0xf0 && c < 0xf8 ? 4 : c >= 0xe0 && c < 0xf0 ? 3 : c >= 0xc0 && c < 0xe0 ? 2 : 0;
+
+	*ret = n ? c & (0x7fu >> n) : 0;
+	for (size_t i = 1; i < n; i++) {
+		c = (unsigned char)s[i];
+		if ((c & 0xc0) != 0x80) {
+			return 0; /* the end of the string, too */
+		}
+		*ret = *ret << 6 | (c & 0x3f);
+	}
+	return *ret >= least[n] ? n : 0;
+}
+
+/* What a terminal acts on instead of showing it: C0, DEL, C1; and characters that change the order
+ * in which others are shown, or end a line. */
+static bool is_control(uint32_t c)
+{
+	return c < 0x20 || (c >= 0x7f && c < 0xa0) || c == 0x61c || c == 0x200e || c == 0x200f ||
+	       (c >= 0x2028 && c <= 0x202e) || (c >= 0x2066 && c <= 0x2069);
+}
+
 static void strip_controls(char *s)
 {
-	unsigned char before = 0;
+	while (*s) {
+		uint32_t c = (unsigned char)*s;
+		size_t n = c < 0x80 ? 1 : decode_utf8(s, &c);
 
-	for (; *s; s++) {
-		unsigned char c = (unsigned char)*s;
-		bool is_c1 = c >= 0x80 && c < 0xa0 && (before < 0x80 || before == 0xc2);
-
-		if (c < 0x20 || c == 0x7f || is_c1) {
-			*s = '?';
+		if (n == 0 || is_control(c)) {
+			n = n ? n : 1;
+			memset(s, '?', n);
 		}
-		before = c;
+		s += n;
 	}
 }
 
@@ -161,6 +186,23 @@ static ns_t reply_end_ns(uint64_t wait_ms)
 	return host_clock_monotonic_ns() + wait_ms * NS_PER_MS;
 }
 
+/* Wait for the VM, or for who gives it up. @return 0; -ECANCELED; negative errno */
+static int check_cancel(struct launch_vm *vm, uint64_t timeout_ms, struct errmsg *e)
+{
+	struct pollfd p[2] = {
+		{ .fd = vm->socket_fd, .events = POLLIN },
+		{ .fd = vm->cancel_fd > 0 ? vm->cancel_fd : -1, .events = POLLIN },
+	};
+
+	if (poll(p, ARRAY_SIZE(p), timeout_ms < INT32_MAX ? (int)timeout_ms : INT32_MAX) < 0) {
+		BUG_ON(errno != EINTR);
+		return 0;
+	}
+	return p[1].revents ? errmsg_set(e, -ECANCELED,
+					 "the VM process was given up before it answered")
+			    : 0;
+}
+
 static int wait_packet(struct launch_vm *vm, ns_t end_ns, struct proto_msg *m, struct errmsg *e)
 {
 	for (;;) {
@@ -170,7 +212,7 @@ static int wait_packet(struct launch_vm *vm, ns_t end_ns, struct proto_msg *m, s
 		if (r == 0) {
 			uint64_t left_ms = (end_ns - now_ns) / NS_PER_MS + 1;
 
-			r = host_sock_wait_readable(vm->socket_fd, (int)left_ms);
+			r = check_cancel(vm, left_ms, e);
 			if (r == 0) {
 				continue;
 			}
@@ -256,6 +298,8 @@ int launch_vm_request(struct launch_vm *vm, enum proto_type type, const void *bo
 			return take_reply(&m, reply, reply_max, ret_bytes, e);
 		}
 		r = take_other(vm, &m, e);
+		/* A flood of other packets must not keep us from looking. */
+		r = r < 0 ? r : check_cancel(vm, 0, e);
 		if (r < 0) {
 			return r;
 		}

@@ -45,6 +45,7 @@ struct order {
 	uint32_t uid, gid;
 	uint32_t has_ids;  /* switch to them */
 	uint32_t has_caps; /* keep JAIL_CAPS over exec */
+	uint32_t outlives; /* the controller */
 };
 
 /* Everything the child needs, opened before the clone. */
@@ -112,6 +113,12 @@ _Noreturn static void child_main(const struct child_fds *fds, int parent_socket)
 	r = host_priv_keep_caps(order.has_caps ? JAIL_CAPS : 0);
 	if (r < 0) {
 		child_fail("can't set capabilities", r);
+	}
+	/* The end of its socket tells a VM that its controller is gone, but one that was taken over
+	 * need not care. If the controller died before this, READY finds nobody and the VM ends. */
+	r = order.outlives ? 0 : host_proc_die_with_parent();
+	if (r < 0) {
+		child_fail("can't bind its life to the controller's", r);
 	}
 	r = host_proc_exec_fd(fds->program, "pinfold-vm");
 	child_fail("can't execute pinfold-vm", r);
@@ -217,6 +224,7 @@ static int give_ids(struct launch_vm *vm, uint64_t ns, struct proto_config *cfg,
 		.gid = cfg->gid,
 		.has_ids = is_own,
 		.has_caps = (ns & CLONE_NEWUSER) || has_jail_caps(),
+		.outlives = cfg->jail & PROTO_JAIL_OUTLIVE ? 1 : 0,
 	};
 	if (!(ns & CLONE_NEWUSER)) {
 		return 0;

@@ -182,8 +182,9 @@ size_t machine_mmio_ranges(const struct machine *m, struct engine_mmio_range r[M
 static bool semihost_translate(void *opaque, gva_t gva, uint32_t access, gpa_t *ret_gpa)
 {
 	struct machine *m = opaque;
+	struct cpu_fault unread;
 
-	return m->cfg.arch->page_walk(m->walk_state, m->mem, gva, access, ret_gpa, NULL);
+	return m->cfg.arch->page_walk(m->walk_state, m->mem, gva, access, ret_gpa, &unread);
 }
 
 static int make_semihost(struct machine *m, struct errmsg *e)

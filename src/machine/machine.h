@@ -113,8 +113,10 @@ size_t machine_mmio_ranges(const struct machine *m, struct engine_mmio_range r[M
 int machine_setup(struct machine *m, struct mem *mem, uint64_t engine_caps, gva_t entry,
 		  struct cpu_state *ret, struct errmsg *e);
 
-/** Bus callbacks for an engine; @p opaque is the machine. */
+/** A port access, for struct engine_bus; @p opaque is the machine. */
 enum bus_result machine_port(void *opaque, struct bus_access *a);
+
+/** An access to an address outside memory, for struct engine_bus; @p opaque is the machine. */
 enum bus_result machine_mmio(void *opaque, struct bus_access *a);
 
 /**
@@ -144,6 +146,8 @@ const struct machine_stop *machine_stop_info(const struct machine *m);
 struct machine_counts {
 	uint64_t reads, writes, unmapped;
 };
+
+/** How many accesses the devices have seen. */
 struct machine_counts machine_counts(const struct machine *m);
 
 /** Size of the devices' state. */

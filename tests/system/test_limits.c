@@ -18,7 +18,7 @@
 #include "unit/test.h"
 
 #define LIMIT_NS      (60 * NS_PER_MS)
-#define LIMIT_INSNS   123457u
+#define LIMIT_INSNS   12347u
 #define FORCE_TRIES   20
 #define FORCE_NS_MAX  (100 * NS_PER_MS)
 #define SETTLE_POLLS  2000
@@ -306,13 +306,14 @@ static void forced_stop_takes_at_most_100_ms(void)
 		bool is_up;
 
 		options(&o);
-		if (i % 5 == 4) {
+		/* A KVM that emulates takes seconds to fill the console: once is enough there. */
+		if (i % 5 == 4 && (i == 4 || strcmp(engine, "kvm") != 0)) {
 			bool has_wait = flat_of(variant->arch)->wait_bytes;
 
 			is_up = launch_stuck(&t, !has_wait || i % 2, &o);
 		} else {
 			is_up = vmt_launch(&t, &o);
-			vmt_do(&t, i % 5 == 3 ? PROTO_PAUSE : PROTO_START, NULL, 0, -1);
+			vmt_do(&t, i % 5 >= 3 ? PROTO_PAUSE : PROTO_START, NULL, 0, -1);
 		}
 		if (is_up) {
 			took_ns = force(&t);

@@ -290,8 +290,8 @@ static unsigned long image_inode(pid_t pid)
 	return inode;
 }
 
-/* One controller: launch when told, say the inode, end when told. */
-static void controller(const char *image, int go_fd, int report_fd)
+/* One controller: launch when told, say the inode, end when the other side of end_fd is closed. */
+static void controller(const char *image, int go_fd, int end_fd, int report_fd)
 {
 	static struct vmt_vm t;
 	struct launch_options o;
@@ -307,7 +307,7 @@ static void controller(const char *image, int go_fd, int report_fd)
 	if (vmt_launch(&t, &o)) {
 		inode = image_inode(t.vm.pid);
 	}
-	if (write(report_fd, &inode, sizeof(inode)) != sizeof(inode) || read(go_fd, &c, 1) < 0) {
+	if (write(report_fd, &inode, sizeof(inode)) != sizeof(inode) || read(end_fd, &c, 1) < 0) {
 		_exit(1);
 	}
 	vmt_done(&t);
@@ -316,18 +316,20 @@ static void controller(const char *image, int go_fd, int report_fd)
 
 struct herd {
 	pid_t pids[N_CONTROLLERS];
-	int go[2], report[2];
+	int go[2], end[2], report[2];
 };
 
 static void herd_start(struct herd *h, const char *image)
 {
 	CHECK_INT(pipe2(h->go, O_CLOEXEC), 0);
+	CHECK_INT(pipe2(h->end, O_CLOEXEC), 0);
 	CHECK_INT(pipe2(h->report, O_CLOEXEC), 0);
 	fflush(stdout);
 	for (size_t i = 0; i < N_CONTROLLERS; i++) {
 		h->pids[i] = fork();
 		if (h->pids[i] == 0) {
-			controller(image, h->go[0], h->report[1]);
+			close(h->end[1]);
+			controller(image, h->go[0], h->end[0], h->report[1]);
 		}
 	}
 }
@@ -341,7 +343,7 @@ static void herd_tell(const struct herd *h)
 
 static void herd_end(struct herd *h)
 {
-	herd_tell(h);
+	close(h->end[1]);
 	for (size_t i = 0; i < N_CONTROLLERS; i++) {
 		int status = -1;
 
@@ -350,6 +352,7 @@ static void herd_end(struct herd *h)
 	}
 	close(h->go[0]);
 	close(h->go[1]);
+	close(h->end[0]);
 	close(h->report[0]);
 	close(h->report[1]);
 }

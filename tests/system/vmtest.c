@@ -253,15 +253,25 @@ uint8_t *vmt_slurp(int fd, size_t *ret_n)
 	return p;
 }
 
-int vmt_seal(const void *bytes, size_t n)
+/* As the launcher seals images and contexts. */
+static void seal(int fd)
 {
-	struct errmsg e = { 0 };
-	int fd = -1;
-
-	if (host_fd_seal_bytes("context", bytes, n, &fd, &e) < 0) {
-		printf("%s\n", e.text);
+	if (fcntl(fd, F_ADD_SEALS, F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE) < 0 ||
+	    lseek(fd, 0, SEEK_SET) < 0) {
+		perror("sealing");
 		exit(1);
 	}
+}
+
+int vmt_seal(const void *bytes, size_t n)
+{
+	int fd = memfd_create("context", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+
+	if (fd < 0 || host_fd_write_full(fd, bytes, n) < 0) {
+		perror("memory file");
+		exit(1);
+	}
+	seal(fd);
 	return fd;
 }
 
@@ -273,11 +283,7 @@ int vmt_save(struct vmt_vm *t)
 		close(fd);
 		return -1;
 	}
-	if (fcntl(fd, F_ADD_SEALS, F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE) < 0 ||
-	    lseek(fd, 0, SEEK_SET) < 0) {
-		perror("context file");
-		exit(1);
-	}
+	seal(fd);
 	return fd;
 }
 

@@ -124,6 +124,14 @@ static void start(void)
 		say(PROTO_FAILED, 0, &failed, sizeof(failed));
 		hang();
 	}
+	if (is_called("fails oddly")) {
+		/* e-acute; right-to-left override; CSI as UTF-8, raw, in a broken sequence and in
+		 * an overlong one */
+		snprintf(failed.text, sizeof(failed.text), "%s",
+			 "\xc3\xa9 \xe2\x80\xae \xc2\x9b \x9b \xe0\x9b \xe0\x82\x9b \xe2");
+		say(PROTO_FAILED, 0, &failed, sizeof(failed));
+		hang();
+	}
 	if (is_called("replies early")) {
 		say_reply(1, 0, "", 0);
 		hang();

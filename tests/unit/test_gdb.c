@@ -226,7 +226,12 @@ static void test_stops(void)
 	CHECK(!gdb_stop_format(&stop, GDB_POINT_BREAK, false, &none, text));
 	CHECK_STR(text, "T05thread:1;");
 	stop = (struct proto_stopped){ .reason = PROTO_STOP_WATCHPOINT, .address = 0xabc123 };
+	stop.point = PROTO_POINT_WATCH_WRITE;
 	CHECK_STR(stop_text(&stop, GDB_POINT_BREAK, false), "T05watch:abc123;thread:1;");
+	stop.point = PROTO_POINT_WATCH_READ;
+	CHECK_STR(stop_text(&stop, GDB_POINT_BREAK, false), "T05rwatch:abc123;thread:1;");
+	stop.point = PROTO_POINT_WATCH_ACCESS;
+	CHECK_STR(stop_text(&stop, GDB_POINT_BREAK, false), "T05awatch:abc123;thread:1;");
 	stop.reason = PROTO_STOP_PAUSED;
 	CHECK_STR(stop_text(&stop, GDB_POINT_BREAK, false), "T05thread:1;");
 	CHECK(!gdb_stop_format(&stop, GDB_POINT_BREAK, true, &none, text));

@@ -19,6 +19,8 @@
 #include <unistd.h>
 
 #include "base/bits.h"
+#include "host/proc.h"
+#include "host/sock.h"
 #include "host/timer.h"
 #include "launch/isolation.h"
 #include "launch/launch.h"
@@ -84,6 +86,7 @@ static void start_failures_are_told_apart(void)
 	check_start("crashes early", 10000, -EPIPE,
 		    "the VM process was killed by signal 4 (Illegal instruction)");
 	check_start("fails", 10000, -ENOEXEC, "no such ?]0;engine?");
+	check_start("fails oddly", 10000, -ENOEXEC, "\xc3\xa9 ??? ?? ? ?? ??? ?");
 	check_start("talks nonsense", 10000, -EPROTO,
 		    "the VM process: a message is not one of Pinfold's");
 	check_start("sends descriptors", 10000, -EPROTO,
@@ -172,6 +175,34 @@ static void hostile_replies_are_refused(void)
 		"the VM process sent a reply of 9 bytes, more than the 8 that were asked for");
 	check_request("wrong shape", 10000, -EPROTO,
 		      "the VM process: message type 67 has a field out of range");
+}
+
+/* Somebody gives the VM up while it is asked. */
+static void check_cancel(const char *name)
+{
+	struct launch_vm vm = { 0 };
+	struct errmsg e = { 0 };
+	ns_t start_ns;
+	int fds[2];
+
+	CHECK_INT(pipe2(fds, O_CLOEXEC), 0);
+	CHECK_INT(launch_named(name, 10000, &vm, &e), 0);
+	vm.cancel_fd = fds[0];
+	CHECK_INT(write(fds[1], "x", 1), 1);
+	start_ns = host_clock_monotonic_ns();
+	CHECK_INT(launch_vm_request(&vm, PROTO_SAVE_CONTEXT, NULL, 0, -1, NULL, 0, NULL, &e),
+		  -ECANCELED);
+	CHECK_STR(e.text, "the VM process was given up before it answered");
+	CHECK(host_clock_monotonic_ns() - start_ns < 5000 * NS_PER_MS);
+	launch_vm_done(&vm);
+	close(fds[0]);
+	close(fds[1]);
+}
+
+static void request_can_be_given_up(void)
+{
+	check_cancel("hangs");
+	check_cancel("floods");
 }
 
 static void event_during_a_request_is_kept(void)
@@ -342,6 +373,118 @@ static void vm_ends_when_its_controller_is_gone(void)
 	CHECK_INT(launch_vm_wait(&vm, &status, NULL), 0);
 	CHECK_INT(status, 0);
 	launch_vm_done(&vm);
+}
+
+/* A controller that dies with a VM that ignores the end of its socket. Tells to_fd the VM's pid, and
+ * dies when from_fd ends. */
+_Noreturn static void controller_dies(uint32_t jail, int to_fd, int from_fd)
+{
+	struct launch_options o;
+	struct launch_vm vm = { 0 };
+	struct errmsg e = { 0 };
+	char c;
+
+	launch_options_defaults(&o);
+	snprintf(o.config.name, sizeof(o.config.name), "hangs");
+	o.config.jail = jail;
+	o.image_path = image;
+	o.vm_program = vm_program;
+	if (launch_vm(&o, &vm, &e) < 0) {
+		_exit(1);
+	}
+	vm.reply_ms = 1;
+	launch_vm_request(&vm, PROTO_GET_STATE, NULL, 0, -1, NULL, 0, NULL, &e); /* it hangs */
+	if (write(to_fd, &vm.pid, sizeof(vm.pid)) != sizeof(vm.pid) || read(from_fd, &c, 1) != 0) {
+		_exit(1);
+	}
+	_exit(0);
+}
+
+/* @return 0 when the VM dies with its controller; -ETIMEDOUT when it lives */
+static int orphan_wait(uint32_t jail, int timeout_ms)
+{
+	int to[2];
+	int from[2];
+	int pidfd;
+	int r;
+	pid_t child;
+	pid_t pid = 0;
+
+	CHECK(pipe2(to, O_CLOEXEC) == 0 && pipe2(from, O_CLOEXEC) == 0);
+	fflush(stdout);
+	child = fork();
+	if (child == 0) {
+		close(from[1]);
+		controller_dies(jail, to[1], from[0]);
+	}
+	CHECK_INT(read(to[0], &pid, sizeof(pid)), sizeof(pid));
+	pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
+	CHECK(pid > 0 && pidfd >= 0);
+	for (size_t i = 0; i < 2; i++) {
+		close(to[i]);
+		close(from[i]);
+	}
+	CHECK_INT(waitpid(child, NULL, 0), child);
+	r = host_sock_wait_readable(pidfd, timeout_ms);
+	host_proc_kill(pidfd, SIGKILL);
+	close(pidfd);
+	return r;
+}
+
+static void vm_that_ignores_its_controllers_death_dies(void)
+{
+	CHECK_INT(orphan_wait(0, 10000), 0);
+	CHECK_INT(orphan_wait(PROTO_JAIL_OUTLIVE, HANG_MS), -ETIMEDOUT);
+}
+
+static void put_file(const char *dir, const char *name, const char *text)
+{
+	char path[256];
+	int fd;
+
+	snprintf(path, sizeof(path), "%s/pinfold/images/%s", dir, name);
+	fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+	CHECK(fd >= 0 && write(fd, text, strlen(text)) == (ssize_t)strlen(text));
+	close(fd);
+}
+
+static bool take_file(const char *dir, const char *name)
+{
+	char path[256];
+
+	snprintf(path, sizeof(path), "%s/pinfold/images/%s", dir, name);
+	return unlink(path) == 0;
+}
+
+/* Of images that killed controllers registered, and of those that live ones did. */
+static void stale_registrations_are_removed(void)
+{
+	struct launch_vm vm = { 0 };
+	struct errmsg e = { 0 };
+	char dir[] = "/tmp/pinfold-test-XXXXXX";
+	char path[256];
+	char text[32];
+
+	CHECK(mkdtemp(dir) != NULL);
+	CHECK_INT(setenv("XDG_RUNTIME_DIR", dir, 1), 0);
+	CHECK_INT(launch_named("works", 10000, &vm, &e), 0);
+	launch_vm_done(&vm);
+	/* No process can have this number: it is beyond what Linux counts to. */
+	put_file(dir, "0123", "2000000000 5\n");
+	put_file(dir, "0123.2000000000", "20");
+	snprintf(text, sizeof(text), "%d 5\n", getpid());
+	put_file(dir, "4567", text);
+	CHECK_INT(launch_named("works", 10000, &vm, &e), 0);
+	launch_vm_done(&vm);
+	CHECK(!take_file(dir, "0123"));
+	CHECK(!take_file(dir, "0123.2000000000"));
+	CHECK(take_file(dir, "4567"));
+	unsetenv("XDG_RUNTIME_DIR");
+	snprintf(path, sizeof(path), "%s/pinfold/images", dir);
+	CHECK_INT(rmdir(path), 0); /* nothing is left */
+	snprintf(path, sizeof(path), "%s/pinfold", dir);
+	CHECK_INT(rmdir(path), 0);
+	CHECK_INT(rmdir(dir), 0);
 }
 
 static void cgroups_are_made_and_removed(void)
@@ -546,11 +689,15 @@ static const struct test_case cases[] = {
 	{ "start failures are told apart", start_failures_are_told_apart },
 	{ "bad options are named", bad_options_are_named },
 	{ "hostile replies are refused", hostile_replies_are_refused },
+	{ "request can be given up", request_can_be_given_up },
 	{ "event during a request is kept", event_during_a_request_is_kept },
 	{ "forced stop is quick and reaped once", forced_stop_is_quick_and_reaped_once },
 	{ "jailed VM has nothing", jailed_vm_has_nothing },
 	{ "VM inherits only what it is given", vm_inherits_only_what_it_is_given },
 	{ "VM ends when its controller is gone", vm_ends_when_its_controller_is_gone },
+	{ "VM that ignores its controller's death dies",
+	  vm_that_ignores_its_controllers_death_dies },
+	{ "stale registrations are removed", stale_registrations_are_removed },
 	{ "cgroups are made and removed", cgroups_are_made_and_removed },
 	{ "host without namespaces still jails", host_without_namespaces_still_jails },
 	{ "host without seccomp says so", host_without_seccomp_says_so },

@@ -244,16 +244,24 @@ static bool wait_stop(struct rig *g)
 	return r == 0;
 }
 
+static void seal(int fd)
+{
+	CHECK_INT(fcntl(fd, F_ADD_SEALS,
+			F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE),
+		  0);
+}
+
 /* A flat image: one letter per instruction, each of four bytes. */
 static int image_of(const char *letters)
 {
 	uint8_t bytes[256] = { 0 };
-	int fd = -1;
+	int fd = memfd_create("image", MFD_CLOEXEC | MFD_ALLOW_SEALING);
 
 	for (size_t i = 0; letters[i]; i++) {
 		bytes[i * 4] = (uint8_t)letters[i];
 	}
-	CHECK_INT(host_fd_seal_bytes("image", bytes, sizeof(bytes), &fd, NULL), 0);
+	CHECK_INT(host_fd_write_full(fd, bytes, sizeof(bytes)), 0);
+	seal(fd);
 	return fd;
 }
 
@@ -488,9 +496,7 @@ static void every_operation_in_every_state(void)
 		rig_make(&g, cpu_arch_table[a], "NNNNNNNNL");
 		good_context_fd = memfd_create("context", MFD_CLOEXEC | MFD_ALLOW_SEALING);
 		CHECK_INT(vm_save_context(g.vm, good_context_fd, NULL), 0);
-		CHECK_INT(fcntl(good_context_fd, F_ADD_SEALS,
-				F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE),
-			  0);
+		seal(good_context_fd);
 		rig_done(&g);
 		for (size_t s = 0; s < ARRAY_SIZE(states); s++) {
 			for (size_t o = 0; o < ARRAY_SIZE(operations); o++) {

@@ -78,6 +78,9 @@ struct diff_code {
 	uint16_t undefined[DIFF_INSNS_MAX + 1]; /* flags that are undefined before it */
 };
 
+/** RISC-V: f0 up to here hold singles only, the others doubles only. */
+#define DIFF_RV_SINGLES 8
+
 /** An instruction set, for the fuzzer. */
 struct diff_isa {
 	const char *name;
@@ -91,6 +94,7 @@ struct diff_isa {
 	uint8_t n_gpr;		  /* compared; beginning with first_gpr */
 	uint8_t first_gpr;
 	uint8_t n_vec;
+	uint8_t n_single; /* so many vectors in front hold single precision in a wider register */
 	uint8_t vec_bytes;
 	uint64_t gpr_mask;	  /* significant bits of a general register */
 	uint8_t end[DIFF_END_BYTES_MAX];
@@ -153,26 +157,27 @@ int diff_referee_run(struct diff_referee *r, const struct wire_case *cases, uint
 struct diff_rules {
 	const struct diff_isa *isa;
 	const char *engine;
-	const char *inject; /* name of a template that the engine is made to get wrong, or NULL */
 };
 
 /**
  * Compare two results of one sequence.
  * @param ret_text what differs, a line each; empty when nothing does
- * @return whether they differ
+ * @return 0, or bits that say what differs
  */
-bool diff_compare(const struct diff_rules *rules, const struct diff_seq *s, const struct diff_code *code,
-		  const struct wire_result *want, const struct wire_result *got, char *ret_text,
-		  size_t bytes);
+uint64_t diff_compare(const struct diff_rules *rules, const struct diff_seq *s, const struct diff_code *code,
+		      const struct wire_result *want, const struct wire_result *got, char *ret_text,
+		      size_t bytes);
 
 /**
- * Whether instructions of a template are left out for an engine because of a known difference.
- * Counts how often it was asked for.
+ * Whether the difference that a shortest sequence shows is a known one; counts it.
+ * @return its heading in docs/known-differences.md, or NULL
  */
-bool diff_is_excluded(const struct diff_isa *isa, const char *engine, const char *name);
+const char *diff_explain(const struct diff_rules *rules, const struct diff_seq *s,
+			 const struct diff_code *code, const struct wire_result *want,
+			 const struct wire_result *got, uint64_t parts);
 
-/** Print the exclusions that apply, each with its reason and how often. */
-void diff_print_exclusions(const struct diff_isa *isa, const char *engine);
+/** Print the known differences that apply and how often each was met. */
+void diff_print_exclusions(const struct diff_rules *rules);
 
 /** For the self-check: spoil the engine's result when the sequence has an instruction called @p name. */
 void diff_inject(const char *name, const struct diff_seq *s, const struct diff_code *code,

@@ -193,12 +193,12 @@ static void load_arm(struct arm_state *a, const struct wire_state *w)
 {
 	uint32_t flags = (uint32_t)diff_isa_arm.flags_mask;
 
+	arm_cpsr_set(a, (a->cpsr & ARM_CPSR_T) | ARM_MODE_USR | ((uint32_t)w->flags & flags));
 	for (int i = 0; i < 15; i++) {
 		a->r[i] = (uint32_t)w->gpr[i];
 	}
-	a->bank_sp[ARM_BANK_SVC] = a->r[13];
-	a->bank_lr[ARM_BANK_SVC] = a->r[14];
-	a->cpsr = (a->cpsr & ~flags) | ((uint32_t)w->flags & flags);
+	a->bank_sp[ARM_BANK_USR] = a->r[13];
+	a->bank_lr[ARM_BANK_USR] = a->r[14];
 	a->fpscr = (uint32_t)w->fp_control;
 	memcpy(a->d, w->vec, sizeof(a->d));
 }

@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "base/bits.h"
+#include "base/bug.h"
 #include "base/parse.h"
 #include "diff.h"
 
@@ -36,7 +37,7 @@ struct options {
 	const char *referees;
 	const char *inject;
 	uint64_t seed, count, first, max_diffs;
-	bool has_seed;
+	bool has_seed, shows_known;
 };
 
 /** How often each template ran. */
@@ -78,40 +79,51 @@ static void count_name(struct fuzz *f, const char *name)
 	f->tallies[i].n++;
 }
 
-/* Does a sequence differ? @return 1, 0, or negative errno */
-static int check(struct fuzz *f, const struct diff_seq *s, const struct diff_code *code,
-		 const struct wire_result *want, char *ret_text, struct errmsg *e)
+/** Both results of a sequence and what differs. */
+struct verdict {
+	struct wire_result want, got;
+	uint64_t parts; /* 0: nothing */
+	char text[TEXT_BYTES];
+};
+
+/* @param v want is filled */
+static int check(struct fuzz *f, const struct diff_seq *s, const struct diff_code *code, struct verdict *v,
+		 struct errmsg *e)
 {
-	struct wire_result got;
 	int r;
 
-	r = diff_engine_run(f->engine, &code->c, &got, e);
+	r = diff_engine_run(f->engine, &code->c, &v->got, e);
 	if (r < 0) {
-		snprintf(ret_text, TEXT_BYTES, "  engine: %s\n", e->text);
-		return 1;
+		return r;
 	}
 	if (f->o.inject) {
-		diff_inject(f->o.inject, s, code, &got, f->o.isa->first_gpr);
+		diff_inject(f->o.inject, s, code, &v->got, f->o.isa->first_gpr);
 	}
-	return diff_compare(&f->rules, s, code, want, &got, ret_text, TEXT_BYTES);
+	v->parts = diff_compare(&f->rules, s, code, &v->want, &v->got, v->text, sizeof(v->text));
+	return 0;
 }
 
-static int check_alone(struct fuzz *f, const struct diff_seq *s, char *ret_text, struct errmsg *e)
+static int check_alone(struct fuzz *f, const struct diff_seq *s, struct verdict *v, struct errmsg *e)
 {
 	struct diff_code code;
-	struct wire_result want;
 	int r;
 
+	v->parts = 0;
 	if (!diff_seq_assemble(f->o.isa, s, &code)) {
 		return 0;
 	}
-	r = diff_referee_run(f->referee, &code.c, 1, &want, e);
-	return r < 0 ? r : check(f, s, &code, &want, ret_text, e);
+	r = diff_referee_run(f->referee, &code.c, 1, &v->want, e);
+	return r < 0 ? r : check(f, s, &code, v, e);
 }
 
-/* Drop instructions for as long as it still differs. */
-static int minimise(struct fuzz *f, struct diff_seq *s, char *ret_text, struct errmsg *e)
+/*
+ * Drop instructions for as long as it still differs. A difference may depend on what ran before: the result of the
+ * last run that differed counts.
+ * @param v of the whole sequence
+ */
+static int minimise(struct fuzz *f, struct diff_seq *s, struct verdict *v, struct errmsg *e)
 {
+	struct verdict trial;
 	bool has_shrunk = true;
 	int r;
 
@@ -123,18 +135,18 @@ static int minimise(struct fuzz *f, struct diff_seq *s, char *ret_text, struct e
 			if (s->n == 1 || !diff_seq_drop(&t, i)) {
 				continue;
 			}
-			r = check_alone(f, &t, ret_text, e);
+			r = check_alone(f, &t, &trial, e);
 			if (r < 0) {
 				return r;
 			}
-			if (r) {
+			if (trial.parts) {
 				*s = t;
+				*v = trial;
 				has_shrunk = true;
 			}
 		}
 	}
-	r = check_alone(f, s, ret_text, e);
-	return r < 0 ? r : 0;
+	return 0;
 }
 
 static void disassemble(const struct fuzz *f, const struct diff_code *code)
@@ -153,7 +165,7 @@ static void disassemble(const struct fuzz *f, const struct diff_code *code)
 			 WIRE_CODE_ADDR, path);
 		p = popen(command, "re");
 		while (p && fgets(line, sizeof(line), p)) {
-			if (line[0] == ' ') {
+			if (strstr(line, ":\t")) {
 				printf("  %s", line);
 			}
 		}
@@ -174,30 +186,46 @@ static void print_start(const struct fuzz *f, const struct wire_state *s)
 	printf("\n  flags 0x%" PRIx64 ", FP control 0x%" PRIx64 "\n", s->flags, s->fp_control);
 }
 
-static int report(struct fuzz *f, size_t at, const char *text, struct errmsg *e)
+static void print_difference(const struct fuzz *f, size_t at, const struct diff_seq *s, const char *text,
+			     const char *short_text)
 {
-	struct diff_seq s = f->seqs[at];
 	struct diff_code code;
-	char short_text[TEXT_BYTES] = "";
-	int r;
 
 	printf("DIFFERENCE %s %s seed %" PRIu64 " sequence %" PRIu64 "\n%s", f->o.engine, f->o.isa->name,
 	       f->o.seed, f->numbers[at], text);
-	r = minimise(f, &s, short_text, e);
+	printf("shortest, %zu instructions:", s->n);
+	for (size_t i = 0; i < s->n; i++) {
+		printf(" [%s]", s->insns[i].name);
+	}
+	printf("\n%s", short_text);
+	if (diff_seq_assemble(f->o.isa, s, &code)) {
+		disassemble(f, &code);
+	}
+	print_start(f, &s->start);
+	printf("repeat: scripts/fuzz diff --arch %s --engine %s --seed %" PRIu64 " --first %" PRIu64
+	       " --count 1 --known\n\n",
+	       f->o.isa->name, f->o.engine, f->o.seed, f->numbers[at]);
+}
+
+static int take_difference(struct fuzz *f, size_t at, const struct verdict *whole, struct errmsg *e)
+{
+	struct diff_seq s = f->seqs[at];
+	struct verdict v = *whole;
+	struct diff_code code;
+	const char *heading;
+	int r;
+
+	r = minimise(f, &s, &v, e);
 	if (r < 0) {
 		return r;
 	}
-	diff_seq_assemble(f->o.isa, &s, &code);
-	printf("shortest, %zu instructions:", s.n);
-	for (size_t i = 0; i < s.n; i++) {
-		printf(" [%s]", s.insns[i].name);
+	BUG_ON(!diff_seq_assemble(f->o.isa, &s, &code));
+	heading = diff_explain(&f->rules, &s, &code, &v.want, &v.got, v.parts);
+	f->n_diffs += heading == NULL;
+	if (!heading || f->o.shows_known) {
+		printf("%s%s", heading ? heading : "", heading ? ": " : "");
+		print_difference(f, at, &s, whole->text, v.text);
 	}
-	printf("\n%s", short_text);
-	disassemble(f, &code);
-	print_start(f, &s.start);
-	printf("repeat: scripts/fuzz diff --arch %s --engine %s --seed %" PRIu64 " --first %" PRIu64
-	       " --count 1\n\n",
-	       f->o.isa->name, f->o.engine, f->o.seed, f->numbers[at]);
 	return 0;
 }
 
@@ -224,31 +252,24 @@ static int check_valid(struct fuzz *f, size_t at, struct errmsg *e)
 
 static int run_batch(struct fuzz *f, uint32_t n, struct errmsg *e)
 {
-	char text[TEXT_BYTES];
+	struct verdict v;
 	int r;
 
 	r = diff_referee_run(f->referee, f->cases, n, f->want, e);
 	for (uint32_t i = 0; r == 0 && i < n && f->n_diffs < f->o.max_diffs; i++) {
 		r = check_valid(f, i, e);
-		if (r == 0) {
-			r = check(f, &f->seqs[i], &f->codes[i], &f->want[i], text, e);
+		if (r < 0) {
+			return r;
 		}
-		if (r == 1) {
-			f->n_diffs++;
-			r = report(f, i, text, e);
+		v.want = f->want[i];
+		r = check(f, &f->seqs[i], &f->codes[i], &v, e);
+		if (r < 0) {
+			print_difference(f, i, &f->seqs[i], "  the engine broke\n", "");
+		} else if (v.parts) {
+			r = take_difference(f, i, &v, e);
 		}
 	}
 	return r;
-}
-
-static bool is_left_out(const struct fuzz *f, const struct diff_seq *s)
-{
-	for (size_t i = 0; i < s->n; i++) {
-		if (diff_is_excluded(f->o.isa, f->o.engine, s->insns[i].name)) {
-			return true;
-		}
-	}
-	return false;
 }
 
 static int run_all(struct fuzz *f, struct errmsg *e)
@@ -259,16 +280,12 @@ static int run_all(struct fuzz *f, struct errmsg *e)
 
 	while (r == 0 && f->n_used < f->o.count && f->n_diffs < f->o.max_diffs) {
 		diff_seq_make(f->o.isa, f->o.seed, number, f->has_fp, &f->seqs[n]);
-		if (!is_left_out(f, &f->seqs[n]) &&
-		    diff_seq_assemble(f->o.isa, &f->seqs[n], &f->codes[n])) {
-			f->cases[n] = f->codes[n].c;
-			f->numbers[n] = number;
-			n++;
-			f->n_used++;
-		} else if (f->o.count == 1) {
-			return errmsg_set(e, -1, "sequence %" PRIu64 " is left out", number);
+		if (!diff_seq_assemble(f->o.isa, &f->seqs[n], &f->codes[n])) {
+			return errmsg_set(e, -EINVAL, "sequence %" PRIu64 " uses undefined flags", number);
 		}
-		number++;
+		f->cases[n] = f->codes[n].c;
+		f->numbers[n++] = number++;
+		f->n_used++;
 		if (n == WIRE_BATCH_MAX || f->n_used == f->o.count) {
 			r = run_batch(f, n, e);
 			n = 0;
@@ -281,9 +298,10 @@ static void usage(FILE *out)
 {
 	fprintf(out,
 		"usage: difffuzz --arch NAME [--engine unicorn|kvm] [--referees DIR] [--count N] [--seed S]\n"
-		"                [--first I] [--diffs N] [--inject TEMPLATE]\n"
+		"                [--first I] [--diffs N] [--known] [--inject TEMPLATE]\n"
 		"  --first I    number of the first sequence\n"
 		"  --diffs N    stop after so many differences (1)\n"
+		"  --known      show known differences too\n"
 		"  --inject T   self-check: pretend that the engine gets instructions of this template wrong\n");
 }
 
@@ -324,6 +342,9 @@ static int parse_option(struct options *o, int c)
 		return parse_number(optarg, &o->seed);
 	case 'f':
 		return parse_number(optarg, &o->first);
+	case 'k':
+		o->shows_known = true;
+		return 0;
 	case 'd':
 		return parse_number(optarg, &o->max_diffs);
 	default:
@@ -337,7 +358,7 @@ static int parse_options(int argc, char **argv, struct options *o)
 		{ "arch", required_argument, NULL, 'a' },     { "engine", required_argument, NULL, 'e' },
 		{ "referees", required_argument, NULL, 'r' }, { "inject", required_argument, NULL, 'i' },
 		{ "count", required_argument, NULL, 'n' },    { "seed", required_argument, NULL, 's' },
-		{ "first", required_argument, NULL, 'f' },    { "diffs", required_argument, NULL, 'd' },
+		{ "first", required_argument, NULL, 'f' },    { "diffs", required_argument, NULL, 'd' },      { "known", no_argument, NULL, 'k' },
 		{ NULL, 0, NULL, 0 },
 	};
 	int c;
@@ -366,7 +387,7 @@ static void print_summary(const struct fuzz *f)
 			name = f->tallies[i].name;
 		}
 	}
-	diff_print_exclusions(f->o.isa, f->o.engine);
+	diff_print_exclusions(&f->rules);
 	printf("%s %s: %" PRIu64 " sequences from seed %" PRIu64 "%s, %" PRIu64 " instructions of %zu kinds (the "
 	       "rarest %" PRIu64 " times: %s), %" PRIu64 " ended by a fault, %" PRIu64 " differences\n",
 	       f->o.engine, f->o.isa->name, f->n_used, f->o.seed, f->has_fp ? "" : " without floating point",
@@ -385,7 +406,7 @@ int main(int argc, char **argv)
 		usage(stderr);
 		return 2;
 	}
-	f.rules = (struct diff_rules){ .isa = f.o.isa, .engine = f.o.engine, .inject = f.o.inject };
+	f.rules = (struct diff_rules){ .isa = f.o.isa, .engine = f.o.engine };
 	r = diff_referee_new(f.o.isa, f.o.referees, &f.referee, &e);
 	if (r == 0) {
 		r = diff_engine_new(f.o.isa, f.o.engine, kvm_fd, &f.engine, &e);

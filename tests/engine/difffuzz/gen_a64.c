@@ -78,6 +78,7 @@ static const struct gen_pattern patterns[] = {
 	{ "ldpsw", "01 101 0 010 1 jjjjjjj DDDDD 11100 EEEEE", "DE", 0, false },
 	I("ldr reg zero", "xx 111 0 00 01 1 11111 011 x 10 11100 DDDDD"), I("ldar", "xx 001000 1 1 0 11111 1 11111 11100 DDDDD"),
 	I("stlr", "xx 001000 1 0 0 11111 1 11111 11100 TTTTT"), I("ldxr", "xx 001000 0 1 0 11111 x 11111 11100 DDDDD"),
+	I("ldr beyond", "11 111 0 01 01 000001000000 11100 DDDDD"), I("str beyond", "11 111 0 01 00 000001000000 11100 TTTTT"),
 	BR("b.cond", "0101010 0 0000000000000000000 0 cccc", BRANCH_19), BR("cbz", "x 011010 0 0000000000000000000 NNNNN", BRANCH_19),
 	BR("cbnz", "x 011010 1 0000000000000000000 NNNNN", BRANCH_19), BR("tbz", "x 011011 0 xxxxx 00000000000000 NNNNN", BRANCH_14),
 	BR("tbnz", "x 011011 1 xxxxx 00000000000000 NNNNN", BRANCH_14), BR("b", "000101 00000000000000000000000000", BRANCH_26),
@@ -151,8 +152,8 @@ static const struct gen_pattern patterns[] = {
 	F("sshll", "0 x 0 011110 001x xxx 10100 1 ggggg fffff"), F("ushll", "0 x 1 011110 01xx xxx 10100 1 ggggg fffff"),
 	F("addv", "0 1 0 01110 ww 11000 11011 10 ggggg fffff"), F("smaxv", "0 1 0 01110 ww 11000 01010 10 ggggg fffff"),
 	F("uaddlv", "0 1 1 01110 ww 11000 00011 10 ggggg fffff"), F("fmaxv", "0 1 1 01110 00 11000 01111 10 ggggg fffff"),
-	F("ld1", "0 x 001100 1 1 0 00000 0111 xx 11100 fffff"), F("st1", "0 x 001100 1 0 0 00000 0111 xx 11100 fffff"),
-	F("ld1r", "0 1 001101 1 1 0 00000 110 0 xx 11100 fffff"), F("ld2", "0 1 001100 0 1 0 00000 1000 xx 11100 fffff"),
+	F("ld1", "0 x 001100 0 1 0 00000 0111 xx 11100 fffff"), F("st1", "0 x 001100 0 0 0 00000 0111 xx 11100 fffff"),
+	F("ld1r", "0 1 001101 0 1 0 00000 110 0 xx 11100 fffff"), F("ld2", "0 1 001100 0 1 0 00000 1000 xx 11100 fffff"),
 	F("st4", "0 1 001100 0 0 0 00000 0000 xx 11100 fffff"),
 };
 
@@ -240,7 +241,7 @@ const struct diff_isa diff_isa_a64 = {
 	.isa = WIRE_ISA_A64,
 	.arch = "arm64",
 	.referee = "referee_arm64",
-	.referee_args = "qemu-aarch64",
+	.referee_args = "qemu-aarch64 -cpu cortex-a72",
 	.objdump = "aarch64-linux-gnu-objdump -D -b binary -m aarch64",
 	.flags_mask = 0xf0000000u,
 	.fp_control_mask = 0x07c00000u,

@@ -88,8 +88,8 @@ static const struct gen_pattern patterns[] = {
 	I("bfi", "cccc 0111 110 1xxxx dddd 0xxxx 001 nnnn"), I("bfc", "cccc 0111 110 1xxxx dddd 0xxxx 001 1111"),
 	I("mrs", "cccc 0001 0000 1111 dddd 000000000000"), I("msr flags", "cccc 0001 0010 1x00 1111 00000000 mmmm"),
 	/* Loads and stores */
-	I("ldr imm", "cccc 010 1 x 0 0 1 1010 dddd 000ooooooooo"), I("ldrb imm", "cccc 010 1 x 1 0 1 1010 dddd 000ooooooooo"),
-	I("str imm", "cccc 010 1 x 0 0 0 1010 tttt 000ooooooooo"), I("strb imm", "cccc 010 1 x 1 0 0 1010 tttt 000ooooooooo"),
+	I("ldr imm", "cccc 010 1 x 0 0 1 1010 dddd 00oooooooooo"), I("ldrb imm", "cccc 010 1 x 1 0 1 1010 dddd 00oooooooooo"),
+	I("str imm", "cccc 010 1 x 0 0 0 1010 tttt 00oooooooooo"), I("strb imm", "cccc 010 1 x 1 0 0 1010 tttt 00oooooooooo"),
 	I("ldrh", "cccc 000 1 x 1 0 1 1010 dddd xxxx 1011 xxxx"), I("ldrsb", "cccc 000 1 x 1 0 1 1010 dddd xxxx 1101 xxxx"),
 	I("ldrsh", "cccc 000 1 x 1 0 1 1010 dddd xxxx 1111 xxxx"), I("strh", "cccc 000 1 x 1 0 0 1010 tttt xxxx 1011 xxxx"),
 	I("ldrd", "cccc 000 1 x 1 0 0 1010 vvv0 xxxx 1101 xx00"), I("strd", "cccc 000 1 x 1 0 0 1010 VVV0 xxxx 1111 xx00"),
@@ -149,6 +149,8 @@ static uint32_t pick(struct rng *r, char letter, unsigned int bits)
 	uint32_t v;
 
 	switch (letter) {
+	case 'o': /* offset, sometimes beyond the end of the page */
+		return rng_below(r, 532);
 	case 'c': /* condition; half of them always */
 		return rng_below(r, 2) ? 14 : rng_below(r, 15);
 	case 'd': /* written */

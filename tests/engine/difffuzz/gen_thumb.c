@@ -79,10 +79,10 @@ static const struct gen_pattern patterns[] = {
 	I("udiv", "11111 0111 011 nnnn 1111 dddd 1111 mmmm"), D("smlal", "11111 0111 100 nnnn dddd eeee 0000 mmmm", "de"),
 	D("smlalxy", "11111 0111 100 nnnn dddd eeee 10xx mmmm", "de"), D("smlald", "11111 0111 100 nnnn dddd eeee 110x mmmm", "de"),
 	D("umlal", "11111 0111 110 nnnn dddd eeee 0000 mmmm", "de"), D("umaal", "11111 0111 110 nnnn dddd eeee 0110 mmmm", "de"),
-	I("ldrb.w", "11111 00 0 1 00 1 0111 dddd 000ooooooooo"), I("ldrh.w", "11111 00 0 1 01 1 0111 dddd 000ooooooooo"),
-	I("ldr.w", "11111 00 0 1 10 1 0111 dddd 000ooooooooo"), I("strb.w", "11111 00 0 1 00 0 0111 tttt 000ooooooooo"),
-	I("strh.w", "11111 00 0 1 01 0 0111 tttt 000ooooooooo"), I("str.w", "11111 00 0 1 10 0 0111 tttt 000ooooooooo"),
-	I("ldrsb.w", "11111 00 1 1 00 1 0111 dddd 000ooooooooo"), I("ldrsh.w", "11111 00 1 1 01 1 0111 dddd 000ooooooooo"),
+	I("ldrb.w", "11111 00 0 1 00 1 0111 dddd 00oooooooooo"), I("ldrh.w", "11111 00 0 1 01 1 0111 dddd 00oooooooooo"),
+	I("ldr.w", "11111 00 0 1 10 1 0111 dddd 00oooooooooo"), I("strb.w", "11111 00 0 1 00 0 0111 tttt 00oooooooooo"),
+	I("strh.w", "11111 00 0 1 01 0 0111 tttt 00oooooooooo"), I("str.w", "11111 00 0 1 10 0 0111 tttt 00oooooooooo"),
+	I("ldrsb.w", "11111 00 1 1 00 1 0111 dddd 00oooooooooo"), I("ldrsh.w", "11111 00 1 1 01 1 0111 dddd 00oooooooooo"),
 	I("ldr neg", "11111 00 0 0 10 1 0111 dddd 1100 xxxxxxxx"), I("str neg", "11111 00 0 0 10 0 0111 tttt 1100 xxxxxxxx"),
 	D("ldrd", "11101 00 1 x 1 0 1 0111 dddd eeee 00xxxxxx", "de"), I("strd", "11101 00 1 x 1 0 0 0111 tttt aaaa 00xxxxxx"),
 	I("stm", "11101 00 010 0 0 0111 000x xxxxx 11 xxxxx"), I("ldm", "11101 00 010 0 1 0111 0000 1111 0xxxxxxx"),
@@ -112,6 +112,8 @@ static uint32_t pick(struct rng *r, char letter, unsigned int bits)
 	uint32_t v;
 
 	switch (letter) {
+	case 'o': /* offset, sometimes beyond the end of the page */
+		return rng_below(r, 532);
 	case 'c':
 		return rng_below(r, 14);
 	case 'd':

@@ -117,7 +117,7 @@ static void put_op(struct enc *e, unsigned int size, uint8_t prefix, uint32_t op
 		put(e, 0x40u | rex, 1);
 	}
 	for (int shift = 16; shift >= 0; shift -= 8) {
-		if (opcode >> shift) {
+		if (opcode >> shift || shift == 0) {
 			put(e, (opcode >> shift) & 0xff, 1);
 		}
 	}
@@ -147,6 +147,12 @@ static uint8_t byte_opcode(unsigned int size)
 static void put_imm(struct enc *e, unsigned int size)
 {
 	put(e, gen_integer(e->r), size > 4 ? 4 : size);
+}
+
+static void put_mov(struct enc *e, uint8_t reg, uint32_t v)
+{
+	put(e, 0xb8u + reg, 1);
+	put(e, v, 4);
 }
 
 static void gen_alu(struct enc *e)
@@ -282,13 +288,6 @@ static void gen_extend(struct enc *e)
 	}
 }
 
-/* mov ecx, count; then a shift by cl. */
-static void put_mov_ecx(struct enc *e, uint32_t v)
-{
-	put(e, 0xb9, 1);
-	put(e, v, 4);
-}
-
 static void shift_flags(struct enc *e, uint8_t op, unsigned int size, uint32_t count)
 {
 	uint32_t bits = size * 8;
@@ -303,7 +302,7 @@ static void shift_flags(struct enc *e, uint8_t op, unsigned int size, uint32_t c
 		flags(e, 0, of | X86F_CF, no_of);
 	} else {
 		bool is_cf_lost = op != 7 && count >= bits;
-		uint16_t defined = X86F_PF | X86F_ZF | X86F_SF | of | (is_cf_lost ? 0 : X86F_CF);
+		uint16_t defined = (uint16_t)(X86F_PF | X86F_ZF | X86F_SF | of | (is_cf_lost ? 0 : X86F_CF));
 
 		flags(e, 0, defined, X86F_ALL & (uint16_t)~defined);
 	}
@@ -329,7 +328,7 @@ static void gen_shift(struct enc *e)
 		put_op(e, size, 0, 0xc0u + byte_opcode(size), op, destination(e, size));
 		put(e, count, 1);
 	} else {
-		put_mov_ecx(e, count);
+		put_mov(e, RCX, count);
 		put_op(e, size, 0, 0xd2u + byte_opcode(size), op, destination(e, size));
 	}
 	shift_flags(e, op, size, masked);
@@ -379,12 +378,30 @@ static void gen_multiply(struct enc *e)
 	}
 }
 
-/* Half of the divisions get a high part that usually lets the quotient fit. */
+/* The least number divided by -1: the one overflow that a C program must not leave to its own division. */
+static void gen_divide_least(struct enc *e)
+{
+	unsigned int size = rng_below(e->r, 2) ? 4 : 2;
+
+	e->i->name = "idiv least";
+	flags(e, 0, 0, X86F_ALL);
+	put_mov(e, RAX, 0);
+	put_mov(e, RDX, size == 4 ? 0x80000000u : 0x8000u);
+	put_mov(e, RCX, UINT32_MAX);
+	put_op(e, size, 0, 0xf7, 7, (struct rm){ .reg = RCX });
+}
+
+/* Most divisions get a high part that usually lets the quotient fit. */
 static void gen_divide(struct enc *e)
 {
 	unsigned int size = any_size(e);
 	bool is_signed = rng_below(e->r, 2);
 	struct rm by = source(e);
+
+	if (rng_below(e->r, 32) == 0) {
+		gen_divide_least(e);
+		return;
+	}
 
 	e->i->name = is_signed ? "idiv" : "div";
 	flags(e, 0, 0, X86F_ALL);
@@ -395,8 +412,7 @@ static void gen_divide(struct enc *e)
 			}
 			put(e, 0x99, 1);
 		} else { /* mov edx, 0: leaves the flags alone, even if the division faults */
-			put(e, 0xba, 1);
-			put(e, 0, 4);
+			put_mov(e, RDX, 0);
 		}
 	}
 	put_op(e, size, 0, 0xf6u + byte_opcode(size), is_signed ? 7 : 6, by);
@@ -527,11 +543,9 @@ static void gen_string(struct enc *e)
 	uint32_t count = rng_below(e->r, 12);
 
 	e->i->name = ops[k].name;
-	put(e, 0xbf, 1);
-	put(e, WIRE_BASE_ADDR + rng_below(e->r, 500), 4);
-	put(e, 0xbe, 1);
-	put(e, WIRE_BASE_ADDR - rng_below(e->r, 500), 4);
-	put_mov_ecx(e, count);
+	put_mov(e, RDI, WIRE_BASE_ADDR + rng_below(e->r, 500));
+	put_mov(e, RSI, WIRE_BASE_ADDR - rng_below(e->r, 500));
+	put_mov(e, RCX, count);
 	if (size == 2) {
 		put(e, 0x66, 1);
 	}
