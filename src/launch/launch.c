@@ -30,7 +30,8 @@ struct gifts {
 	int fds[PROTO_FD_COUNT];
 };
 
-enum gift { GIFT_IMAGE, GIFT_CONSOLE, GIFT_KVM, GIFT_TRACE, GIFT_PLUGIN, GIFT_CONTEXT };
+enum gift { GIFT_IMAGE, GIFT_CONSOLE, GIFT_KVM, GIFT_TRACE, GIFT_PLUGIN, GIFT_CONTEXT,
+	    GIFT_LISTEN };
 
 static void gifts_done(struct gifts *g)
 {
@@ -48,6 +49,7 @@ void launch_options_defaults(struct launch_options *o)
 	snprintf(o->config.board, sizeof(o->config.board), "bare");
 	o->config.slice_ns = 10 * NS_PER_MS;
 	o->is_kvm_allowed = true;
+	o->listen_fd = -1;
 	o->reply_ms = LAUNCH_REPLY_MS;
 }
 
@@ -205,6 +207,10 @@ static int open_gifts(const struct launch_options *o, struct launch_vm *vm, stru
 	if (r == 0 && o->plugin_path) {
 		r = open_regular(o->plugin_path, "plug-in", &g->fds[GIFT_PLUGIN], e);
 	}
+	if (r == 0 && o->listen_fd >= 0) {
+		g->fds[GIFT_LISTEN] = fcntl(o->listen_fd, F_DUPFD_CLOEXEC, 0);
+		r = g->fds[GIFT_LISTEN] < 0 ? errmsg_set(e, -errno, "no descriptor is left") : 0;
+	}
 	if (r == 0 && o->context_path) {
 		r = host_fd_seal_file(o->context_path, CONTEXT_BYTES_MAX, &g->fds[GIFT_CONTEXT],
 				      NULL, e);
@@ -277,7 +283,7 @@ static int launch_with(const struct launch_options *o, int program_fd, struct gi
 
 int launch_vm(const struct launch_options *o, struct launch_vm *ret, struct errmsg *e)
 {
-	struct gifts g = { { -1, -1, -1, -1, -1, -1 } };
+	struct gifts g = { { -1, -1, -1, -1, -1, -1, -1 } };
 	struct launch_vm vm = { .trace_fd = -1, .image_fd = -1, .reply_ms = o->reply_ms };
 	_cleanup_close_ int program_fd = -1;
 	int r;

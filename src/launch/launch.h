@@ -27,6 +27,7 @@ struct launch_options {
 	const char *image_path;	    /* read into a sealed, shared memfd; NULL only with context_path */
 	const char *plugin_path;    /* or NULL */
 	const char *context_path;   /* file for --load-context, or NULL */
+	int listen_fd;		    /* where later controllers find the VM; borrowed; -1: nowhere */
 	bool is_traced;		    /* make a trace pipe */
 	const char *vm_program;	    /* pinfold-vm; NULL: beside the caller's program, then $PATH */
 	bool is_kvm_allowed;	    /* hand over /dev/kvm if it opens */

@@ -27,7 +27,7 @@
 #include "base/errmsg.h"
 
 #define PROTO_MAGIC    0x444e4650u /* "PFND" */
-#define PROTO_REVISION 1u
+#define PROTO_REVISION 2u
 
 /** Largest message, header included. */
 #define PROTO_BYTES_MAX 65536u
@@ -38,6 +38,15 @@
 #define PROTO_SETS_MAX	64
 #define PROTO_ARGS_MAX	4096
 #define PROTO_MEM_MAX	32768u /* bytes of guest memory in one message */
+
+/** Descriptors of an ATTACH request, in this order. */
+enum proto_attach_fd {
+	PROTO_ATTACH_CONSOLE,
+	PROTO_ATTACH_GRANT,
+	PROTO_ATTACH_ACK,
+	PROTO_ATTACH_NOTIFY,
+	PROTO_ATTACH_COUNT,
+};
 
 /** The descriptor on which a VM process finds its socket. */
 #define PROTO_FD 3
@@ -92,6 +101,10 @@ enum proto_type {
 	PROTO_SET_LIMIT,    /* struct proto_limits: replaces all limits */
 	PROTO_SET_POINT,    /* struct proto_point: add or remove a breakpoint or watchpoint */
 	PROTO_QUIT,	    /* end the process in good order */
+	PROTO_ATTACH,	    /* four descriptors: console stream, grant page, ack page, eventfd that
+			       says that the ack page changed: a scheduler is in charge from now on */
+	PROTO_GET_READY,    /* reply: struct proto_ready, as it was at the start */
+	PROTO_GET_LAST_STOP, /* reply: struct proto_stopped of the last stop, or an empty payload */
 	/* VM to controller */
 	PROTO_READY = 64,   /* struct proto_ready */
 	PROTO_FAILED,	    /* struct proto_failed: the VM could not be made */
@@ -115,7 +128,8 @@ enum proto_config_fd {
 	PROTO_FD_TRACE = 1 << 3,   /* pipe for struct proto_trace */
 	PROTO_FD_PLUGIN = 1 << 4,  /* shared object */
 	PROTO_FD_CONTEXT = 1 << 5, /* context file to start from */
-	PROTO_FD_COUNT = 6,
+	PROTO_FD_LISTEN = 1 << 6,  /* listening socket: where a new controller finds the VM */
+	PROTO_FD_COUNT = 7,
 };
 
 enum proto_config_flag {

@@ -34,11 +34,14 @@ _Static_assert((int)PROTO_ACCESS_R == (int)MEM_R && (int)PROTO_ACCESS_W == (int)
 		       (int)PROTO_ACCESS_X == (int)MEM_X,
 	       "kinds of access differ");
 
-int control_init(struct control *c, int socket_fd, int console_fd, struct errmsg *e)
+int control_init(struct control *c, int socket_fd, int console_fd, int listen_fd,
+		 struct errmsg *e)
 {
 	memset(c, 0, sizeof(*c));
 	c->socket_fd = socket_fd;
 	c->console_fd = console_fd;
+	c->listen_fd = listen_fd;
+	c->notify_fd = -1;
 	c->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (c->wake_fd < 0) {
 		return errmsg_set(e, -errno, "no eventfd: %s", strerror(errno));
@@ -92,6 +95,20 @@ int control_send(int socket_fd, enum proto_type type, uint32_t seq, const void *
 	return host_sock_send(socket_fd, iov, 3, NULL, 0, false);
 }
 
+/*
+ * The controller is gone. Without a way back that is the end; with one, the guest's grant runs out,
+ * its vCPU parks, and we wait for the next controller.
+ */
+static void lose_controller(struct control *c)
+{
+	if (c->listen_fd < 0) {
+		c->is_quitting = true;
+		return;
+	}
+	close(c->socket_fd);
+	c->socket_fd = -1;
+}
+
 static void reply(struct control *c, uint32_t seq, int result, const struct errmsg *e,
 		  const void *payload, size_t bytes)
 {
@@ -101,7 +118,7 @@ static void reply(struct control *c, uint32_t seq, int result, const struct errm
 		snprintf(rep.text, sizeof(rep.text), "%s", e->text);
 	}
 	if (control_send(c->socket_fd, PROTO_REPLY, seq, &rep, sizeof(rep), payload, bytes) < 0) {
-		c->is_quitting = true; /* the controller is gone */
+		lose_controller(c);
 	}
 }
 
@@ -151,7 +168,7 @@ static void send_events(struct control *c)
 		pthread_mutex_unlock(&c->lock);
 		if (control_send(c->socket_fd, PROTO_EVENT_STOPPED, c->event_seq++, &s, sizeof(s),
 				 NULL, 0) < 0) {
-			c->is_quitting = true;
+			lose_controller(c);
 			return;
 		}
 	}
@@ -261,8 +278,35 @@ static int serve_context(struct control *c, const struct proto_msg *m, struct er
 						   vm_load_context(c->vm, m->fds[0], e);
 }
 
+/* Take the descriptors of an ATTACH request over: console and scheduler are new from here on. */
+static int serve_attach(struct control *c, struct proto_msg *m, struct errmsg *e)
+{
+	int r;
+
+	if (m->n_fds != PROTO_ATTACH_COUNT) {
+		return errmsg_set(e, -EINVAL, "four descriptors must come with this request");
+	}
+	r = vm_attach_scheduler(c->vm, m->fds[PROTO_ATTACH_GRANT], m->fds[PROTO_ATTACH_ACK],
+				m->fds[PROTO_ATTACH_NOTIFY], e);
+	if (r < 0) {
+		return r;
+	}
+	if (c->console_fd >= 0) {
+		close(c->console_fd);
+	}
+	if (c->notify_fd >= 0) {
+		close(c->notify_fd);
+	}
+	c->console_fd = m->fds[PROTO_ATTACH_CONSOLE];
+	c->notify_fd = m->fds[PROTO_ATTACH_NOTIFY];
+	c->is_input_over = false;
+	m->fds[PROTO_ATTACH_CONSOLE] = -1;
+	m->fds[PROTO_ATTACH_NOTIFY] = -1;
+	return 0;
+}
+
 /* Requests whose reply is only a result. */
-static int serve_plain(struct control *c, const struct proto_msg *m, struct errmsg *e)
+static int serve_plain(struct control *c, struct proto_msg *m, struct errmsg *e)
 {
 	switch (m->hdr.type) {
 	case PROTO_START:
@@ -286,6 +330,8 @@ static int serve_plain(struct control *c, const struct proto_msg *m, struct errm
 	case PROTO_SAVE_CONTEXT:
 	case PROTO_LOAD_CONTEXT:
 		return serve_context(c, m, e);
+	case PROTO_ATTACH:
+		return serve_attach(c, m, e);
 	case PROTO_QUIT:
 		c->is_quitting = true;
 		return 0;
@@ -295,9 +341,10 @@ static int serve_plain(struct control *c, const struct proto_msg *m, struct errm
 	}
 }
 
-static void serve(struct control *c, const struct proto_msg *m)
+static void serve(struct control *c, struct proto_msg *m)
 {
 	struct proto_status status = { 0 };
+	struct proto_stopped stopped = { 0 };
 	struct proto_usage usage = { 0 };
 	struct errmsg e = { 0 };
 	int r;
@@ -310,6 +357,13 @@ static void serve(struct control *c, const struct proto_msg *m)
 	case PROTO_GET_USAGE:
 		r = vm_get_usage(c->vm, &usage, &e);
 		reply(c, m->hdr.seq, r, &e, &usage, r < 0 ? 0 : sizeof(usage));
+		break;
+	case PROTO_GET_LAST_STOP:
+		r = vm_get_last_stop(c->vm, &stopped, &e);
+		reply(c, m->hdr.seq, r, &e, &stopped, r < 0 ? 0 : sizeof(stopped));
+		break;
+	case PROTO_GET_READY:
+		reply(c, m->hdr.seq, 0, &e, &c->ready, sizeof(c->ready));
 		break;
 	case PROTO_GET_REG_DESC:
 		send_reg_desc(c, m->hdr.seq);
@@ -330,7 +384,17 @@ static void serve(struct control *c, const struct proto_msg *m)
 	}
 }
 
-/* One packet from the controller; a bad one or the end of the line ends the process. */
+/* The daemon's run directory lets nobody but the daemon connect. */
+static void take_controller(struct control *c)
+{
+	int fd = accept4(c->listen_fd, NULL, NULL, SOCK_CLOEXEC);
+
+	if (fd >= 0) {
+		c->socket_fd = fd;
+	}
+}
+
+/* One packet from the controller; a bad one or the end of the line loses it. */
 static void take_request(struct control *c)
 {
 	static struct proto_msg m; /* 64 KiB; only this thread serves */
@@ -345,12 +409,14 @@ static void take_request(struct control *c)
 	}
 	m.n_fds = (uint32_t)n_fds;
 	if (n <= 0 || proto_check(&m, (size_t)n, &e) < 0) {
-		c->is_quitting = true;
+		lose_controller(c);
 	} else {
 		serve(c, &m);
 	}
 	for (size_t i = 0; i < n_fds; i++) {
-		close(m.fds[i]);
+		if (m.fds[i] >= 0) {
+			close(m.fds[i]);
+		}
 	}
 }
 
@@ -377,7 +443,10 @@ int control_loop(struct control *c)
 			{ .fd = console_events ? c->console_fd : -1, .events = console_events },
 		};
 
-		if (is_flushed && has_events(c)) {
+		if (c->socket_fd < 0) {
+			fds[0].fd = c->listen_fd;
+		}
+		if (is_flushed && c->socket_fd >= 0 && has_events(c)) {
 			/* Output that was printed before the stop may have come in between. */
 			if (flush_console(c)) {
 				send_events(c);
@@ -394,7 +463,9 @@ int control_loop(struct control *c)
 		if (fds[2].revents & (POLLIN | POLLHUP) && wants_input) {
 			take_input(c);
 		}
-		if (fds[0].revents) {
+		if (fds[0].revents && fds[0].fd == c->listen_fd) {
+			take_controller(c);
+		} else if (fds[0].revents) {
 			take_request(c);
 		}
 	}

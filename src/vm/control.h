@@ -14,12 +14,15 @@
 /** The control thread's side of a VM process. */
 struct control {
 	struct vm *vm;
-	int socket_fd;	/* packets to and from the controller */
+	int socket_fd;	/* packets to and from the controller; -1 while there is none */
+	int listen_fd;	/* where a new controller comes in, or -1 */
+	int notify_fd;	/* the scheduler's eventfd, or -1; ours to close */
 	int console_fd; /* stream, or -1 */
 	int wake_fd;	/* eventfd: the vCPU thread has something to say */
 	bool is_quitting;
 	bool is_input_over;
 	uint32_t event_seq;
+	struct proto_ready ready; /* what the first controller was told */
 	pthread_mutex_t lock; /* protects events */
 	size_t n_events;
 	struct proto_stopped events[CONTROL_EVENTS_MAX];
@@ -28,8 +31,14 @@ struct control {
 	uint8_t pending[8192];
 };
 
-/** @param socket_fd stays with the caller. @return 0; negative errno */
-int control_init(struct control *c, int socket_fd, int console_fd, struct errmsg *e);
+/**
+ * @param socket_fd  connected to the controller
+ * @param console_fd stream, or -1
+ * @param listen_fd  where the next controller comes in, or -1: then losing the controller ends us
+ * @return 0; negative errno
+ */
+int control_init(struct control *c, int socket_fd, int console_fd, int listen_fd,
+		 struct errmsg *e);
 
 /** For vm_new(). */
 struct vm_callbacks control_callbacks(struct control *c);

@@ -59,6 +59,7 @@ int gate_attach(struct gate *g, int grant_fd, int ack_fd, int notify_fd, struct 
 	/* What was granted through an older page is void. */
 	g->epoch = 0;
 	g->done_epoch = 0;
+	gate_rouse(g); /* it sleeps on words of the time before */
 	return 0;
 }
 
@@ -72,23 +73,21 @@ void gate_done(struct gate *g)
 	g->ack = NULL;
 }
 
-static void futex_wake(_Atomic uint32_t *word)
-{
-	syscall(SYS_futex, word, FUTEX_WAKE, INT32_MAX, NULL, NULL, 0);
-}
-
-static void tell(struct gate *g, enum ack_state state, uint64_t epoch, ns_t used_ns)
+static void notify(struct gate *g)
 {
 	const uint64_t one = 1;
 
-	atomic_store(&g->ack->used_ns, used_ns);
-	atomic_store(&g->ack->total_ns, host_clock_thread_cpu_ns());
-	atomic_store(&g->ack->epoch, epoch);
-	atomic_store(&g->ack->state, state);
 	atomic_fetch_add(&g->ack->word, 1);
 	if (write(g->notify_fd, &one, sizeof(one)) < 0) {
 		return; /* the scheduler is gone or full of news: it looks at the page anyway */
 	}
+}
+
+static void tell(struct gate *g, enum ack_state state, uint64_t epoch)
+{
+	atomic_store(&g->ack->epoch, epoch);
+	atomic_store(&g->ack->state, state);
+	notify(g);
 }
 
 /* Fields of the current grant, all of one epoch. */
@@ -140,7 +139,8 @@ bool gate_is_open(struct gate *g, ns_t slice_ns, ns_t *ret_left_ns)
 	}
 	if (g->epoch == 0) {
 		g->started_cpu_ns = host_clock_thread_cpu_ns();
-		tell(g, ACK_RUNNING, r.epoch, 0);
+		atomic_store(&g->ack->used_ns, 0);
+		tell(g, ACK_RUNNING, r.epoch);
 	}
 	g->epoch = r.epoch; /* a renewed grant counts from when the core was taken */
 	left = remaining(&r, host_clock_thread_cpu_ns() - g->started_cpu_ns);
@@ -154,25 +154,22 @@ bool gate_is_open(struct gate *g, ns_t slice_ns, ns_t *ret_left_ns)
 
 void gate_park(struct gate *g, bool wants_more)
 {
-	uint64_t epoch;
+	enum ack_state state = wants_more ? ACK_PARKED : ACK_BLOCKED;
 
 	if (!g->grant) {
 		return;
 	}
-	epoch = g->epoch ? g->epoch : g->done_epoch;
-	if (g->epoch == 0 && atomic_load(&g->ack->state) ==
-				     (unsigned int)(wants_more ? ACK_PARKED : ACK_BLOCKED)) {
+	if (g->epoch) {
+		ns_t now_ns = host_clock_thread_cpu_ns();
+
+		atomic_store(&g->ack->used_ns, now_ns - g->started_cpu_ns);
+		atomic_store(&g->ack->total_ns, now_ns);
+		g->done_epoch = g->epoch;
+		g->epoch = 0;
+	} else if (atomic_load(&g->ack->state) == (unsigned int)state) {
 		return; /* said already */
 	}
-	g->done_epoch = epoch;
-	tell(g, wants_more ? ACK_PARKED : ACK_BLOCKED, epoch,
-	     g->epoch ? host_clock_thread_cpu_ns() - g->started_cpu_ns : 0);
-	g->epoch = 0;
-}
-
-void gate_want(struct gate *g)
-{
-	gate_wake(g);
+	tell(g, state, g->done_epoch);
 }
 
 void gate_sleep(struct gate *g, uint32_t seen_wake, ns_t until_ns)
@@ -206,8 +203,30 @@ uint32_t gate_wake_word(const struct gate *g)
 	return atomic_load(&g->wake);
 }
 
-void gate_wake(struct gate *g)
+void gate_rouse(struct gate *g)
 {
 	atomic_fetch_add(&g->wake, 1);
-	futex_wake(&g->wake);
+	syscall(SYS_futex, &g->wake, FUTEX_WAKE, INT32_MAX, NULL, NULL, 0);
+}
+
+void gate_resume(struct gate *g)
+{
+	if (!g->grant) {
+		gate_rouse(g);
+	}
+}
+
+void gate_wake(struct gate *g)
+{
+	uint32_t blocked = ACK_BLOCKED;
+
+	if (!g->grant) {
+		gate_rouse(g);
+		return;
+	}
+	/* A vCPU that is only about to block sees the changed word and does not. */
+	atomic_fetch_add(&g->wake, 1);
+	if (atomic_compare_exchange_strong(&g->ack->state, &blocked, ACK_PARKED)) {
+		notify(g);
+	}
 }

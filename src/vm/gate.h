@@ -50,13 +50,11 @@ void gate_done(struct gate *g);
 bool gate_is_open(struct gate *g, ns_t slice_ns, ns_t *ret_left_ns);
 
 /**
- * Give the core back, if there is a grant.
- * @param wants_more false: blocked until gate_want() is called
+ * Give the core back, if there is a grant, and say whether another one is wanted. The control thread
+ * may correct what was said while the vCPU thread sleeps.
+ * @param wants_more false: blocked until gate_wake() is called
  */
 void gate_park(struct gate *g, bool wants_more);
-
-/** The vCPU, parked as blocked, has work again: tell the scheduler. Any thread. */
-void gate_want(struct gate *g);
 
 /**
  * Sleep until a grant, a gate_wake(), or the deadline.
@@ -68,7 +66,17 @@ void gate_sleep(struct gate *g, uint32_t seen_wake, ns_t until_ns);
 /** The word for gate_sleep(). */
 uint32_t gate_wake_word(const struct gate *g);
 
-/** Make the vCPU thread look around. Any thread. */
+/** After an operation: without a scheduler the vCPU thread goes on. Any thread. */
+void gate_resume(struct gate *g);
+
+/**
+ * A blocked vCPU may have work. Without a scheduler its thread looks around at once; with one, the
+ * scheduler is told that it wants to run, and the thread sleeps on until it is granted a core, so
+ * that it never disturbs one. Any thread.
+ */
 void gate_wake(struct gate *g);
+
+/** Wake the vCPU thread whatever the scheduler says: the VM is about to end. Any thread. */
+void gate_rouse(struct gate *g);
 
 #endif

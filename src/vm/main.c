@@ -25,6 +25,7 @@ struct start {
 	struct proto_config cfg;
 	struct vm_fds fds;
 	int console_fd;
+	int listen_fd;
 };
 
 static int receive_config(struct start *s, struct errmsg *e)
@@ -58,6 +59,7 @@ static void sort_fds(struct start *s)
 	int *const slots[PROTO_FD_COUNT] = {
 		&s->fds.image, &s->console_fd,	&s->fds.kvm,
 		&s->fds.trace, &s->fds.plugin, &s->fds.context,
+		&s->listen_fd,
 	};
 	size_t next = 0;
 
@@ -86,7 +88,7 @@ static int prepare(struct start *s, struct control *c, struct proto_ready *ready
 	struct vm_callbacks callbacks;
 	int r;
 
-	r = control_init(c, PROTO_FD, s->console_fd, e);
+	r = control_init(c, PROTO_FD, s->console_fd, s->listen_fd, e);
 	if (r < 0) {
 		return r;
 	}
@@ -131,6 +133,7 @@ int main(int argc, char **argv)
 	if (r < 0) {
 		return fail(r, &e);
 	}
+	c.ready = ready;
 	if (control_send(PROTO_FD, PROTO_READY, 0, &ready, sizeof(ready), NULL, 0) < 0) {
 		return EXIT_FAILURE;
 	}

@@ -1,16 +1,17 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The vCPU thread: runs the guest in slices and carries out what the control thread asks for.
+ * The vCPU thread: runs the guest in slices, while the gate is open.
  *
  * A slice is CPU time consumed by this thread. A monotonic timer signals the thread when the
  * slice could be over at the earliest; if the thread was robbed of the CPU meanwhile, the timer is
  * armed again for the remainder. The signal's handler kicks the engine. A kick that comes when no
  * instruction runs is lost, so the timer fires again every millisecond until it is disarmed.
  *
- * What ends a turn: the slice, a call from the control thread, a limit, or the guest itself.
+ * What ends a turn: the slice or grant, an operation of the control thread, a limit, or the guest.
  */
 #include <errno.h>
 #include <inttypes.h>
+#include <semaphore.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -59,6 +60,7 @@ static enum outcome stop_with(struct vm *vm, struct proto_stopped *s, enum proto
 	s->state = state;
 	vm_usage_fill(vm, &s->usage);
 	vm->last_stop = *s;
+	vm->has_stopped = true;
 	vm->cb.on_stop(vm->cb.opaque, s);
 	return OUTCOME_STOP;
 }
@@ -176,7 +178,7 @@ static enum proto_limit_kind limit_reached(const struct vm *vm)
 /* Time until the slice or a time limit could be over. */
 static ns_t time_left_ns(const struct vm *vm)
 {
-	ns_t left = vm->cfg.slice_ns > vm->slice_used_ns ? vm->cfg.slice_ns - vm->slice_used_ns : 0;
+	ns_t left = vm->turn_left_ns;
 
 	if (vm->limits.cpu_ns && vm->limits.cpu_ns - vm->cpu_ns < left) {
 		left = vm->limits.cpu_ns - vm->cpu_ns;
@@ -461,6 +463,14 @@ static enum outcome end_slice(struct vm *vm)
 	return OUTCOME_TURN;
 }
 
+/* Whether the slice is used up, or the scheduler wants the core back. */
+static bool is_slice_over(struct vm *vm)
+{
+	ns_t left = vm->cfg.slice_ns > vm->slice_used_ns ? vm->cfg.slice_ns - vm->slice_used_ns : 0;
+
+	return !gate_is_open(&vm->gate, left, &vm->turn_left_ns) || vm->turn_left_ns == 0;
+}
+
 /* Whether the turn must end, after a run that the guest survived. */
 static enum outcome check_turn(struct vm *vm)
 {
@@ -472,7 +482,7 @@ static enum outcome check_turn(struct vm *vm)
 	if (vm->goal == VM_GOAL_STEPS && vm->steps_left == 0) {
 		return stop_plain(vm, PROTO_STOP_STEPPED, PROTO_VM_PAUSED, "stepped");
 	}
-	if (vm->slice_used_ns >= vm->cfg.slice_ns) {
+	if (is_slice_over(vm)) {
 		return end_slice(vm);
 	}
 	return atomic_load(&vm->is_call_pending) || console_is_choked(&vm->console) ? OUTCOME_TURN
@@ -506,60 +516,50 @@ static bool is_blocked(struct vm *vm)
 	return vm->is_waiting_input || console_is_choked(&vm->console);
 }
 
-/* Wait for a call, input or room; at most until the wall limit. Lock held. */
-static void wait_locked(struct vm *vm)
+/* When a standing vCPU has to look at its limit again. */
+static ns_t look_again_ns(const struct vm *vm)
 {
-	struct timespec until;
-	ns_t at_ns;
+	ns_t used_ns = wall_used_ns(vm);
 
 	if (atomic_load(&vm->state) != PROTO_VM_RUNNING || vm->limits.wall_ns == 0) {
-		pthread_cond_wait(&vm->wake, &vm->lock);
-		return;
+		return GRANT_NO_END;
 	}
-	at_ns = host_clock_monotonic_ns() + vm->limits.wall_ns - vm->wall_ns;
-	if (vm->run_since_ns) {
-		at_ns = vm->run_since_ns + vm->limits.wall_ns - vm->wall_ns;
-	}
-	until = (struct timespec){ .tv_sec = (time_t)(at_ns / NS_PER_S),
-				   .tv_nsec = (long)(at_ns % NS_PER_S) };
-	pthread_cond_timedwait(&vm->wake, &vm->lock, &until);
+	return host_clock_monotonic_ns() +
+	       (vm->limits.wall_ns > used_ns ? vm->limits.wall_ns - used_ns : 0);
 }
 
-/* Lock held; released while the call runs. */
-static void serve_call_locked(struct vm *vm)
+/* Whether the guest could go on if it had a core. */
+static bool is_runnable(struct vm *vm)
 {
-	struct vm_call *call = vm->call;
-
-	pthread_mutex_unlock(&vm->lock);
-	call->result = call->fn(vm, call->arg, call->e);
-	pthread_mutex_lock(&vm->lock);
-	vm->call = NULL;
-	atomic_store(&vm->is_call_pending, false);
-	call->is_done = true;
-	pthread_cond_signal(&vm->done);
+	return atomic_load(&vm->state) == PROTO_VM_RUNNING &&
+	       (!is_blocked(vm) || limit_reached(vm) != PROTO_LIMIT_NONE);
 }
 
-static void *vcpu_main(void *arg)
+static void vcpu_main(struct vm *vm)
 {
-	struct vm *vm = arg;
+	while (!atomic_load(&vm->is_quitting)) {
+		uint32_t seen_wake = gate_wake_word(&vm->gate);
+		bool is_wanting;
+		ns_t left_ns;
+		ns_t until_ns;
 
-	pthread_mutex_lock(&vm->lock);
-	while (!vm->is_quitting) {
-		bool is_running = atomic_load(&vm->state) == PROTO_VM_RUNNING;
-
-		if (vm->call) {
-			serve_call_locked(vm);
-		} else if (is_running &&
-			   (!is_blocked(vm) || limit_reached(vm) != PROTO_LIMIT_NONE)) {
-			pthread_mutex_unlock(&vm->lock);
+		pthread_mutex_lock(&vm->run_lock);
+		is_wanting = is_runnable(vm);
+		until_ns = look_again_ns(vm);
+		if (is_wanting && !atomic_load(&vm->is_call_pending) &&
+		    gate_is_open(&vm->gate, vm->cfg.slice_ns, &left_ns)) {
 			run_turn(vm);
-			pthread_mutex_lock(&vm->lock);
-		} else {
-			wait_locked(vm);
+			if (!atomic_load(&vm->is_call_pending)) {
+				pthread_mutex_unlock(&vm->run_lock);
+				continue;
+			}
+			is_wanting = is_runnable(vm);
 		}
+		gate_park(&vm->gate, is_wanting);
+		pthread_mutex_unlock(&vm->run_lock);
+		/* What changed since seen_wake was read ends the sleep at once. */
+		gate_sleep(&vm->gate, seen_wake, until_ns);
 	}
-	pthread_mutex_unlock(&vm->lock);
-	return NULL;
 }
 
 /* What the thread needs from itself before it may run guests. */
@@ -567,7 +567,7 @@ struct thread_start {
 	struct vm *vm;
 	struct errmsg *e;
 	int result;
-	bool is_done;
+	sem_t done;
 };
 
 static void *vcpu_thread(void *arg)
@@ -580,12 +580,12 @@ static void *vcpu_thread(void *arg)
 	if (r == 0) {
 		r = host_timer_init(&vm->timer, KICK_SIGNAL, start->e);
 	}
-	pthread_mutex_lock(&vm->lock);
 	start->result = r;
-	start->is_done = true; /* start is gone after this unlock */
-	pthread_cond_signal(&vm->done);
-	pthread_mutex_unlock(&vm->lock);
-	return r < 0 ? NULL : vcpu_main(vm);
+	sem_post(&start->done); /* start is gone after this */
+	if (r == 0) {
+		vcpu_main(vm);
+	}
+	return NULL;
 }
 
 int vm_thread_start(struct vm *vm, struct errmsg *e)
@@ -595,36 +595,28 @@ int vm_thread_start(struct vm *vm, struct errmsg *e)
 	int r;
 
 	sigaction(KICK_SIGNAL, &sa, NULL);
+	sem_init(&start.done, 0, 0);
 	r = pthread_create(&vm->thread, NULL, vcpu_thread, &start);
 	if (r != 0) {
 		return errmsg_set(e, -r, "no thread for the vCPU: %s", strerror(r));
 	}
 	vm->has_thread = true;
-	pthread_mutex_lock(&vm->lock);
-	while (!start.is_done) {
-		pthread_cond_wait(&vm->done, &vm->lock);
+	while (sem_wait(&start.done) < 0) {
+		BUG_ON(errno != EINTR);
 	}
-	pthread_mutex_unlock(&vm->lock);
 	return start.result;
 }
 
-int vm_call_vcpu(struct vm *vm, int (*fn)(struct vm *, void *, struct errmsg *), void *arg,
-		 struct errmsg *e)
+/*
+ * Make the vCPU thread let go of run_lock. A kick that comes between two runs of the engine is
+ * lost: kick again until the lock is free.
+ */
+static void take_run_lock(struct vm *vm)
 {
-	struct vm_call call = { .fn = fn, .arg = arg, .e = e };
-
-	if (!vm->has_thread) {
-		return fn(vm, arg, e);
-	}
-	pthread_mutex_lock(&vm->lock);
-	BUG_ON(vm->call);
-	vm->call = &call;
 	atomic_store(&vm->is_call_pending, true);
-	pthread_cond_signal(&vm->wake);
-	while (!call.is_done) {
+	while (pthread_mutex_trylock(&vm->run_lock) != 0) {
 		struct timespec until;
 
-		/* A kick between two runs is lost: kick again until the call is served. */
 		pthread_kill(vm->thread, KICK_SIGNAL);
 		clock_gettime(CLOCK_MONOTONIC, &until);
 		until.tv_nsec += (long)KICK_AGAIN_NS;
@@ -632,8 +624,40 @@ int vm_call_vcpu(struct vm *vm, int (*fn)(struct vm *, void *, struct errmsg *),
 			until.tv_sec++;
 			until.tv_nsec -= (long)NS_PER_S;
 		}
-		pthread_cond_timedwait(&vm->done, &vm->lock, &until);
+		if (pthread_mutex_clocklock(&vm->run_lock, CLOCK_MONOTONIC, &until) == 0) {
+			return;
+		}
 	}
-	pthread_mutex_unlock(&vm->lock);
-	return call.result;
+}
+
+static void give_run_lock(struct vm *vm)
+{
+	atomic_store(&vm->is_call_pending, false);
+	gate_park(&vm->gate, is_runnable(vm)); /* the vCPU has parked: correct what it said */
+	pthread_mutex_unlock(&vm->run_lock);
+	gate_resume(&vm->gate);
+}
+
+void vm_thread_stop(struct vm *vm)
+{
+	take_run_lock(vm);
+	atomic_store(&vm->is_quitting, true);
+	give_run_lock(vm);
+	gate_rouse(&vm->gate);
+	pthread_join(vm->thread, NULL);
+	vm->has_thread = false;
+}
+
+int vm_call_vcpu(struct vm *vm, int (*fn)(struct vm *, void *, struct errmsg *), void *arg,
+		 struct errmsg *e)
+{
+	int r;
+
+	if (!vm->has_thread) {
+		return fn(vm, arg, e);
+	}
+	take_run_lock(vm);
+	r = fn(vm, arg, e);
+	give_run_lock(vm);
+	return r;
 }

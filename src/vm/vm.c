@@ -13,18 +13,6 @@
 
 #define IS_ENDED(state) ((state) == PROTO_VM_STOPPED || (state) == PROTO_VM_FAULTED)
 
-static void locks_init(struct vm *vm)
-{
-	pthread_condattr_t attr;
-
-	pthread_mutex_init(&vm->lock, NULL);
-	pthread_condattr_init(&attr);
-	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-	pthread_cond_init(&vm->wake, &attr);
-	pthread_cond_init(&vm->done, &attr);
-	pthread_condattr_destroy(&attr);
-}
-
 int vm_new(const struct proto_config *cfg, const struct vm_fds *fds,
 	   const struct vm_callbacks *callbacks, struct vm **ret, struct proto_ready *ret_ready,
 	   struct errmsg *e)
@@ -41,7 +29,8 @@ int vm_new(const struct proto_config *cfg, const struct vm_fds *fds,
 	vm->limits = cfg->limits;
 	vm->are_insns_exact = true;
 	vm->made_at_ns = host_clock_monotonic_ns();
-	locks_init(vm);
+	pthread_mutex_init(&vm->run_lock, NULL);
+	gate_init(&vm->gate);
 	r = console_init(&vm->console);
 	if (r == 0) {
 		r = vm_build(vm, ret_ready, e);
@@ -55,22 +44,13 @@ int vm_new(const struct proto_config *cfg, const struct vm_fds *fds,
 	return 0;
 }
 
-static int do_quit(struct vm *vm, void *arg, struct errmsg *e)
-{
-	(void)arg;
-	(void)e;
-	vm->is_quitting = true; /* read by the same thread after this call */
-	return 0;
-}
-
 void vm_free(struct vm *vm)
 {
 	if (!vm) {
 		return;
 	}
 	if (vm->has_thread) {
-		vm_call_vcpu(vm, do_quit, NULL, NULL);
-		pthread_join(vm->thread, NULL);
+		vm_thread_stop(vm);
 	}
 	host_timer_done(&vm->timer);
 	if (vm->eng) {
@@ -79,9 +59,8 @@ void vm_free(struct vm *vm)
 	machine_free(vm->machine);
 	vm_memory_done(&vm->memory);
 	console_done(&vm->console);
-	pthread_cond_destroy(&vm->wake);
-	pthread_cond_destroy(&vm->done);
-	pthread_mutex_destroy(&vm->lock);
+	gate_done(&vm->gate);
+	pthread_mutex_destroy(&vm->run_lock);
 	free(vm);
 }
 
@@ -167,6 +146,7 @@ static int report_standing(struct vm *vm, enum proto_stop reason, enum proto_vm_
 	s.state = state;
 	vm_usage_fill(vm, &s.usage);
 	vm->last_stop = s;
+	vm->has_stopped = true;
 	vm->cb.on_stop(vm->cb.opaque, &s);
 	return 0;
 }
@@ -295,6 +275,20 @@ static int do_load(struct vm *vm, void *arg, struct errmsg *e)
 int vm_load_context(struct vm *vm, int fd, struct errmsg *e)
 {
 	return vm_call_vcpu(vm, do_load, &fd, e);
+}
+
+static int do_last_stop(struct vm *vm, void *arg, struct errmsg *e)
+{
+	if (!vm->has_stopped) {
+		return errmsg_set(e, -ENOENT, "the VM has not stopped yet");
+	}
+	*(struct proto_stopped *)arg = vm->last_stop;
+	return 0;
+}
+
+int vm_get_last_stop(struct vm *vm, struct proto_stopped *ret, struct errmsg *e)
+{
+	return vm_call_vcpu(vm, do_last_stop, ret, e);
 }
 
 static int do_usage(struct vm *vm, void *arg, struct errmsg *e)
@@ -539,12 +533,23 @@ int vm_set_point(struct vm *vm, const struct proto_point *p, struct errmsg *e)
 	return vm_call_vcpu(vm, do_point, &copy, e);
 }
 
-/* Input or room for output: a vCPU that waits for it looks again. */
-static void wake_vcpu(struct vm *vm)
+/* File descriptors of an attach request. */
+struct attach {
+	int grant_fd, ack_fd, notify_fd;
+};
+
+static int do_attach(struct vm *vm, void *arg, struct errmsg *e)
 {
-	pthread_mutex_lock(&vm->lock);
-	pthread_cond_signal(&vm->wake);
-	pthread_mutex_unlock(&vm->lock);
+	const struct attach *a = arg;
+
+	return gate_attach(&vm->gate, a->grant_fd, a->ack_fd, a->notify_fd, e);
+}
+
+int vm_attach_scheduler(struct vm *vm, int grant_fd, int ack_fd, int notify_fd, struct errmsg *e)
+{
+	struct attach a = { grant_fd, ack_fd, notify_fd };
+
+	return vm_call_vcpu(vm, do_attach, &a, e);
 }
 
 size_t vm_console_take(struct vm *vm, uint8_t *buf, size_t max)
@@ -553,7 +558,7 @@ size_t vm_console_take(struct vm *vm, uint8_t *buf, size_t max)
 	size_t n = console_take(&vm->console, buf, max);
 
 	if (was_choked && n) {
-		wake_vcpu(vm);
+		gate_wake(&vm->gate);
 	}
 	return n;
 }
@@ -562,14 +567,14 @@ size_t vm_console_give(struct vm *vm, const uint8_t *buf, size_t n)
 {
 	size_t done = console_give(&vm->console, buf, n);
 
-	wake_vcpu(vm);
+	gate_wake(&vm->gate);
 	return done;
 }
 
 void vm_console_eof(struct vm *vm)
 {
 	console_set_eof(&vm->console);
-	wake_vcpu(vm);
+	gate_wake(&vm->gate);
 }
 
 bool vm_console_has_room(struct vm *vm)

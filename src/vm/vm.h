@@ -7,8 +7,9 @@
  *                          |
  *                          +-> stopped | faulted          (the end; registers stay readable)
  *
- * Two threads: the vCPU thread owns engine, machine, memory and state; the control thread calls
- * the functions below, each of which is carried out by the vCPU thread between two instructions.
+ * Two threads: the vCPU thread runs the guest; the control thread calls the functions below, each
+ * of which is carried out between two instructions, while the vCPU thread stands. Both take the
+ * same lock around engine, machine, memory and state.
  * An operation that the state does not allow is refused with -EBUSY and a sentence that names
  * both states, the same for every architecture. What happened to the guest is reported through
  * the on_stop callback.
@@ -39,7 +40,7 @@ struct vm_fds {
 /** How the VM talks to whoever drives it. */
 struct vm_callbacks {
 	void *opaque;
-	/** The vCPU stands. On the vCPU thread; must not call back into the VM. */
+	/** The vCPU stands. On either thread; must not call back into the VM. */
 	void (*on_stop)(void *opaque, const struct proto_stopped *s);
 	/** Console output waits to be taken. On the vCPU thread. */
 	void (*on_output)(void *opaque);
@@ -100,6 +101,21 @@ int vm_save_context(struct vm *vm, int fd, struct errmsg *e);
  * @return 0; -EINVAL with what does not fit, the VM is unchanged then
  */
 int vm_load_context(struct vm *vm, int fd, struct errmsg *e);
+
+/**
+ * Put a scheduler in charge: from now on the guest runs only while a grant says so (proto/grant.h).
+ * @param grant_fd  memory file with the grant page
+ * @param ack_fd    memory file with the ack page
+ * @param notify_fd eventfd that is written at every change of the ack page; must stay open
+ */
+int vm_attach_scheduler(struct vm *vm, int grant_fd, int ack_fd, int notify_fd,
+			struct errmsg *e);
+
+/**
+ * The last stop that was reported.
+ * @return 0; -ENOENT when there was none
+ */
+int vm_get_last_stop(struct vm *vm, struct proto_stopped *ret, struct errmsg *e);
 
 /** What the VM has used so far; in any state. */
 int vm_get_usage(struct vm *vm, struct proto_usage *ret, struct errmsg *e);

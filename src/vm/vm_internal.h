@@ -12,6 +12,7 @@
 #include "mem/mem.h"
 #include "proto/proto.h"
 #include "vm/console.h"
+#include "vm/gate.h"
 #include "vm/memory.h"
 #include "vm/points.h"
 #include "vm/vm.h"
@@ -23,21 +24,12 @@ enum vm_goal {
 	VM_GOAL_SLICE, /* one slice */
 };
 
-/** A function that the control thread wants carried out by the vCPU thread. */
-struct vm_call {
-	int (*fn)(struct vm *vm, void *arg, struct errmsg *e);
-	void *arg;
-	struct errmsg *e;
-	int result;
-	bool is_done;
-};
-
 struct vm {
 	struct proto_config cfg;
 	struct vm_fds fds;
 	struct vm_callbacks cb;
 
-	/* Owned by the vCPU thread once it runs. */
+	/* Protected by run_lock once the vCPU thread runs. */
 	const struct cpu_arch *arch;
 	struct cpu_mode mode;
 	struct vm_memory memory;
@@ -56,34 +48,38 @@ struct vm {
 	ns_t wall_ns;	   /* running, up to run_since_ns */
 	ns_t run_since_ns; /* 0 while the vCPU stands */
 	ns_t slice_used_ns;
+	ns_t turn_left_ns; /* CPU time until the slice or the grant could be over */
 	uint64_t insns;
 	bool are_insns_exact;
 	uint64_t slices;
 	ns_t made_at_ns;
+	bool has_stopped;
 	struct proto_stopped last_stop;
 
 	/* Shared by both threads. */
 	struct vm_console console;
+	struct gate gate;
 	struct host_timer timer; /* of the vCPU thread */
 	pthread_t thread;
 	bool has_thread;
-	pthread_mutex_t lock;	/* protects call, quit and what console.h says */
-	pthread_cond_t wake;	/* to the vCPU: a call, input, room for output, quit */
-	pthread_cond_t done;	/* to the control thread: the call is done */
-	struct vm_call *call;
-	_Atomic bool is_call_pending; /* call != NULL, readable without the lock */
-	bool is_quitting;
+	/* Whoever holds it may use everything above: the vCPU thread while it runs a turn, the
+	 * control thread while it carries out an operation. */
+	pthread_mutex_t run_lock;
+	_Atomic bool is_call_pending; /* the control thread wants run_lock */
+	_Atomic bool is_quitting;
 };
 
-/* vm.c, on the vCPU thread */
+/* vm.c, with run_lock held */
 /* Copy what is at a virtual address; returns the bytes up to the first that is no memory. */
 size_t vm_peek(struct vm *vm, const struct cpu_state *cs, gva_t gva, uint8_t *buf, size_t n);
 /* Hand all breakpoints to the engine, if it takes them. */
 void vm_points_apply(struct vm *vm);
 
-/* vcpu.c */
+/* vcpu.c: carry out an operation while no instruction runs. */
 int vm_call_vcpu(struct vm *vm, int (*fn)(struct vm *, void *, struct errmsg *), void *arg,
 		 struct errmsg *e);
+/* End the vCPU thread and join it. */
+void vm_thread_stop(struct vm *vm);
 void vm_set_standing(struct vm *vm, enum proto_vm_state state);
 
 /* report.c: fill in what is known about the vCPU's stop, and its sentence. */

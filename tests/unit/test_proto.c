@@ -35,7 +35,7 @@ static void headers(void)
 	make(PROTO_START, 0);
 	msg.hdr.revision++;
 	CHECK_INT(check(&e), -EPROTO);
-	CHECK(strstr(e.text, "revision 2, this one 1"));
+	CHECK(strstr(e.text, "revision 3, this one 2")); /* follows PROTO_REVISION */
 	make((enum proto_type)999, 0);
 	CHECK_INT(check(&e), -EPROTO);
 	CHECK_STR(e.text, "unknown message type 999");

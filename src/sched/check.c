@@ -1,0 +1,461 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Invariants (docs/design.md, section 5, rule 5; docs/sched.md, "Invariants"): what an event touched is
+ * checked after it, everything on demand. Nothing here changes a decision.
+ */
+#include "sched/sched_internal.h"
+
+/* ---- the published bound ------------------------------------------------------------------------ */
+
+ns_t sched_bound_ns(const struct sched_config *cfg, uint32_t ready, uint32_t cores, ns_t slice_ns,
+		    uint32_t levels_up, ns_t stolen_ns)
+{
+	if (cores == 0) {
+		return SCHED_NEVER;
+	}
+	return (ready + cores - 1) / cores * slice_ns + slice_ns + stolen_ns / cores +
+	       levels_up * cfg->aging_step_ns + SCHED_BOUND_SLACK_NS;
+}
+
+static void note_window(struct sched *s)
+{
+	struct window_slot *w = &s->window[s->window_id % WINDOW_SLOTS];
+
+	if (s->ready > w->ready_peak) {
+		w->ready_peak = s->ready;
+	}
+	if (s->shared < w->cores_min) {
+		w->cores_min = s->shared;
+	}
+	if (s->ready > s->ever_ready_peak) {
+		s->ever_ready_peak = s->ready;
+	}
+	if (s->shared < s->ever_cores_min) {
+		s->ever_cores_min = s->shared;
+	}
+}
+
+void sched_check_window(struct sched *s)
+{
+	for (int i = 0; s->now_ns >= s->window_end_ns; i++) {
+		s->window_id++;
+		s->window_end_ns += s->cfg.aging_step_ns;
+		s->window[s->window_id % WINDOW_SLOTS] =
+			(struct window_slot){ .ready_peak = s->ready, .cores_min = s->shared };
+		if (i == WINDOW_SLOTS) {
+			s->window_end_ns = s->now_ns + s->cfg.aging_step_ns;
+		}
+	}
+	note_window(s);
+}
+
+void sched_check_count_stolen(struct sched *s, ns_t stolen_ns)
+{
+	s->stolen_ns += stolen_ns;
+}
+
+void sched_check_note_ready(struct sched *s, uint32_t vcpu)
+{
+	((ns_t *)sched_at(s, s->off_stolen))[vcpu] = s->stolen_ns;
+	note_window(s);
+}
+
+/* It stood behind an owner that overstayed: that time is not the queue's. */
+void sched_check_note_late(struct sched *s, uint32_t vcpu, ns_t late_ns)
+{
+	/* The bound divides by a number of cores that is at most the present one. */
+	((ns_t *)sched_at(s, s->off_stolen))[vcpu] -= late_ns * (s->shared + 1);
+}
+
+/* What the cores in use have been held beyond their budgets until now. */
+static ns_t overdue_ns(const struct sched *s)
+{
+	ns_t sum_ns = 0;
+
+	for (uint32_t i = 0; i < s->cfg.limits.cores; i++) {
+		const struct core *c = sched_core(s, i);
+		ns_t due_ns = c->is_plain ? c->hold_since_ns + c->budget_ns - c->repay_ns
+					  : c->deadline_ns;
+
+		if (c->owner != SCHED_NONE && s->now_ns > due_ns) {
+			sum_ns += s->now_ns - due_ns;
+		}
+	}
+	return sum_ns;
+}
+
+static ns_t wait_bound_ns(const struct sched *s, uint32_t vcpu)
+{
+	const struct vcpu *v = sched_vcpu(s, vcpu);
+	ns_t since_stolen_ns = ((const ns_t *)sched_at(s, s->off_stolen))[vcpu];
+	ns_t slots = (s->now_ns - v->since_ns) / s->cfg.aging_step_ns + 2;
+	uint32_t ready = s->ever_ready_peak;
+	uint32_t cores = s->ever_cores_min;
+	uint32_t up = s->ever_top_level > v->level ? s->ever_top_level - v->level : 0;
+
+	if (slots < WINDOW_SLOTS) {
+		ready = s->ready;
+		cores = s->shared;
+		for (ns_t i = 0; i < slots && i < s->window_id; i++) {
+			const struct window_slot *w = &s->window[(s->window_id - i) % WINDOW_SLOTS];
+
+			ready = w->ready_peak > ready ? w->ready_peak : ready;
+			cores = w->cores_min < cores ? w->cores_min : cores;
+		}
+	}
+	return sched_bound_ns(&s->cfg, ready, cores, s->slice_peak_ns, up,
+			      s->stolen_ns - since_stolen_ns + overdue_ns(s));
+}
+
+static bool is_starved(const struct sched *s, uint32_t vcpu, ns_t late_ns)
+{
+	const struct vcpu *v = sched_vcpu(s, vcpu);
+	ns_t from_ns = v->since_ns > s->open_ns ? v->since_ns : s->open_ns;
+	ns_t wait_ns = s->now_ns - from_ns;
+	ns_t bound_ns;
+
+	if (wait_ns <= s->slice_peak_ns || s->is_held) {
+		return false;
+	}
+	bound_ns = wait_bound_ns(s, vcpu);
+	return bound_ns != SCHED_NEVER && wait_ns > bound_ns + late_ns;
+}
+
+void sched_check_wait(struct sched *s, uint32_t vcpu, ns_t late_ns)
+{
+	if (is_starved(s, vcpu, late_ns)) {
+		s->broken = SCHED_BAD_STARVED;
+	}
+}
+
+/* ---- one core, one vCPU ------------------------------------------------------------------------- */
+
+static enum sched_violation check_lock(const struct sched *s, uint32_t core)
+{
+	const struct core *c = sched_core(s, core);
+	struct sched_lock l = sched_lock_unpack(c->lock);
+
+	if (l.owner != c->owner || l.successor != c->next ||
+	    (l.owner == SCHED_NONE && (l.successor != SCHED_NONE || l.exclusive)) ||
+	    (l.owner != SCHED_NONE && l.epoch != (c->epoch & SCHED_LOCK_EPOCH_MASK))) {
+		return SCHED_BAD_LOCK;
+	}
+	if (l.exclusive && c->excl != l.owner) {
+		return SCHED_BAD_CAP;
+	}
+	if (c->owner != SCHED_NONE) {
+		const struct vcpu *v = sched_vcpu(s, c->owner);
+
+		if (v->state != SCHED_VCPU_RUNNING || v->core != core) {
+			return SCHED_BAD_TWO_CORES;
+		}
+	}
+	if (c->next != SCHED_NONE) {
+		const struct vcpu *v = sched_vcpu(s, c->next);
+
+		if (v->state != SCHED_VCPU_NEXT || v->core != core) {
+			return SCHED_BAD_TWO_CORES;
+		}
+	}
+	return SCHED_OK;
+}
+
+static enum sched_violation check_core(const struct sched *s, uint32_t core)
+{
+	const struct core *c = sched_core(s, core);
+	bool is_idle = sched_idle_map(s)[core / 64] & BIT(core % 64);
+	bool wants_timer = c->step != STEP_NONE && c->step != STEP_HELD;
+	enum sched_violation r;
+
+	r = check_lock(s, core);
+	if (r != SCHED_OK) {
+		return r;
+	}
+	if (c->owner != SCHED_NONE && !c->is_online && c->step < STEP_REVOKED) {
+		return SCHED_BAD_POOL;
+	}
+	if (is_idle != (c->is_online && c->owner == SCHED_NONE && c->excl == SCHED_NONE)) {
+		return SCHED_BAD_FORGOTTEN;
+	}
+	if (wants_timer != (c->heap_idx != SCHED_NONE) || c->is_passing ||
+	    (c->owner == SCHED_NONE && c->step != STEP_NONE) ||
+	    (c->owner != SCHED_NONE && c->step == STEP_NONE && c->excl != c->owner)) {
+		return SCHED_BAD_TIMER;
+	}
+	if (c->excl != SCHED_NONE &&
+	    (sched_vcpu(s, c->excl)->excl != core || !c->is_online ||
+	     (c->owner != SCHED_NONE && c->owner != c->excl && c->step < STEP_REVOKED))) {
+		return SCHED_BAD_CAP;
+	}
+	return SCHED_OK;
+}
+
+static bool is_state_allowed(const struct vm *m, const struct vcpu *v)
+{
+	bool on_core = v->state == SCHED_VCPU_RUNNING || v->state == SCHED_VCPU_NEXT;
+	bool wants_core = v->state == SCHED_VCPU_READY || v->state == SCHED_VCPU_PINNED;
+
+	switch ((enum sched_vm_state)m->state) {
+	case SCHED_VM_RUN:
+		return v->state != SCHED_VCPU_STOPPED && v->state != SCHED_VCPU_DEAD &&
+		       v->state != SCHED_VCPU_FAULTED && !(v->flags & VCPU_HALT);
+	case SCHED_VM_CREATED:
+		return v->state == SCHED_VCPU_STOPPED;
+	case SCHED_VM_PAUSED:
+		return (on_core || v->state == SCHED_VCPU_STOPPED) && (v->flags & VCPU_HALT);
+	case SCHED_VM_FAULTED:
+	case SCHED_VM_KILLED:
+		return !wants_core && v->state != SCHED_VCPU_DEAD && (v->flags & VCPU_HALT);
+	case SCHED_VM_DEAD:
+		return v->state == SCHED_VCPU_DEAD;
+	case SCHED_VM_FREE:
+	case SCHED_VM_STATE_COUNT:
+		break;
+	}
+	return false;
+}
+
+static enum sched_violation check_vcpu(const struct sched *s, uint32_t vcpu)
+{
+	const struct vcpu *v = sched_vcpu(s, vcpu);
+	const struct vm *m;
+
+	if (v->state == SCHED_VCPU_FREE) {
+		return SCHED_OK;
+	}
+	m = sched_vm(s, v->vm);
+	if (!is_state_allowed(m, v) || v->gen != m->gen || v->level != m->prio) {
+		return SCHED_BAD_STATE;
+	}
+	if (v->state == SCHED_VCPU_BLOCKED && !(v->flags & VCPU_BLOCKED)) {
+		return SCHED_BAD_FORGOTTEN;
+	}
+	if (v->state == SCHED_VCPU_RUNNING && sched_core(s, v->core)->owner != vcpu) {
+		return SCHED_BAD_TWO_CORES;
+	}
+	if (v->state == SCHED_VCPU_NEXT && sched_core(s, v->core)->next != vcpu) {
+		return SCHED_BAD_TWO_CORES;
+	}
+	if (v->excl != SCHED_CORE_NONE && sched_core(s, v->excl)->excl != vcpu) {
+		return SCHED_BAD_CAP;
+	}
+	if (v->state == SCHED_VCPU_PINNED) {
+		if (v->excl == SCHED_CORE_NONE) {
+			return SCHED_BAD_FORGOTTEN;
+		}
+		if (sched_core(s, v->excl)->owner == SCHED_NONE && !s->is_held && !s->has_more) {
+			return SCHED_BAD_FORGOTTEN;
+		}
+	}
+	return SCHED_OK;
+}
+
+static enum sched_violation check_user(const struct sched *s, uint32_t user)
+{
+	const struct user *u = sched_user(s, user);
+
+	if (u->excl > u->allowed.excl) {
+		return SCHED_BAD_CAP;
+	}
+	if (u->vcpus > u->allowed.vcpus || u->slice_sum_ns > u->allowed.slice_sum_ns) {
+		return SCHED_BAD_QUOTA;
+	}
+	return SCHED_OK;
+}
+
+static enum sched_violation check_totals(const struct sched *s)
+{
+	if (s->n_idle && s->ready && !s->is_held && !s->has_more) {
+		return SCHED_BAD_FORGOTTEN;
+	}
+	if (s->excl > sched_exclusive_cap(s) && !s->has_more) {
+		return SCHED_BAD_CAP;
+	}
+	for (uint32_t l = 0; l < SCHED_LEVELS; l++) {
+		uint32_t head = s->level[l].head;
+
+		if ((head == SCHED_NONE) != (s->key_ns[l] == SCHED_NEVER)) {
+			return SCHED_BAD_QUEUE;
+		}
+		if (head != SCHED_NONE && is_starved(s, head, 0)) {
+			return SCHED_BAD_STARVED;
+		}
+	}
+	return SCHED_OK;
+}
+
+static enum sched_violation check_action(const struct sched *s, const struct sched_action *a)
+{
+	enum sched_violation r = SCHED_OK;
+
+	if (a->core != SCHED_CORE_NONE) {
+		r = check_core(s, a->core);
+	}
+	if (r == SCHED_OK && a->vcpu != SCHED_NONE) {
+		const struct vcpu *v = sched_vcpu(s, a->vcpu);
+
+		r = check_vcpu(s, a->vcpu);
+		if (r == SCHED_OK && v->state != SCHED_VCPU_FREE) {
+			r = check_user(s, sched_vm(s, v->vm)->user);
+		}
+	}
+	return r;
+}
+
+static enum sched_violation check_subject(const struct sched *s, const struct sched_event *ev)
+{
+	switch ((enum sched_event_type)ev->type) {
+	case SCHED_EV_STOPPED:
+	case SCHED_EV_WOKEN:
+	case SCHED_EV_EXCL_REQUEST:
+	case SCHED_EV_EXCL_RELEASE:
+		return check_vcpu(s, ev->vcpu);
+	case SCHED_EV_VM_START:
+	case SCHED_EV_VM_UPDATE:
+		return check_user(s, sched_vm(s, ev->vm)->user);
+	case SCHED_EV_CORE_OFFLINE:
+	case SCHED_EV_CORE_ONLINE:
+		return check_core(s, ev->core);
+	default:
+		return SCHED_OK;
+	}
+}
+
+enum sched_violation sched_check_touched(struct sched *s, const struct sched_event *ev)
+{
+	enum sched_violation r = s->broken;
+
+	note_window(s);
+	s->broken = SCHED_OK;
+	if (r == SCHED_OK) {
+		r = check_totals(s);
+	}
+	if (r == SCHED_OK) {
+		r = check_subject(s, ev);
+	}
+	for (uint32_t i = 0; r == SCHED_OK && i < s->out->n; i++) {
+		r = check_action(s, &s->out->action[i]);
+	}
+	return r;
+}
+
+/* ---- everything --------------------------------------------------------------------------------- */
+
+static enum sched_violation full_queue(const struct sched *s)
+{
+	uint32_t ready = 0;
+
+	for (uint32_t l = 0; l < SCHED_LEVELS; l++) {
+		uint32_t prev = SCHED_NONE;
+		ns_t since_ns = 0;
+
+		for (uint32_t i = s->level[l].head; i != SCHED_NONE; i = sched_vcpu(s, i)->next) {
+			const struct vcpu *v = sched_vcpu(s, i);
+
+			if (v->state != SCHED_VCPU_READY || v->level != l || v->prev != prev ||
+			    v->since_ns < since_ns || ++ready > s->ready) {
+				return SCHED_BAD_QUEUE;
+			}
+			if (s->cfg.checks && is_starved(s, i, 0)) {
+				return SCHED_BAD_STARVED;
+			}
+			since_ns = v->since_ns;
+			prev = i;
+		}
+		if (s->level[l].tail != prev) {
+			return SCHED_BAD_QUEUE;
+		}
+	}
+	return ready == s->ready ? SCHED_OK : SCHED_BAD_QUEUE;
+}
+
+static enum sched_violation full_cores(const struct sched *s)
+{
+	uint32_t online = 0, idle = 0, excl = 0, shared = 0, timers = 0, nexts = 0;
+
+	for (uint32_t i = 0; i < s->cfg.limits.cores; i++) {
+		const struct core *c = sched_core(s, i);
+		enum sched_violation r = check_core(s, i);
+
+		if (r != SCHED_OK) {
+			return r;
+		}
+		online += c->is_online;
+		idle += c->is_online && c->owner == SCHED_NONE && c->excl == SCHED_NONE;
+		excl += c->excl != SCHED_NONE;
+		shared += c->is_online && c->excl == SCHED_NONE;
+		timers += c->heap_idx != SCHED_NONE;
+		nexts += c->next != SCHED_NONE;
+		if (c->heap_idx != SCHED_NONE && sched_heap(s)[c->heap_idx].core != i) {
+			return SCHED_BAD_TIMER;
+		}
+	}
+	if (timers != s->heap_n) {
+		return SCHED_BAD_TIMER;
+	}
+	return nexts == s->nexts && online == s->online && idle == s->n_idle && excl == s->excl &&
+			       shared == s->shared
+		       ? SCHED_OK
+		       : SCHED_BAD_STATE;
+}
+
+static enum sched_violation full_vcpus(const struct sched *s)
+{
+	uint32_t ready = 0;
+
+	for (uint32_t i = 0; i < s->cfg.limits.vcpus; i++) {
+		enum sched_violation r = check_vcpu(s, i);
+
+		if (r != SCHED_OK) {
+			return r;
+		}
+		ready += sched_vcpu(s, i)->state == SCHED_VCPU_READY;
+	}
+	return ready == s->ready ? SCHED_OK : SCHED_BAD_FORGOTTEN;
+}
+
+static enum sched_violation full_user(const struct sched *s, uint32_t user)
+{
+	const struct user *u = sched_user(s, user);
+	uint32_t vcpus = 0, excl = 0;
+	ns_t slice_sum_ns = 0;
+
+	for (uint32_t i = u->first; i != SCHED_NONE; i = sched_vm(s, i)->user_next) {
+		const struct vm *m = sched_vm(s, i);
+
+		if (m->user != user || m->state == SCHED_VM_FREE) {
+			return SCHED_BAD_STATE;
+		}
+		vcpus += m->is_counted ? m->n_vcpus : 0U;
+		slice_sum_ns += m->is_counted ? m->slice_ns * m->n_vcpus : 0;
+		for (uint32_t j = m->first; j != SCHED_NONE; j = sched_vcpu(s, j)->sibling) {
+			excl += sched_vcpu(s, j)->excl != SCHED_CORE_NONE;
+		}
+	}
+	if (vcpus != u->vcpus || excl != u->excl || slice_sum_ns != u->slice_sum_ns) {
+		return SCHED_BAD_QUOTA;
+	}
+	return check_user(s, user);
+}
+
+enum sched_violation sched_check_full(const struct sched *s)
+{
+	enum sched_violation r;
+
+	r = full_cores(s);
+	if (r == SCHED_OK) {
+		r = full_queue(s);
+	}
+	if (r == SCHED_OK) {
+		r = full_vcpus(s);
+	}
+	for (uint32_t i = 0; r == SCHED_OK && i < s->cfg.limits.users; i++) {
+		if (sched_user(s, i)->exists) {
+			r = full_user(s, i);
+		}
+	}
+	if (r == SCHED_OK) {
+		r = check_totals(s);
+	}
+	return r;
+}

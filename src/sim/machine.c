@@ -1,0 +1,272 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Threads on cores as the kernel runs them: one executes, one may wait behind it at the same priority and
+ * starts in the moment the first one stops, whatever the daemon knows by then.
+ */
+#include "sim/world_internal.h"
+
+static void span_end(struct world *w, struct w_core *c)
+{
+	if (c->span) {
+		w->spans[c->span - 1].to_ns = w->now_ns;
+		c->span = 0;
+	}
+}
+
+static void span_begin(struct world *w, uint32_t core, uint32_t vcpu)
+{
+	struct w_core *c = &w->cores[core];
+
+	if (!w->o.timeline || w->spans_n == 20000) {
+		return;
+	}
+	if (w->spans_n == w->spans_room) {
+		size_t room = w->spans_room ? w->spans_room * 2 : 1024;
+		struct sim_span *spans = realloc(w->spans, room * sizeof(*spans));
+
+		if (!spans) {
+			return;
+		}
+		w->spans = spans;
+		w->spans_room = room;
+	}
+	w->spans[w->spans_n++] = (struct sim_span){ .from_ns = w->now_ns,
+						    .to_ns = w->now_ns,
+						    .vcpu = vcpu,
+						    .core = (uint16_t)core,
+						    .is_exclusive = w->vcpus[vcpu].budget_ns == 0 };
+	c->span = w->spans_n;
+}
+
+/* Charge what it has executed since it began. */
+static void charge(struct world *w, struct w_vcpu *v)
+{
+	ns_t ran_ns = w->now_ns - v->since_ns;
+	ns_t stolen_ns = v->steal_ns < ran_ns ? v->steal_ns : ran_ns;
+
+	ran_ns -= stolen_ns;
+	v->steal_ns -= stolen_ns;
+	v->held_stolen_ns += stolen_ns;
+	v->held_cpu_ns += ran_ns;
+	v->cpu_ns += ran_ns;
+	if (v->burst_ns != SCHED_NEVER) {
+		v->burst_ns = v->burst_ns > ran_ns ? v->burst_ns - ran_ns : 0;
+	}
+	v->since_ns = w->now_ns;
+}
+
+void sim_exec_plan(struct world *w, uint32_t vcpu)
+{
+	struct w_vcpu *v = &w->vcpus[vcpu];
+	ns_t left_ns = SCHED_NEVER;
+	ns_t run_ns;
+
+	charge(w, v);
+	v->plan++;
+	if (v->budget_ns) {
+		left_ns = v->budget_ns > v->held_cpu_ns ? v->budget_ns - v->held_cpu_ns : 0;
+	}
+	if (v->is_revoked && v->mode == MODE_GOOD) {
+		sim_post(w, w->now_ns + 2000 + sim_rng_below(&w->rng, 18000), K_STOP, vcpu,
+			 v->plan);
+		return;
+	}
+	if (v->is_sleeping) {
+		v->burst_ns = 1000;
+	}
+	run_ns = left_ns < v->burst_ns ? left_ns : v->burst_ns;
+	if (v->mode == MODE_HANG || v->mode == MODE_IGNORE_REVOKE || run_ns == SCHED_NEVER) {
+		return;
+	}
+	if (v->mode == MODE_FORGE) {
+		sim_post(w, w->now_ns + run_ns, K_FORGE, vcpu, v->plan);
+		return;
+	}
+	sim_post(w, w->now_ns + run_ns + v->steal_ns + v->late_ns, K_STOP, vcpu, v->plan);
+}
+
+void sim_exec_start(struct world *w, uint32_t vcpu, uint32_t core)
+{
+	struct w_core *c = &w->cores[core];
+	struct w_vcpu *v = &w->vcpus[vcpu];
+
+	if (w->vms[v->vm].is_dead || w->vms[v->vm].is_frozen) {
+		return;
+	}
+	if (c->exec != SCHED_NONE) {
+		w->verdict = SIM_DOUBLE_RUN; /* not on paper: two threads do run there */
+		return;
+	}
+	c->exec = vcpu;
+	if (c->behind == vcpu) {
+		c->behind = SCHED_NONE;
+	}
+	v->is_behind = false;
+	v->is_exec = true;
+	v->core = (uint16_t)core;
+	v->since_ns = w->now_ns;
+	span_begin(w, core, vcpu);
+	sim_exec_plan(w, vcpu);
+}
+
+/* It executes no more; whoever waits behind it does. */
+void sim_exec_stop(struct world *w, uint32_t vcpu)
+{
+	struct w_vcpu *v = &w->vcpus[vcpu];
+	struct w_core *c = &w->cores[v->core];
+
+	if (v->is_behind) {
+		v->is_behind = false;
+		c->behind = SCHED_NONE;
+	}
+	if (!v->is_exec) {
+		return;
+	}
+	charge(w, v);
+	v->plan++;
+	v->is_exec = false;
+	c->exec = SCHED_NONE;
+	span_end(w, c);
+	if (c->behind != SCHED_NONE) {
+		sim_exec_start(w, c->behind, v->core);
+	}
+}
+
+void sim_draw_mode(struct world *w, uint32_t vcpu)
+{
+	struct w_vcpu *v = &w->vcpus[vcpu];
+	const struct sim_faults *f = &w->f;
+
+	v->mode = MODE_GOOD;
+	v->late_ns = sim_rng_below(&w->rng, 20000);
+	v->steal_ns = 0;
+	if (sim_rng_ppm(&w->rng, f->hang_ppm)) {
+		v->mode = MODE_HANG;
+	} else if (sim_rng_ppm(&w->rng, f->ignore_revoke_ppm)) {
+		v->mode = MODE_IGNORE_REVOKE;
+	} else if (sim_rng_ppm(&w->rng, f->forge_park_ppm)) {
+		v->mode = MODE_FORGE;
+	}
+	if (sim_rng_ppm(&w->rng, f->late_park_ppm)) {
+		v->late_ns = sim_rng_below(&w->rng, 5 * NS_PER_MS);
+	}
+	if (sim_rng_ppm(&w->rng, f->steal_ppm)) {
+		v->steal_ns = sim_rng_below(&w->rng, 5 * NS_PER_MS);
+	}
+	v->is_faulting = sim_rng_ppm(&w->rng, f->guest_fault_ppm);
+}
+
+static ns_t about_or(struct world *w, ns_t mean_ns, ns_t otherwise_ns)
+{
+	return mean_ns ? sim_rng_about(&w->rng, mean_ns) : otherwise_ns;
+}
+
+void sim_on_stop(struct world *w, uint32_t vcpu, uint32_t plan)
+{
+	struct w_vcpu *v = &w->vcpus[vcpu];
+	const struct sim_class *cls = &w->mix.classes[w->vms[v->vm].cls];
+	struct sched_event ev;
+
+	if (!v->is_exec || v->plan != plan) {
+		return;
+	}
+	sim_exec_stop(w, vcpu);
+	v->parked_epoch = v->epoch;
+	ev = sim_vcpu_event(w, SCHED_EV_STOPPED, vcpu);
+	ev.cpu_ns = v->held_cpu_ns;
+	ev.stolen_ns = v->held_stolen_ns;
+	ev.why = SCHED_WHY_SLICE;
+	if (v->burst_ns == 0) {
+		ev.why = SCHED_WHY_BLOCKED;
+		v->burst_ns = about_or(w, cls->run_ns, SCHED_NEVER);
+		if (!v->is_sleeping) {
+			v->is_sleeping = true;
+			sim_post(w, w->now_ns + about_or(w, cls->sleep_ns, NS_PER_MS), K_WAKE, vcpu,
+				 w->vms[v->vm].gen);
+		}
+	} else if (v->is_faulting) {
+		ev.why = SCHED_WHY_FAULT;
+	}
+	if (sim_rng_ppm(&w->rng, w->f.stale_park_ppm)) {
+		sim_post_event(w, 12000 + sim_rng_below(&w->rng, 30 * NS_PER_MS), &ev);
+	}
+	if (!sim_rng_ppm(&w->rng, w->f.lost_park_ppm)) {
+		sim_post_event(w, 2000 + sim_rng_below(&w->rng, 8000), &ev);
+	}
+}
+
+void sim_on_forge(struct world *w, uint32_t vcpu, uint32_t plan)
+{
+	struct w_vcpu *v = &w->vcpus[vcpu];
+	struct sched_event ev;
+
+	if (v->is_exec && v->plan == plan) {
+		ev = sim_vcpu_event(w, SCHED_EV_FORGED, vcpu);
+		sim_post_event(w, 5000, &ev);
+	}
+}
+
+void sim_on_wake(struct world *w, uint32_t vcpu)
+{
+	struct w_vcpu *v = &w->vcpus[vcpu];
+	struct sched_event ev = sim_vcpu_event(w, SCHED_EV_WOKEN, vcpu);
+
+	v->is_sleeping = false;
+	v->burst_ns = about_or(w, w->mix.classes[w->vms[v->vm].cls].run_ns, SCHED_NEVER);
+	if (v->is_exec) {
+		sim_exec_plan(w, vcpu);
+	}
+	sim_post_event(w, 1000, &ev);
+}
+
+static void all_stop(struct world *w, uint32_t vm)
+{
+	for (uint32_t i = 0; i < w->vms[vm].n; i++) {
+		sim_exec_stop(w, w->vms[vm].first + i);
+	}
+}
+
+void sim_on_freeze(struct world *w, uint32_t vm)
+{
+	struct sched_event ev = sim_vm_event(w, SCHED_EV_VM_FROZEN, vm);
+
+	if (w->vms[vm].is_dead) {
+		return;
+	}
+	w->vms[vm].is_frozen = true;
+	all_stop(w, vm);
+	if (!sim_rng_ppm(&w->rng, w->f.lost_freeze_ppm)) {
+		sim_post_event(w, 5000, &ev);
+	}
+}
+
+void sim_on_leave(struct world *w, uint32_t vm)
+{
+	w->vms[vm].is_frozen = true; /* off the pool: it runs nowhere that matters */
+	all_stop(w, vm);
+	sim_post(w, w->now_ns + 100000 + sim_rng_below(&w->rng, 5 * NS_PER_MS), K_DIE, vm,
+		 w->vms[vm].gen);
+}
+
+void sim_tell_death(struct world *w, uint32_t vm, bool surely)
+{
+	struct sched_event ev = sim_vm_event(w, SCHED_EV_VM_DIED, vm);
+
+	if (!surely && sim_rng_ppm(&w->rng, w->f.lost_death_ppm)) {
+		return;
+	}
+	sim_post_event(w, 20000 + sim_rng_below(&w->rng, 200000), &ev);
+	if (sim_rng_ppm(&w->rng, w->f.double_death_ppm)) {
+		sim_post_event(w, 300000 + sim_rng_below(&w->rng, 50 * NS_PER_MS), &ev);
+	}
+}
+
+void sim_on_die(struct world *w, uint32_t vm)
+{
+	if (w->vms[vm].is_dead) {
+		return;
+	}
+	all_stop(w, vm);
+	w->vms[vm].is_dead = true;
+	sim_tell_death(w, vm, false);
+}
