@@ -9,7 +9,7 @@
 #include <string.h>
 
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
-#define BIT(n)        (1ULL << (n))
+#define BIT(n)	      (1ULL << (n))
 
 /** Guest physical and guest virtual addresses, and nanoseconds. */
 typedef uint64_t gpa_t;

@@ -12,11 +12,11 @@
 _Noreturn void bug_report(const char *what, const char *file, int line);
 
 /** Abort when @p cond holds: a mistake of ours, never something a guest or user can cause. */
-#define BUG_ON(cond)                                                 \
-	do {                                                         \
-		if (__builtin_expect(!!(cond), 0)) {                 \
-			bug_report(#cond, __FILE__, __LINE__);       \
-		}                                                    \
+#define BUG_ON(cond)                                           \
+	do {                                                   \
+		if (__builtin_expect(!!(cond), 0)) {           \
+			bug_report(#cond, __FILE__, __LINE__); \
+		}                                              \
 	} while (0)
 
 /** Like BUG_ON(!cond), for checks too costly for release builds. */

@@ -43,11 +43,11 @@ static inline int steal_fd(int *fd)
 }
 
 /** Give a pointer away: evaluates to it and leaves NULL behind. */
-#define steal_ptr(pp)                            \
-	({                                       \
+#define steal_ptr(pp)                              \
+	({                                         \
 		__typeof__(*(pp)) stolen_ = *(pp); \
-		*(pp) = NULL;                    \
-		stolen_;                         \
+		*(pp) = NULL;                      \
+		stolen_;                           \
 	})
 
 #endif

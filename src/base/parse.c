@@ -12,19 +12,25 @@ struct unit {
 	uint64_t factor;
 };
 
+/* clang-format off */
 static const struct unit size_units[] = {
 	{ "", 1 },
-	{ "K", BIT(10) },  { "KB", BIT(10) },  { "KiB", BIT(10) },
-	{ "M", BIT(20) },  { "MB", BIT(20) },  { "MiB", BIT(20) },
-	{ "G", BIT(30) },  { "GB", BIT(30) },  { "GiB", BIT(30) },
-	{ "T", BIT(40) },  { "TB", BIT(40) },  { "TiB", BIT(40) },
+	{ "K", BIT(10) }, { "KB", BIT(10) }, { "KiB", BIT(10) },
+	{ "M", BIT(20) }, { "MB", BIT(20) }, { "MiB", BIT(20) },
+	{ "G", BIT(30) }, { "GB", BIT(30) }, { "GiB", BIT(30) },
+	{ "T", BIT(40) }, { "TB", BIT(40) }, { "TiB", BIT(40) },
 };
 
 static const struct unit time_units[] = {
-	{ "", NS_PER_S },	{ "ns", 1 },		{ "us", NS_PER_US },
-	{ "ms", NS_PER_MS },	{ "s", NS_PER_S },	{ "m", 60 * NS_PER_S },
-	{ "min", 60 * NS_PER_S }, { "h", 3600 * NS_PER_S },
+	{ "", NS_PER_S },
+	{ "ns", 1 },
+	{ "us", NS_PER_US },
+	{ "ms", NS_PER_MS },
+	{ "s", NS_PER_S },
+	{ "m", 60 * NS_PER_S }, { "min", 60 * NS_PER_S },
+	{ "h", 3600 * NS_PER_S },
 };
+/* clang-format on */
 
 static const struct unit *unit_find(const struct unit *table, size_t n, const char *name)
 {
@@ -156,8 +162,8 @@ int parse_duration_ns(const char *text, ns_t *ret_ns, struct errmsg *e)
 	if (r == 0 && *end == '.') {
 		r = fraction_ns(end + 1, &end, u->factor, &part_ns);
 	}
-	if (r == 0 && (__builtin_mul_overflow(v, u->factor, &v) ||
-		       __builtin_add_overflow(v, part_ns, &v))) {
+	if (r == 0 &&
+	    (__builtin_mul_overflow(v, u->factor, &v) || __builtin_add_overflow(v, part_ns, &v))) {
 		r = -ERANGE;
 	}
 	if (r < 0) {

@@ -30,8 +30,15 @@ struct gifts {
 	int fds[PROTO_FD_COUNT];
 };
 
-enum gift { GIFT_IMAGE, GIFT_CONSOLE, GIFT_KVM, GIFT_TRACE, GIFT_PLUGIN, GIFT_CONTEXT,
-	    GIFT_LISTEN };
+enum gift {
+	GIFT_IMAGE,
+	GIFT_CONSOLE,
+	GIFT_KVM,
+	GIFT_TRACE,
+	GIFT_PLUGIN,
+	GIFT_CONTEXT,
+	GIFT_LISTEN
+};
 
 static void gifts_done(struct gifts *g)
 {
@@ -181,9 +188,9 @@ static int open_image(const char *path, struct launch_vm *vm, struct gifts *g, s
 		return r;
 	}
 	g->fds[GIFT_IMAGE] = fcntl(vm->image_fd, F_DUPFD_CLOEXEC, 1);
-	return g->fds[GIFT_IMAGE] < 0 ?
-		       errmsg_set(e, -errno, "can't pass the image on: %s", strerror(errno)) :
-		       0;
+	return g->fds[GIFT_IMAGE] < 0
+		       ? errmsg_set(e, -errno, "can't pass the image on: %s", strerror(errno))
+		       : 0;
 }
 
 static int open_gifts(const struct launch_options *o, struct launch_vm *vm, struct gifts *g,

@@ -24,14 +24,14 @@
 /** What to launch. Fill by launch_options_defaults() first. */
 struct launch_options {
 	struct proto_config config; /* fds, jail, uid and gid are filled in by launch_vm() */
-	const char *image_path;	    /* read into a sealed, shared memfd; NULL only with context_path */
-	const char *plugin_path;    /* or NULL */
-	const char *context_path;   /* file for --load-context, or NULL */
-	int listen_fd;		    /* where later controllers find the VM; borrowed; -1: nowhere */
-	bool is_traced;		    /* make a trace pipe */
-	const char *vm_program;	    /* pinfold-vm; NULL: beside the caller's program, then $PATH */
-	bool is_kvm_allowed;	    /* hand over /dev/kvm if it opens */
-	uint32_t reply_ms;	    /* longest wait for READY and for a reply */
+	const char *image_path;	 /* read into a sealed, shared memfd; NULL only with context_path */
+	const char *plugin_path; /* or NULL */
+	const char *context_path; /* file for --load-context, or NULL */
+	int listen_fd;		  /* where later controllers find the VM; borrowed; -1: nowhere */
+	bool is_traced;		  /* make a trace pipe */
+	const char *vm_program;	  /* pinfold-vm; NULL: beside the caller's program, then $PATH */
+	bool is_kvm_allowed;	  /* hand over /dev/kvm if it opens */
+	uint32_t reply_ms;	  /* longest wait for READY and for a reply */
 };
 
 /** A running VM process. */

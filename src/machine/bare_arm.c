@@ -11,13 +11,13 @@
 #include "board.h"
 #include "dev/pl011.h"
 
-#define FLASH_BYTES	0x08000000ULL
-#define PL011_GPA	0x09000000ULL
-#define PL011_BYTES	0x1000ULL
-#define RAM_GPA		0x40000000ULL
-#define RAM_BYTES_MAX	(64 * BIT(30))
+#define FLASH_BYTES	 0x08000000ULL
+#define PL011_GPA	 0x09000000ULL
+#define PL011_BYTES	 0x1000ULL
+#define RAM_GPA		 0x40000000ULL
+#define RAM_BYTES_MAX	 (64 * BIT(30))
 #define RAM_BYTES_MAX_32 (3 * BIT(30))
-#define FDT_BYTES	0x10000ULL
+#define FDT_BYTES	 0x10000ULL
 
 static struct machine_map map(const struct cpu_mode *mode)
 {

@@ -16,15 +16,15 @@
 #include "dev/sifive_test.h"
 #include "dev/uart16550.h"
 
-#define MROM_GPA      0x1000ULL
-#define MROM_BYTES    0xf000ULL
-#define FINISHER_GPA  0x100000ULL
+#define MROM_GPA       0x1000ULL
+#define MROM_BYTES     0xf000ULL
+#define FINISHER_GPA   0x100000ULL
 #define FINISHER_BYTES 0x1000ULL
-#define CLINT_GPA     0x2000000ULL
-#define UART_GPA      0x10000000ULL
-#define UART_BYTES    0x100ULL
-#define RAM_GPA	      0x80000000ULL
-#define RAM_BYTES_MAX (64 * BIT(30))
+#define CLINT_GPA      0x2000000ULL
+#define UART_GPA       0x10000000ULL
+#define UART_BYTES     0x100ULL
+#define RAM_GPA	       0x80000000ULL
+#define RAM_BYTES_MAX  (64 * BIT(30))
 
 static struct machine_map map(const struct cpu_mode *mode)
 {

@@ -111,8 +111,7 @@ static void refine(const struct machine *m, const struct cpu_state *s, struct cp
 	x86_firmware_refine_fault(m->mem, x86_state_const(s), f);
 }
 
-static bool halt_is_exception(const struct machine *m, struct cpu_state *s,
-			      struct cpu_fault *ret_f)
+static bool halt_is_exception(const struct machine *m, struct cpu_state *s, struct cpu_fault *ret_f)
 {
 	if (!x86_firmware_caught(m->mem, x86_state(s), ret_f)) {
 		return false;

@@ -26,12 +26,12 @@ struct machine {
 	struct dev_host host;
 	struct machine_stop stop;
 	struct machine_counts counts;
-	struct semihost *semihost; /* or NULL */
-	struct htif *htif;	   /* or NULL */
-	struct plugin *plugin;	   /* or NULL */
+	struct semihost *semihost;	    /* or NULL */
+	struct htif *htif;		    /* or NULL */
+	struct plugin *plugin;		    /* or NULL */
 	const struct cpu_state *walk_state; /* while a semihosting call runs */
-	gpa_t fdt_gpa;		   /* 0: none */
-	uint64_t engine_caps;	   /* ENGINE_CAP_*, from machine_setup() on */
+	gpa_t fdt_gpa;			    /* 0: none */
+	uint64_t engine_caps;		    /* ENGINE_CAP_*, from machine_setup() on */
 };
 
 /** What differs between the families of `bare`. */

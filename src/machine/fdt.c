@@ -21,11 +21,11 @@ struct writer {
 	int err;
 };
 
-#define W(w, call)                              \
-	do {                                    \
-		if ((w)->err == 0) {            \
-			(w)->err = (call);      \
-		}                               \
+#define W(w, call)                         \
+	do {                               \
+		if ((w)->err == 0) {       \
+			(w)->err = (call); \
+		}                          \
 	} while (0)
 
 static void node(struct writer *w, const char *name)

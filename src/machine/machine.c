@@ -35,8 +35,7 @@ void board_want(struct machine *m, gpa_t base_gpa, uint64_t size_bytes, uint32_t
 		const char *name)
 {
 	BUG_ON(m->n_wants == MACHINE_WANTS_MAX);
-	m->wants[m->n_wants++] =
-		(struct machine_want){ base_gpa, size_bytes, perm, is_ram, name };
+	m->wants[m->n_wants++] = (struct machine_want){ base_gpa, size_bytes, perm, is_ram, name };
 }
 
 int board_own(struct machine *m, const struct dev_ops *ops, void *dev, struct errmsg *e)
@@ -314,8 +313,7 @@ enum machine_verdict machine_exception(struct machine *m, enum machine_event eve
 	if (event == MACHINE_EVENT_ACCESS) {
 		return MACHINE_FAULT;
 	}
-	if (m->semihost &&
-	    m->cfg.arch->semihost_match(s, m->mem, f, &call) == CPU_SEMIHOST_CALL) {
+	if (m->semihost && m->cfg.arch->semihost_match(s, m->mem, f, &call) == CPU_SEMIHOST_CALL) {
 		return serve_semihost(m, s, &call);
 	}
 	if (m->ops->is_unhandled && m->ops->is_unhandled(m, s, f)) {

@@ -41,9 +41,9 @@ struct machine_want {
 struct machine_config {
 	const struct cpu_arch *arch;
 	struct cpu_mode mode;
-	uint64_t ram_bytes;	     /* a multiple of the page size */
+	uint64_t ram_bytes;		/* a multiple of the page size */
 	const struct image_plan *image; /* may be NULL: a context will be loaded */
-	const char *args;	     /* semihosting command line */
+	const char *args;		/* semihosting command line */
 	struct chr_backend console;
 	struct clock_backend clock;
 	pinfold_plugin_fn *plugin; /* entry point of a loaded plug-in, or NULL */
@@ -66,10 +66,10 @@ enum machine_event {
 
 /** What became of an exception. */
 enum machine_verdict {
-	MACHINE_RESUME,	   /* handled: set the state and run on */
-	MACHINE_STOPPED,   /* the guest ended itself: machine_stop_info(); state is valid */
+	MACHINE_RESUME,	    /* handled: set the state and run on */
+	MACHINE_STOPPED,    /* the guest ended itself: machine_stop_info(); state is valid */
 	MACHINE_WAIT_INPUT, /* semihosting waits for a character: ask again when there may be one */
-	MACHINE_FAULT,	   /* nobody handles it: the guest stops with this fault */
+	MACHINE_FAULT,	    /* nobody handles it: the guest stops with this fault */
 };
 
 /** Fixed facts about a board for an architecture, before anything is made. */

@@ -128,8 +128,9 @@ int mem_region_protect(struct mem *m, gpa_t gpa, uint64_t size_bytes, uint32_t p
 		       struct errmsg *e)
 {
 	if (!is_page_range(gpa, size_bytes)) {
-		return errmsg_set(e, -EINVAL, "0x%" PRIx64 " + 0x%" PRIx64 " is not a range of pages",
-				  gpa, size_bytes);
+		return errmsg_set(e, -EINVAL,
+				  "0x%" PRIx64 " + 0x%" PRIx64 " is not a range of pages", gpa,
+				  size_bytes);
 	}
 	if (!is_covered(m, gpa, size_bytes)) {
 		return errmsg_set(e, -ENOENT,

@@ -21,9 +21,9 @@
 #include "base/errmsg.h"
 
 /** What may be done with a page; also the kind of an access. */
-#define MEM_R 1u
-#define MEM_W 2u
-#define MEM_X 4u
+#define MEM_R	1u
+#define MEM_W	2u
+#define MEM_X	4u
 #define MEM_RWX (MEM_R | MEM_W | MEM_X)
 
 #define MEM_REGIONS_MAX 256
@@ -39,9 +39,9 @@ struct mem_region {
 
 /** An access that the map refuses. */
 struct mem_fault {
-	gpa_t gpa;	  /* first byte that could not be reached */
-	uint32_t access;  /* MEM_R, MEM_W or MEM_X */
-	bool is_mapped;	  /* true: the permission forbids it; false: nothing is there */
+	gpa_t gpa;	 /* first byte that could not be reached */
+	uint32_t access; /* MEM_R, MEM_W or MEM_X */
+	bool is_mapped;	 /* true: the permission forbids it; false: nothing is there */
 };
 
 struct mem;

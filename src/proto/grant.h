@@ -50,10 +50,10 @@ enum ack_state {
 
 struct ack_page {
 	uint32_t magic, revision;
-	_Atomic uint32_t word;	/* changes with every change of state */
-	_Atomic uint32_t state; /* enum ack_state */
-	_Atomic uint64_t epoch; /* of the grant it is about */
-	_Atomic uint64_t used_ns; /* CPU time in that grant */
+	_Atomic uint32_t word;	   /* changes with every change of state */
+	_Atomic uint32_t state;	   /* enum ack_state */
+	_Atomic uint64_t epoch;	   /* of the grant it is about */
+	_Atomic uint64_t used_ns;  /* CPU time in that grant */
 	_Atomic uint64_t total_ns; /* CPU time since the vCPU was made */
 };
 

@@ -105,6 +105,7 @@ static bool check_point(const struct proto_msg *m)
 	return b->kind < PROTO_POINT_KIND_COUNT && b->is_add <= 1 && b->bytes <= 4096;
 }
 
+/* clang-format off */
 #define FIXED(t, s)	   { t, sizeof(struct s), sizeof(struct s), NULL }
 #define CHECKED(t, s, f)   { t, sizeof(struct s), sizeof(struct s), f }
 #define VARIABLE(t, s, f)  { t, sizeof(struct s), PROTO_BODY_MAX, f }
@@ -138,6 +139,8 @@ static const struct body_rule rules[] = {
 	VARIABLE(PROTO_REPLY, proto_reply, check_reply),
 	CHECKED(PROTO_EVENT_STOPPED, proto_stopped, check_stopped),
 };
+
+/* clang-format on */
 
 void proto_hdr_init(struct proto_hdr *h, enum proto_type type, uint32_t seq, size_t body_bytes)
 {

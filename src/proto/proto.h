@@ -83,32 +83,32 @@ enum proto_access { PROTO_ACCESS_R = 1, PROTO_ACCESS_W = 2, PROTO_ACCESS_X = 4 }
 enum proto_type {
 	/* controller to VM */
 	PROTO_CONFIG = 1,
-	PROTO_START,	    /* state ready -> running */
-	PROTO_PAUSE,	    /* -> paused; the reply comes when the vCPU has stopped */
-	PROTO_RESUME,	    /* paused -> running */
-	PROTO_STOP,	    /* asks the guest to end, then ends it */
-	PROTO_STEP,	    /* run_one_instruction: struct proto_step; the vCPU must be stopped */
-	PROTO_SLICE,	    /* run_one_slice: body is empty; the vCPU must be stopped */
-	PROTO_GET_STATE,    /* reply: struct proto_status */
-	PROTO_GET_REG_DESC, /* reply: struct proto_reg_desc[] */
-	PROTO_GET_REGS,	    /* reply: values, each of the described size, concatenated */
-	PROTO_SET_REG,	    /* struct proto_set_reg */
-	PROTO_READ_MEM,	    /* struct proto_mem; reply: bytes, maybe fewer (virtual addresses) */
-	PROTO_WRITE_MEM,    /* struct proto_mem and bytes */
-	PROTO_SAVE_CONTEXT, /* one descriptor: file to write; the vCPU must be stopped */
-	PROTO_LOAD_CONTEXT, /* one descriptor: file to read; the vCPU must be stopped */
-	PROTO_GET_USAGE,    /* reply: struct proto_usage */
-	PROTO_SET_LIMIT,    /* struct proto_limits: replaces all limits */
-	PROTO_SET_POINT,    /* struct proto_point: add or remove a breakpoint or watchpoint */
-	PROTO_QUIT,	    /* end the process in good order */
-	PROTO_ATTACH,	    /* four descriptors: console stream, grant page, ack page, eventfd that
+	PROTO_START,	     /* state ready -> running */
+	PROTO_PAUSE,	     /* -> paused; the reply comes when the vCPU has stopped */
+	PROTO_RESUME,	     /* paused -> running */
+	PROTO_STOP,	     /* asks the guest to end, then ends it */
+	PROTO_STEP,	     /* run_one_instruction: struct proto_step; the vCPU must be stopped */
+	PROTO_SLICE,	     /* run_one_slice: body is empty; the vCPU must be stopped */
+	PROTO_GET_STATE,     /* reply: struct proto_status */
+	PROTO_GET_REG_DESC,  /* reply: struct proto_reg_desc[] */
+	PROTO_GET_REGS,	     /* reply: values, each of the described size, concatenated */
+	PROTO_SET_REG,	     /* struct proto_set_reg */
+	PROTO_READ_MEM,	     /* struct proto_mem; reply: bytes, maybe fewer (virtual addresses) */
+	PROTO_WRITE_MEM,     /* struct proto_mem and bytes */
+	PROTO_SAVE_CONTEXT,  /* one descriptor: file to write; the vCPU must be stopped */
+	PROTO_LOAD_CONTEXT,  /* one descriptor: file to read; the vCPU must be stopped */
+	PROTO_GET_USAGE,     /* reply: struct proto_usage */
+	PROTO_SET_LIMIT,     /* struct proto_limits: replaces all limits */
+	PROTO_SET_POINT,     /* struct proto_point: add or remove a breakpoint or watchpoint */
+	PROTO_QUIT,	     /* end the process in good order */
+	PROTO_ATTACH,	     /* four descriptors: console stream, grant page, ack page, eventfd that
 			       says that the ack page changed: a scheduler is in charge from now on */
-	PROTO_GET_READY,    /* reply: struct proto_ready, as it was at the start */
+	PROTO_GET_READY,     /* reply: struct proto_ready, as it was at the start */
 	PROTO_GET_LAST_STOP, /* reply: struct proto_stopped of the last stop, or an empty payload */
 	/* VM to controller */
-	PROTO_READY = 64,   /* struct proto_ready */
-	PROTO_FAILED,	    /* struct proto_failed: the VM could not be made */
-	PROTO_REPLY,	    /* struct proto_reply and payload */
+	PROTO_READY = 64,    /* struct proto_ready */
+	PROTO_FAILED,	     /* struct proto_failed: the VM could not be made */
+	PROTO_REPLY,	     /* struct proto_reply and payload */
 	PROTO_EVENT_STOPPED, /* struct proto_stopped */
 };
 
@@ -144,9 +144,9 @@ enum proto_config_flag {
 
 /** What the launcher has done and the VM process has to do for its jail. */
 enum proto_jail_flag {
-	PROTO_JAIL_USERNS = 1 << 0, /* it runs in its own user namespace */
+	PROTO_JAIL_USERNS = 1 << 0,  /* it runs in its own user namespace */
 	PROTO_JAIL_MOUNTNS = 1 << 1, /* in its own mount namespace: it must take an empty root */
-	PROTO_JAIL_SETUID = 1 << 2, /* it must switch to uid/gid */
+	PROTO_JAIL_SETUID = 1 << 2,  /* it must switch to uid/gid */
 	PROTO_JAIL_PIDNS = 1 << 3,
 	PROTO_JAIL_NETNS = 1 << 4,
 	PROTO_JAIL_IPCNS = 1 << 5,
@@ -172,13 +172,13 @@ struct proto_set {
 /** Everything a VM process is told at its start. */
 struct proto_config {
 	char name[PROTO_NAME];
-	char engine[16]; /* "auto", "unicorn", ... */
-	char board[16];	 /* "bare" */
+	char engine[16];      /* "auto", "unicorn", ... */
+	char board[16];	      /* "bare" */
 	char image_name[256]; /* for messages only */
-	uint32_t arch;	 /* enum cpu_arch_id; 0 = the image says */
-	uint32_t flags;	 /* enum proto_config_flag */
-	uint32_t fds;	 /* enum proto_config_fd */
-	uint32_t jail;	 /* enum proto_jail_flag */
+	uint32_t arch;	      /* enum cpu_arch_id; 0 = the image says */
+	uint32_t flags;	      /* enum proto_config_flag */
+	uint32_t fds;	      /* enum proto_config_fd */
+	uint32_t jail;	      /* enum proto_jail_flag */
 	uint32_t uid, gid;
 	uint64_t load_gpa, entry_gva;
 	uint64_t slice_ns;
@@ -192,10 +192,10 @@ struct proto_config {
 /** The VM is made, jailed and stopped before its first instruction. */
 struct proto_ready {
 	uint32_t arch;
-	uint32_t flags;	       /* PROTO_CFG_16BIT, BIG_ENDIAN, THUMB as found in the image */
-	uint64_t caps;	       /* ENGINE_CAP_* */
+	uint32_t flags; /* PROTO_CFG_16BIT, BIG_ENDIAN, THUMB as found in the image */
+	uint64_t caps;	/* ENGINE_CAP_* */
 	char engine[16];
-	char arch_name[16];    /* "x64" */
+	char arch_name[16]; /* "x64" */
 	char gdb_arch[32];
 	char reason[PROTO_TEXT]; /* why this engine, in one line */
 	char note[PROTO_TEXT];	 /* what this VM can't do here; or empty */
@@ -248,9 +248,9 @@ enum proto_stop {
 enum proto_limit_kind { PROTO_LIMIT_NONE, PROTO_LIMIT_CPU, PROTO_LIMIT_INSNS, PROTO_LIMIT_WALL };
 
 struct proto_usage {
-	uint64_t cpu_ns;	/* of the vCPU thread */
-	uint64_t wall_ns;	/* running, since start */
-	uint64_t insns;		/* executed, if insns_known */
+	uint64_t cpu_ns;  /* of the vCPU thread */
+	uint64_t wall_ns; /* running, since start */
+	uint64_t insns;	  /* executed, if insns_known */
 	uint64_t slices;
 	uint64_t mem_peak_bytes; /* most memory that the VM process held */
 	uint64_t io_reads, io_writes, io_unmapped;
@@ -267,7 +267,7 @@ struct proto_fault {
 	uint64_t syndrome;
 	uint64_t pc, address;
 	uint32_t has_address;
-	uint32_t n_insn;   /* bytes of the instruction that could be read */
+	uint32_t n_insn; /* bytes of the instruction that could be read */
 	uint8_t insn[16];
 	uint32_t insn_flags; /* PROTO_CFG_16BIT, BIG_ENDIAN, THUMB: how to disassemble it */
 	uint32_t pad;

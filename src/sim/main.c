@@ -1,13 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* pinfold-sim: the scheduler under a simulated clock. Exit status: 0 fine, 1 a violation, 2 usage. */
 #include <errno.h>
+#include <fcntl.h>
 #include <getopt.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
+#include "base/cleanup.h"
 #include "base/parse.h"
 #include "sim/monitor.h"
 #include "sim/world.h"
@@ -140,6 +143,24 @@ static int take_option(struct args *a, int opt, struct errmsg *e)
 	}
 }
 
+/* Thousands of tries may end in the same BUG_ON, each with its line on stderr: once is enough. */
+static bool shrink_quietly(struct sim_trace *t, unsigned int verdict)
+{
+	_cleanup_close_ int saved = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 3);
+	_cleanup_close_ int null = open("/dev/null", O_WRONLY | O_CLOEXEC);
+	bool is_shown;
+
+	fflush(stderr);
+	if (saved >= 0 && null >= 0) {
+		dup2(null, STDERR_FILENO);
+	}
+	is_shown = sim_trace_shrink(t, verdict, SHRINK_STEPS);
+	if (saved >= 0) {
+		dup2(saved, STDERR_FILENO);
+	}
+	return is_shown;
+}
+
 static void show_failure(const struct args *a, struct sim_trace *t, const struct sim_result *r)
 {
 	size_t all = t->n;
@@ -147,7 +168,7 @@ static void show_failure(const struct args *a, struct sim_trace *t, const struct
 	fprintf(stderr,
 		"pinfold-sim: %s broken: seed=%" PRIu64 " cores=%u vms=%u decisions=%" PRIu64 "\n",
 		sim_verdict_name(r->verdict), a->o.seed, a->o.cores, a->o.vms, r->decisions);
-	if (!sim_trace_shrink(t, r->verdict, SHRINK_STEPS)) {
+	if (!shrink_quietly(t, r->verdict)) {
 		fprintf(stderr, "the trace %s; its last events:\n",
 			t->is_cut ? "is too long to shrink"
 				  : "does not show it without the machine around it");

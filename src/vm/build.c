@@ -103,8 +103,8 @@ static int plan_flat(struct vm *vm, struct loading *l, struct errmsg *e)
 	}
 	map = machine_bare_map(vm->arch, &vm->mode);
 	return image_parse_flat(l->size,
-				vm->cfg.flags & PROTO_CFG_HAS_LOAD ? vm->cfg.load_gpa :
-								     map.load_default_gpa,
+				vm->cfg.flags & PROTO_CFG_HAS_LOAD ? vm->cfg.load_gpa
+								   : map.load_default_gpa,
 				&l->plan, e);
 }
 
@@ -117,8 +117,9 @@ static int plan_image(struct vm *vm, struct loading *l, struct errmsg *e)
 		return plan_flat(vm, l, e);
 	}
 	if (vm->cfg.flags & PROTO_CFG_HAS_LOAD) {
-		return errmsg_set(e, -EINVAL, "--load is for flat images; this one says itself "
-					      "where it belongs");
+		return errmsg_set(e, -EINVAL,
+				  "--load is for flat images; this one says itself "
+				  "where it belongs");
 	}
 	if (kind == IMAGE_ELF) {
 		r = image_parse_elf(l->bytes, l->size, &l->plan, e);
@@ -241,7 +242,8 @@ static int settle_ram(struct vm *vm, struct errmsg *e)
 	}
 	if (!align_up_checked(bytes, PAGE_BYTES, &bytes) || bytes > map.ram_max_bytes) {
 		return errmsg_set(e, -EINVAL,
-				  "%" PRIu64 " MiB of RAM are too much: board bare has room for %" PRIu64
+				  "%" PRIu64
+				  " MiB of RAM are too much: board bare has room for %" PRIu64
 				  " MiB with %s; use a smaller --mem",
 				  vm->cfg.limits.mem_bytes >> 20, map.ram_max_bytes >> 20,
 				  vm->arch->title);

@@ -20,11 +20,13 @@ static void describe_lacks(const struct engine_ops *ops, const struct engine_pro
 {
 	if (!(p->caps & ENGINE_CAP_FP)) {
 		snprintf(ready->note, sizeof(ready->note),
-			 "engine %s has no floating point at the privilege in which the guest starts (%s)",
+			 "engine %s has no floating point at the privilege in which the guest "
+			 "starts (%s)",
 			 ops->name, p->detail);
 	} else if (!(p->caps & ENGINE_CAP_SIMD)) {
 		snprintf(ready->note, sizeof(ready->note),
-			 "engine %s has no vector unit at the privilege in which the guest starts (%s)",
+			 "engine %s has no vector unit at the privilege in which the guest starts "
+			 "(%s)",
 			 ops->name, p->detail);
 	}
 }
@@ -103,6 +105,6 @@ static int choose_auto(struct vm *vm, const struct engine_ops **ret, struct prot
 int vm_choose_engine(struct vm *vm, const struct engine_ops **ret, struct proto_ready *ready,
 		     struct errmsg *e)
 {
-	return strcmp(vm->cfg.engine, "auto") == 0 ? choose_auto(vm, ret, ready, e) :
-						     choose_named(vm, ret, ready, e);
+	return strcmp(vm->cfg.engine, "auto") == 0 ? choose_auto(vm, ret, ready, e)
+						   : choose_named(vm, ret, ready, e);
 }

@@ -93,8 +93,9 @@ static int check_fits(const struct vm *vm, const struct context_view *v, struct 
 				  theirs->title, vm->arch->title);
 	}
 	if (strcmp(h->board, vm->cfg.board) != 0) {
-		return errmsg_set(e, -EINVAL, "the context is of board '%s', this VM has board '%s'",
-				  h->board, vm->cfg.board);
+		return errmsg_set(e, -EINVAL,
+				  "the context is of board '%s', this VM has board '%s'", h->board,
+				  vm->cfg.board);
 	}
 	if ((h->flags ^ mode_flags(vm)) & ~(uint32_t)PROTO_CFG_THUMB) {
 		return errmsg_set(e, -EINVAL,
@@ -253,8 +254,8 @@ static int settle(struct vm *vm, const struct context_view *v, struct errmsg *e)
 	(void)e;
 	if (vm->cfg.arch == 0) {
 		vm->cfg.arch = v->head.arch;
-		vm->cfg.flags |= v->head.flags &
-				 (PROTO_CFG_16BIT | PROTO_CFG_BIG_ENDIAN | PROTO_CFG_THUMB);
+		vm->cfg.flags |=
+			v->head.flags & (PROTO_CFG_16BIT | PROTO_CFG_BIG_ENDIAN | PROTO_CFG_THUMB);
 	}
 	if (vm->cfg.limits.mem_bytes == 0) {
 		vm->cfg.limits.mem_bytes = v->head.ram_bytes;

@@ -39,9 +39,10 @@ static int check_head(const struct context_head *h, struct errmsg *e)
 		return errmsg_set(e, -EINVAL, "this is not a Pinfold context file");
 	}
 	if (h->version != CONTEXT_VERSION) {
-		return errmsg_set(e, -EINVAL,
-				  "the context has format version %u, this Pinfold reads version %u",
-				  h->version, CONTEXT_VERSION);
+		return errmsg_set(
+			e, -EINVAL,
+			"the context has format version %u, this Pinfold reads version %u",
+			h->version, CONTEXT_VERSION);
 	}
 	arch = cpu_arch_by_id((enum cpu_arch_id)h->arch);
 	if (!arch || h->state_bytes != arch->state_bytes || h->n_regions > MEM_REGIONS_MAX ||
@@ -59,7 +60,8 @@ static int check_sum(const uint8_t *bytes, size_t n, struct context_tail *ret_ta
 	}
 	memcpy(ret_tail, bytes + n - sizeof(*ret_tail), sizeof(*ret_tail));
 	if (XXH3_64bits(bytes, n - sizeof(ret_tail->checksum)) != ret_tail->checksum) {
-		return errmsg_set(e, -EINVAL, "the context is damaged or cut short: its checksum is wrong");
+		return errmsg_set(e, -EINVAL,
+				  "the context is damaged or cut short: its checksum is wrong");
 	}
 	return 0;
 }
@@ -84,7 +86,8 @@ int context_parse(const uint8_t *bytes, size_t n, struct context_view *ret, stru
 	int r;
 
 	if (n < sizeof(v.head)) {
-		return errmsg_set(e, -EINVAL, "this is not a Pinfold context file: it is too short");
+		return errmsg_set(e, -EINVAL,
+				  "this is not a Pinfold context file: it is too short");
 	}
 	memcpy(&v.head, take(&c, sizeof(v.head)), sizeof(v.head));
 	r = check_head(&v.head, e);
@@ -126,8 +129,7 @@ gpa_t context_page_gpa(const struct context_view *v, uint64_t idx)
 
 const uint8_t *context_page_bytes(const struct context_view *v, uint64_t idx)
 {
-	return v->pages + idx * sizeof(struct context_page) +
-	       offsetof(struct context_page, bytes);
+	return v->pages + idx * sizeof(struct context_page) + offsetof(struct context_page, bytes);
 }
 
 struct context_writer {

@@ -19,12 +19,14 @@
 #include "host/sock.h"
 
 /* A controller knows these numbers from proto.h alone. */
-_Static_assert((int)PROTO_ARCH_X86 == (int)CPU_ARCH_X86 && (int)PROTO_ARCH_X64 == (int)CPU_ARCH_X64 &&
+_Static_assert((int)PROTO_ARCH_X86 == (int)CPU_ARCH_X86 &&
+		       (int)PROTO_ARCH_X64 == (int)CPU_ARCH_X64 &&
 		       (int)PROTO_ARCH_ARM == (int)CPU_ARCH_ARM &&
 		       (int)PROTO_ARCH_A64 == (int)CPU_ARCH_A64 &&
 		       (int)PROTO_ARCH_RV64 == (int)CPU_ARCH_RV64,
 	       "architectures differ");
-_Static_assert((int)PROTO_REG_GPR == (int)CPU_REG_GPR && (int)PROTO_REG_FLAGS == (int)CPU_REG_FLAGS &&
+_Static_assert((int)PROTO_REG_GPR == (int)CPU_REG_GPR &&
+		       (int)PROTO_REG_FLAGS == (int)CPU_REG_FLAGS &&
 		       (int)PROTO_REG_SEG == (int)CPU_REG_SEG &&
 		       (int)PROTO_REG_FP == (int)CPU_REG_FP &&
 		       (int)PROTO_REG_VEC == (int)CPU_REG_VEC &&
@@ -34,8 +36,7 @@ _Static_assert((int)PROTO_ACCESS_R == (int)MEM_R && (int)PROTO_ACCESS_W == (int)
 		       (int)PROTO_ACCESS_X == (int)MEM_X,
 	       "kinds of access differ");
 
-int control_init(struct control *c, int socket_fd, int console_fd, int listen_fd,
-		 struct errmsg *e)
+int control_init(struct control *c, int socket_fd, int console_fd, int listen_fd, struct errmsg *e)
 {
 	memset(c, 0, sizeof(*c));
 	c->socket_fd = socket_fd;
@@ -135,9 +136,9 @@ static bool flush_console(struct control *c)
 		if (c->n_pending == 0) {
 			return true;
 		}
-		n = c->console_fd < 0 ? (ssize_t)c->n_pending :
-					send(c->console_fd, c->pending + c->pending_at, c->n_pending,
-					     MSG_DONTWAIT | MSG_NOSIGNAL);
+		n = c->console_fd < 0 ? (ssize_t)c->n_pending
+				      : send(c->console_fd, c->pending + c->pending_at,
+					     c->n_pending, MSG_DONTWAIT | MSG_NOSIGNAL);
 		if (n < 0 && errno == EINTR) {
 			continue;
 		}
@@ -274,8 +275,8 @@ static int serve_context(struct control *c, const struct proto_msg *m, struct er
 	if (m->n_fds != 1) {
 		return errmsg_set(e, -EINVAL, "exactly one descriptor must come with this request");
 	}
-	return m->hdr.type == PROTO_SAVE_CONTEXT ? vm_save_context(c->vm, m->fds[0], e) :
-						   vm_load_context(c->vm, m->fds[0], e);
+	return m->hdr.type == PROTO_SAVE_CONTEXT ? vm_save_context(c->vm, m->fds[0], e)
+						 : vm_load_context(c->vm, m->fds[0], e);
 }
 
 /* Take the descriptors of an ATTACH request over: console and scheduler are new from here on. */
@@ -433,10 +434,10 @@ int control_loop(struct control *c)
 {
 	while (!c->is_quitting) {
 		bool is_flushed = flush_console(c);
-		bool wants_input = c->console_fd >= 0 && !c->is_input_over &&
-				   vm_console_has_room(c->vm);
-		short console_events = (short)((is_flushed ? 0 : POLLOUT) |
-					       (wants_input ? POLLIN : 0));
+		bool wants_input =
+			c->console_fd >= 0 && !c->is_input_over && vm_console_has_room(c->vm);
+		short console_events =
+			(short)((is_flushed ? 0 : POLLOUT) | (wants_input ? POLLIN : 0));
 		struct pollfd fds[3] = {
 			{ .fd = c->socket_fd, .events = POLLIN },
 			{ .fd = c->wake_fd, .events = POLLIN },

@@ -23,7 +23,7 @@ struct control {
 	bool is_input_over;
 	uint32_t event_seq;
 	struct proto_ready ready; /* what the first controller was told */
-	pthread_mutex_t lock; /* protects events */
+	pthread_mutex_t lock;	  /* protects events */
 	size_t n_events;
 	struct proto_stopped events[CONTROL_EVENTS_MAX];
 	/* Console bytes that the socket did not take yet. */
@@ -37,8 +37,7 @@ struct control {
  * @param listen_fd  where the next controller comes in, or -1: then losing the controller ends us
  * @return 0; negative errno
  */
-int control_init(struct control *c, int socket_fd, int console_fd, int listen_fd,
-		 struct errmsg *e);
+int control_init(struct control *c, int socket_fd, int console_fd, int listen_fd, struct errmsg *e);
 
 /** For vm_new(). */
 struct vm_callbacks control_callbacks(struct control *c);

@@ -20,11 +20,11 @@
 struct gate {
 	const struct grant_page *grant; /* NULL: no scheduler */
 	struct ack_page *ack;
-	int notify_fd;		/* eventfd of the scheduler */
-	_Atomic uint32_t wake;	/* changes when the vCPU has to look around; it sleeps on it */
-	uint64_t epoch;		/* of the grant that is used; 0: none */
-	uint64_t done_epoch;	/* of the last grant that was given back */
-	ns_t started_cpu_ns;	/* thread CPU time when the grant was taken */
+	int notify_fd;	       /* eventfd of the scheduler */
+	_Atomic uint32_t wake; /* changes when the vCPU has to look around; it sleeps on it */
+	uint64_t epoch;	       /* of the grant that is used; 0: none */
+	uint64_t done_epoch;   /* of the last grant that was given back */
+	ns_t started_cpu_ns;   /* thread CPU time when the grant was taken */
 };
 
 /** An open gate: no scheduler. */

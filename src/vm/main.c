@@ -57,9 +57,8 @@ static int receive_config(struct start *s, struct errmsg *e)
 static void sort_fds(struct start *s)
 {
 	int *const slots[PROTO_FD_COUNT] = {
-		&s->fds.image, &s->console_fd,	&s->fds.kvm,
-		&s->fds.trace, &s->fds.plugin, &s->fds.context,
-		&s->listen_fd,
+		&s->fds.image,	&s->console_fd,	 &s->fds.kvm,	&s->fds.trace,
+		&s->fds.plugin, &s->fds.context, &s->listen_fd,
 	};
 	size_t next = 0;
 

@@ -46,7 +46,8 @@ static void fault_sentence(char *text, size_t size, const struct proto_fault *f,
 	switch (kind) {
 	case CPU_FAULT_UNMAPPED:
 		snprintf(text, size,
-			 "guest fault: %s 0x%" PRIx64 ", where there is no memory, at pc 0x%" PRIx64,
+			 "guest fault: %s 0x%" PRIx64
+			 ", where there is no memory, at pc 0x%" PRIx64,
 			 access_verb(f->access), f->address, f->pc);
 		return;
 	case CPU_FAULT_PROTECTION:
@@ -56,8 +57,7 @@ static void fault_sentence(char *text, size_t size, const struct proto_fault *f,
 			 access_verb(f->access), f->address, f->pc);
 		return;
 	case CPU_FAULT_PAGE:
-		snprintf(text, size,
-			 "guest fault: page fault on %s 0x%" PRIx64 " at pc 0x%" PRIx64,
+		snprintf(text, size, "guest fault: page fault on %s 0x%" PRIx64 " at pc 0x%" PRIx64,
 			 access_verb(f->access), f->address, f->pc);
 		return;
 	case CPU_FAULT_UNALIGNED:
@@ -88,8 +88,8 @@ void vm_report_fault(struct vm *vm, struct proto_stopped *s, const struct cpu_st
 	to->insn_flags = vm_insn_flags(vm, state);
 	/* The instruction may be where nothing is: then there are no bytes to show. */
 	if (vm->arch->page_walk(state, vm->memory.map, f->pc, 0, &gpa, &unread)) {
-		to->n_insn = (uint32_t)mem_peek(vm->memory.map, gpa, to->insn,
-						vm->arch->insn_bytes_max);
+		to->n_insn =
+			(uint32_t)mem_peek(vm->memory.map, gpa, to->insn, vm->arch->insn_bytes_max);
 	}
 	fault_sentence(s->text, sizeof(s->text), to, f->kind);
 }

@@ -108,8 +108,7 @@ int vm_load_context(struct vm *vm, int fd, struct errmsg *e);
  * @param ack_fd    memory file with the ack page
  * @param notify_fd eventfd that is written at every change of the ack page; must stay open
  */
-int vm_attach_scheduler(struct vm *vm, int grant_fd, int ack_fd, int notify_fd,
-			struct errmsg *e);
+int vm_attach_scheduler(struct vm *vm, int grant_fd, int ack_fd, int notify_fd, struct errmsg *e);
 
 /**
  * The last stop that was reported.
