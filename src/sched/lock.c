@@ -27,7 +27,7 @@ static uint32_t vcpu_of(uint64_t field)
 uint64_t sched_lock_pack(const struct sched_lock *l)
 {
 	return number_of(l->owner) | number_of(l->successor) << SUCC_SHIFT |
-	       (uint64_t)l->exclusive << EXCL_SHIFT |
+	       (l->exclusive ? BIT(EXCL_SHIFT) : 0) |
 	       (uint64_t)(l->epoch & SCHED_LOCK_EPOCH_MASK) << EPOCH_SHIFT;
 }
 

@@ -254,6 +254,9 @@ void sim_daemon_die(struct world *w)
 {
 	w->is_crash_armed = false;
 	w->is_down = true;
+	if (w->sample) {
+		w->o.sample_events = w->sample_n; /* what comes now is for another scheduler */
+	}
 	w->boot++;
 	sim_post(w, w->now_ns + sim_rng_below(&w->rng, 50 * NS_PER_MS), K_RESTART, 0, 0);
 }

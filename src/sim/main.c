@@ -144,7 +144,7 @@ static int take_option(struct args *a, int opt, struct errmsg *e)
 }
 
 /* Thousands of tries may end in the same BUG_ON, each with its line on stderr: once is enough. */
-static bool shrink_quietly(struct sim_trace *t, unsigned int verdict)
+static bool shrink_quietly(struct sim_trace *t)
 {
 	_cleanup_close_ int saved = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 3);
 	_cleanup_close_ int null = open("/dev/null", O_WRONLY | O_CLOEXEC);
@@ -154,7 +154,7 @@ static bool shrink_quietly(struct sim_trace *t, unsigned int verdict)
 	if (saved >= 0 && null >= 0) {
 		dup2(null, STDERR_FILENO);
 	}
-	is_shown = sim_trace_shrink(t, verdict, SHRINK_STEPS);
+	is_shown = sim_trace_shrink(t, SHRINK_STEPS);
 	if (saved >= 0) {
 		dup2(saved, STDERR_FILENO);
 	}
@@ -168,7 +168,7 @@ static void show_failure(const struct args *a, struct sim_trace *t, const struct
 	fprintf(stderr,
 		"pinfold-sim: %s broken: seed=%" PRIu64 " cores=%u vms=%u decisions=%" PRIu64 "\n",
 		sim_verdict_name(r->verdict), a->o.seed, a->o.cores, a->o.vms, r->decisions);
-	if (!shrink_quietly(t, r->verdict)) {
+	if (!shrink_quietly(t)) {
 		fprintf(stderr, "the trace %s; its last events:\n",
 			t->is_cut ? "is too long to shrink"
 				  : "does not show it without the machine around it");

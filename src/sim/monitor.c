@@ -259,7 +259,8 @@ static void adopt(struct sim_monitor *m, const struct sched_event *ev)
 
 static void learn(struct sim_monitor *m, const struct sched_event *ev)
 {
-	struct mon_vm *vm = ev->vm < m->cfg.limits.vms ? &m->vms[ev->vm] : NULL;
+	/* Events that are not about a VM leave the number at 0, or anything. */
+	struct mon_vm *vm = &m->vms[ev->vm < m->cfg.limits.vms ? ev->vm : 0];
 
 	switch ((enum sched_event_type)ev->type) {
 	case SCHED_EV_STOPPED:

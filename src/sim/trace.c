@@ -166,11 +166,14 @@ static bool try_without(struct sim_trace *t, size_t from, size_t n, unsigned int
 	return true;
 }
 
-bool sim_trace_shrink(struct sim_trace *t, unsigned int verdict, uint64_t budget)
+bool sim_trace_shrink(struct sim_trace *t, uint64_t budget)
 {
+	unsigned int verdict;
 	size_t chunk;
 
-	if (t->is_cut || sim_trace_run(t) != verdict) {
+	/* Taken again, the whole state is checked after every step: it may show earlier, as something else. */
+	verdict = sim_trace_run(t);
+	if (t->is_cut || verdict == SIM_FINE) {
 		return false;
 	}
 	for (chunk = t->n / 2; chunk > 0; chunk = chunk > 1 ? chunk / 2 : 0) {

@@ -44,11 +44,12 @@ void sim_trace_done(struct sim_trace *t);
 unsigned int sim_trace_run(const struct sim_trace *t);
 
 /**
- * Leave out as many steps as possible while @p verdict still comes out.
+ * Leave out as many steps as possible while the same is still found.
+ * @param t      the trace; becomes shorter
  * @param budget at most so many steps are run in all
  * @return false when the trace alone does not show it
  */
-bool sim_trace_shrink(struct sim_trace *t, unsigned int verdict, uint64_t budget);
+bool sim_trace_shrink(struct sim_trace *t, uint64_t budget);
 
 /** Print the steps from number @p first on, one per line, with what the scheduler did. */
 void sim_trace_print(const struct sim_trace *t, size_t first, FILE *f);

@@ -69,7 +69,7 @@ static int world_init(struct world *w, struct sim_trace *t, struct errmsg *e)
 	w->n_users = (uint32_t)w->mix.users;
 	vcpus = lay_out_vcpus(w, false);
 	configure(w, vcpus);
-	if (sched_size(&w->cfg) == 0) {
+	if (vcpus == 0 || sched_size(&w->cfg) == 0) {
 		return errmsg_set(e, -EINVAL, "too many cores, users or VMs for the scheduler");
 	}
 	w->mem = aligned_alloc(64, sched_size(&w->cfg));
@@ -115,7 +115,7 @@ static double time_sample(struct world *w)
 	struct sched *s = w->sample_mem;
 	uint32_t done = 0;
 
-	if (!w->sample || w->sample_n == 0 || w->restarts) {
+	if (!w->sample || w->sample_n == 0) {
 		return 0;
 	}
 	sched_checks_set(s, false);
@@ -215,7 +215,8 @@ static void pass_time(struct world *w)
 		if (w->now_ns >= w->o.duration_ns) {
 			break;
 		}
-		if (!w->sample_mem && w->o.sample_events && w->now_ns > w->o.duration_ns / 2) {
+		if (!w->sample_mem && w->o.sample_events && !w->is_down &&
+		    w->now_ns > w->o.duration_ns / 2) {
 			begin_sample(w);
 		}
 		if (tick_ns < item_ns) {

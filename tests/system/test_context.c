@@ -16,6 +16,7 @@
 #include <xxhash.h>
 
 #include "base/bits.h"
+#include "base/bug.h"
 #include "host/timer.h"
 #include "system/vmtest.h"
 #include "unit/test.h"

@@ -4,6 +4,9 @@
  * interposition fails. Architectures: test_engine_unicorn_arch.c. The rest of the contract is in
  * test_engine_contract.c and test_engine_points.c.
  */
+#include <sys/wait.h>
+#include <unistd.h>
+
 #include "engine/unicorn/unicorn_interpose.h"
 #include "test_engine_unicorn_rig.h"
 
@@ -181,6 +184,72 @@ static void running_off_the_end_is_exact(void)
 	rig_close(&g);
 }
 
+/* Run to the instruction that can't be translated, and what is behind it afterwards. */
+static void check_untranslatable(const char *arch, uint8_t modrm, uint64_t limit)
+{
+	/* inc dword [rsi]; nop; ff /3 or /5 with a register operand, which there is not; hlt */
+	const uint8_t code[] = { 0xff, 0x06, 0x90, 0xff, modrm, 0xf4 };
+	struct cpu_state s;
+	struct vm_exit x;
+
+	begin_bytes(arch, (struct cpu_mode){ 0 }, code, sizeof(code));
+	rig_reg_set(&g, strcmp(arch, "x86") == 0 ? "esi" : "rsi", DATA_GPA);
+	for (uint8_t k = 1; k <= 100; k++) {
+		x = rig_run(&g, limit);
+		CHECK_STR(vm_exit_kind_name(x.kind), "exception");
+		CHECK_INT(x.fault.kind, CPU_FAULT_ILLEGAL_INSN);
+		CHECK_INT(x.fault.vector, X86_UD);
+		CHECK_INT(x.fault.pc, RAM_GPA + 3);
+		CHECK_INT(x.insns, limit ? 2 : 0);
+		CHECK_INT(rig_pc(&g), RAM_GPA + 3);
+		CHECK_INT(g.ram[DATA_GPA - RAM_GPA], k);
+		s = rig_get(&g);
+		g.arch->set_pc(&s, RAM_GPA);
+		rig_set(&g, &s);
+	}
+if (test_failures) { printf("%s %x %d\n", arch, modrm, (int)limit); exit(1);}
+	g.arch->set_pc(&s, RAM_GPA + 5);
+	rig_set(&g, &s);
+	CHECK_STR(vm_exit_kind_name(rig_run(&g, limit).kind), "halt");
+	rig_close(&g);
+}
+
+/* The library calls abort() when it translates these. */
+static void what_cannot_be_translated_is_illegal(void)
+{
+	for (unsigned int modrm = 0xd8; modrm <= 0xef; modrm++) {
+		if ((modrm & 8) != 0) {
+			check_untranslatable("x86", (uint8_t)modrm, 0);
+			check_untranslatable("x64", (uint8_t)modrm, 0);
+			check_untranslatable("x86", (uint8_t)modrm, 1000);
+		}
+	}
+}
+
+static enum bus_result aborting_port(void *opaque, struct bus_access *a)
+{
+	(void)opaque;
+	(void)a;
+	abort();
+}
+
+/* Only the library's: not one that comes while an engine is at work. */
+static void our_own_abort_still_aborts(void)
+{
+	static const uint8_t port_in[] = { 0xec, 0xf4 };
+	int status;
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		begin_bytes("x86", (struct cpu_mode){ 0 }, port_in, sizeof(port_in));
+		g.bus.port = aborting_port;
+		rig_run(&g, 0);
+		_exit(0);
+	}
+	CHECK_INT(waitpid(pid, &status, 0), pid);
+	CHECK(WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT);
+}
+
 static void code_can_change_under_way(void)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(guests); i++) {
@@ -271,6 +340,8 @@ static const struct test_case cases[] = {
 	{ "a_whole_store_is_not_undone", a_whole_store_is_not_undone },
 	{ "a_full_code_buffer_is_emptied", a_full_code_buffer_is_emptied },
 	{ "running_off_the_end_is_exact", running_off_the_end_is_exact },
+	{ "what_cannot_be_translated_is_illegal", what_cannot_be_translated_is_illegal },
+	{ "our_own_abort_still_aborts", our_own_abort_still_aborts },
 	{ "code_can_change_under_way", code_can_change_under_way },
 	{ "without_interposition_it_is_still_exact", without_interposition_it_is_still_exact },
 };
