@@ -108,6 +108,20 @@ static void apply_vcpu_add(struct sched *s, const struct sched_event *ev)
 	s->ever_top_level = m->prio > s->ever_top_level ? m->prio : s->ever_top_level;
 }
 
+/* What a user has above its quota stays. */
+static void allow_what_is(struct user *u)
+{
+	if (u->vcpus > u->allowed.vcpus) {
+		u->allowed.vcpus = u->vcpus;
+	}
+	if (u->excl > u->allowed.excl) {
+		u->allowed.excl = u->excl;
+	}
+	if (u->slice_sum_ns > u->allowed.slice_sum_ns) {
+		u->allowed.slice_sum_ns = u->slice_sum_ns;
+	}
+}
+
 static void apply_vm_start(struct sched *s, const struct sched_event *ev)
 {
 	struct vm *m = sched_vm(s, ev->vm);
@@ -116,6 +130,9 @@ static void apply_vm_start(struct sched *s, const struct sched_event *ev)
 	m->is_counted = true;
 	u->vcpus += m->n_vcpus;
 	u->slice_sum_ns += m->slice_ns * m->n_vcpus;
+	if (s->is_held) {
+		allow_what_is(u);
+	}
 	sched_vm_run(s, ev->vm);
 }
 
@@ -261,15 +278,7 @@ static void apply_user_quota(struct sched *s, const struct sched_event *ev)
 	struct user *u = sched_user(s, ev->user);
 
 	u->quota = u->allowed = ev->quota;
-	if (u->vcpus > u->allowed.vcpus) {
-		u->allowed.vcpus = u->vcpus;
-	}
-	if (u->excl > u->allowed.excl) {
-		u->allowed.excl = u->excl;
-	}
-	if (u->slice_sum_ns > u->allowed.slice_sum_ns) {
-		u->allowed.slice_sum_ns = u->slice_sum_ns;
-	}
+	allow_what_is(u);
 }
 
 static void apply_user_ban(struct sched *s, const struct sched_event *ev)
@@ -344,6 +353,7 @@ static void apply_adopt(struct sched *s, const struct sched_event *ev)
 		s->excl++;
 		s->shared--;
 		sched_user(s, sched_vm(s, v->vm)->user)->excl++;
+		allow_what_is(sched_user(s, sched_vm(s, v->vm)->user));
 		sched_excl_watch(s);
 	}
 	sched_core_adopt(s, ev->core, ev->arg);

@@ -216,6 +216,9 @@ static int check_vm_start(const struct sched *s, const struct sched_event *ev)
 		return -EPERM;
 	}
 	u = sched_user(s, m->user);
+	if (s->is_held) {
+		return 0; /* it has been running since before the restart: what is above a quota stays */
+	}
 	if (u->vcpus + m->n_vcpus > u->quota.vcpus ||
 	    u->slice_sum_ns + m->slice_ns * m->n_vcpus > u->quota.slice_sum_ns) {
 		return -EDQUOT;

@@ -96,7 +96,8 @@ enum sched_event_type {
 	/* life cycle */
 	SCHED_EV_VM_ADD,    /* vm gen user prio slice_ns limit_cpu_ns(0: none) */
 	SCHED_EV_VCPU_ADD,  /* vcpu vm gen: before VM_START */
-	SCHED_EV_VM_START,  /* vm gen: counts against the quotas from now on */
+	SCHED_EV_VM_START,  /* vm gen: counts against the quotas from now on; not refused for them
+			       while dispatch is held: then it has been running all the time */
 	SCHED_EV_VM_PAUSE,  /* vm gen */
 	SCHED_EV_VM_RESUME, /* vm gen */
 	SCHED_EV_VM_KILL,   /* vm gen: also a VM in the fault queue */
@@ -114,7 +115,8 @@ enum sched_event_type {
 	SCHED_EV_USER_UNBAN,   /* user */
 	SCHED_EV_CORE_ONLINE,  /* core; arg: rank (roles.h) */
 	SCHED_EV_CORE_OFFLINE, /* core: wanted or seen; CORE_OFF follows */
-	SCHED_EV_ADOPT, /* core; arg: lock word found after a restart; before any vCPU is dispatched */
+	SCHED_EV_ADOPT, /* core; arg: lock word found after a restart, while dispatch is held. When it
+			   is refused, take the core offline: somebody may be running there */
 	SCHED_EV_DISPATCH, /* arg: 0 holds grants back (restart), 1 lets them go; starts as 1 */
 	SCHED_EV_COUNT,
 };

@@ -53,7 +53,10 @@ void sim_vm_birth(struct world *w, uint32_t vm)
 		ev.vcpu = m->first + i;
 		tell(w, ev);
 	}
-	tell(w, sim_vm_event(w, SCHED_EV_VM_START, vm));
+	ev = sim_vm_event(w, SCHED_EV_VM_START, vm);
+	if (sim_feed(w, &ev) < 0) {
+		m->db = DB_CREATED;
+	}
 	if (m->wants_excl) {
 		request_core(w, vm);
 	}

@@ -294,7 +294,7 @@ static void tell_vm(struct world *w, uint32_t vm)
 		ev.vcpu = m->first + i;
 		tell(w, ev);
 	}
-	if (m->db != DB_FAULTED) {
+	if (m->db != DB_FAULTED && m->db != DB_CREATED) {
 		m->is_frozen = m->db == DB_KILLED && m->is_frozen;
 		tell(w, sim_vm_event(w, SCHED_EV_VM_START, vm));
 	}

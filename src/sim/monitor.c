@@ -633,8 +633,9 @@ static enum sim_verdict judge_quota(const struct sim_monitor *m, const struct sc
 
 		return excl > m->users[user].quota.excl || all_excl > cap ? SIM_QUOTA : SIM_FINE;
 	}
-	return ev->type == SCHED_EV_VM_START && (vcpus > m->users[user].quota.vcpus ||
-						 slice_sum_ns > m->users[user].quota.slice_sum_ns)
+	return ev->type == SCHED_EV_VM_START && !m->is_held &&
+			       (vcpus > m->users[user].quota.vcpus ||
+				slice_sum_ns > m->users[user].quota.slice_sum_ns)
 		       ? SIM_QUOTA
 		       : SIM_FINE;
 }

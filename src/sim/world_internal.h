@@ -60,7 +60,7 @@ struct w_vcpu {
 	ns_t cpu_ns;   /* all its life */
 };
 
-enum db { DB_NONE, DB_RUN, DB_PAUSED, DB_FAULTED, DB_KILLED };
+enum db { DB_NONE, DB_CREATED, DB_RUN, DB_PAUSED, DB_FAULTED, DB_KILLED };
 
 struct w_vm {
 	uint32_t gen, first, n, user;
