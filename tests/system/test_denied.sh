@@ -24,7 +24,9 @@ library=$(readlink -f "$(ldconfig -p | awk '/libunicorn\.so\.2/ { print $NF; exi
 : >"$tmp/empty"
 no_unicorn="mount --bind '$tmp/empty' '$library'"
 no_kvm="if [ -e /dev/kvm ]; then mount --bind /dev/null /dev/kvm; fi"
-no_dirs="mount -t tmpfs -o ro none /run && mount -t tmpfs -o ro none /tmp"
+# Made read-only in place, so that a build that lies there stays to be seen.
+# shellcheck disable=SC2016 # expanded in the namespace
+no_dirs='for d in /run /tmp; do mount --bind $d $d && mount -o remount,bind,ro $d; done'
 no_cgroups="mount -t tmpfs -o ro none /sys/fs/cgroup"
 no_namespaces="for kind in user mnt pid net ipc uts cgroup; do echo 0 >/proc/sys/user/max_\${kind}_namespaces; done"
 nobody="setpriv --reuid 65534 --regid 65534 --clear-groups"

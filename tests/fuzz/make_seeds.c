@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Makes the seeds that the fuzzers start from: fuzz_seeds DIRECTORY. */
+/* Makes the seeds that the fuzzers start from: make_seeds DIRECTORY. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -183,7 +183,7 @@ int main(int argc, char **argv)
 	};
 
 	if (argc != 2) {
-		fprintf(stderr, "usage: fuzz_seeds DIRECTORY\n");
+		fprintf(stderr, "usage: make_seeds DIRECTORY\n");
 		return 1;
 	}
 	root = argv[1];
