@@ -81,6 +81,38 @@ static void test_ports(void)
 	}
 }
 
+/* Seven instructions, IRETQ to ring 3, three of ring 3, one that stops. */
+CODE(iret64, "64",
+     "mov %rsp, %rax\npush $0x2b\npush %rax\npush $0x2\npush $0x33\nlea 1f(%rip), %rcx\n"
+     "push %rcx\niretq\n"
+     "1: inc %edi\ninc %edi\ninc %edi\nout %al, $0x99\nnop\n");
+
+static void test_steps_into_ring3(void)
+{
+	size_t n = (size_t)(iret64_end - iret64_start);
+	uint64_t whole_dr6;
+	struct rig rig;
+	struct vm_exit out;
+	const struct x86_state *x = x86_state(&rig.s);
+
+	rig_init(&rig, G64, iret64_start, n);
+	rig_run(&rig, 0, &out);
+	CHECK_INT(out.kind, VM_EXIT_BUS_STOP);
+	whole_dr6 = x->dr[6];
+	rig_done(&rig);
+	for (uint64_t k = 7; k <= 12; k++) {
+		rig_init(&rig, G64, iret64_start, n);
+		rig_run(&rig, k, &out);
+		CHECK_INT(out.kind, k < 12 ? VM_EXIT_INSN_LIMIT : VM_EXIT_BUS_STOP);
+		CHECK_INT(out.insns, k);
+		CHECK_INT(x86_cpl(x), k < 8 ? 0 : 3);
+		CHECK_INT(x->gpr[X86_RDI], 0x1007 + (k < 8 ? 0 : k > 11 ? 3 : k - 8));
+		CHECK_INT(x->gpr[X86_RSP], k < 8 ? STACK_GPA - 40 : STACK_GPA);
+		CHECK_INT(x->dr[6], whole_dr6);
+		rig_done(&rig);
+	}
+}
+
 #define MMIO                                                               \
 	"mov $0xc0000000, %edi\nmov (%edi), %eax\nmovw $0x1234, 8(%edi)\n" \
 	"movb $7, 0x99(%edi)\nnop\n"
@@ -416,6 +448,7 @@ int main(void)
 	static const struct test_case cases[] = {
 		{ "probe", test_probe },
 		{ "sum", test_sum },
+		{ "steps into ring 3", test_steps_into_ring3 },
 		{ "ports", test_ports },
 		{ "mmio", test_mmio },
 		{ "kick", test_kick },

@@ -207,7 +207,10 @@ static void check_untranslatable(const char *arch, uint8_t modrm, uint64_t limit
 		g.arch->set_pc(&s, RAM_GPA);
 		rig_set(&g, &s);
 	}
-if (test_failures) { printf("%s %x %d\n", arch, modrm, (int)limit); exit(1);}
+	if (test_failures) {
+		printf("%s %x %d\n", arch, modrm, (int)limit);
+		exit(1);
+	}
 	g.arch->set_pc(&s, RAM_GPA + 5);
 	rig_set(&g, &s);
 	CHECK_STR(vm_exit_kind_name(rig_run(&g, limit).kind), "halt");

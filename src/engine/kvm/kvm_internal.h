@@ -55,6 +55,7 @@ struct kvm_engine {
 	bool is_debug_stale;	/* must be given to KVM again, see debug_set() */
 	bool is_idt_hidden;	/* while stepping, see kvm_step.c */
 	struct kvm_dtable idt;	/* the guest's, if hidden */
+	bool has_trapped;	/* a step has left its mark in DR6 */
 	volatile sig_atomic_t kicked;
 };
 
@@ -203,6 +204,16 @@ int kvm_run_debug_set(struct kvm_engine *k, uint32_t control, struct errmsg *e);
 
 /** Whether the next instruction is at one of the breakpoints. */
 bool kvm_run_is_at_breakpoint(struct kvm_engine *k);
+
+/* ---- kvm_iret.c ---- */
+
+/**
+ * Do the work of an IRETQ in 64-bit ring 0 that returns to 64-bit ring 3.
+ * @param x the registers now, of the core ones
+ * @param ret_done true; false when it is no such return or may fault, and nothing was done
+ */
+int kvm_iret_to_ring3(struct kvm_engine *k, const struct x86_state *x, bool *ret_done,
+		      struct errmsg *e);
 
 /* ---- kvm_step.c ---- */
 

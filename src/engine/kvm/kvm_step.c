@@ -7,15 +7,19 @@
  * it shows up as a shutdown instead, that names the vector and keeps the registers. So the IDT is
  * hidden during a step. Other exceptions end up the same way and are left to the caller.
  * - A stepped HLT is reported as a step, not as a halt.
+ * - IRETQ to ring 3 forgets that a step was asked for: kvm_iret.c does its work.
  * - A step is asked for at an address; after an emulated instruction it must be asked for again.
  */
 #include <string.h>
 
 #include "engine/kvm/kvm_internal.h"
 
+#define DR6_BS BIT(14)
+
 /** What must be known about the instruction to be stepped. */
 struct step {
-	bool is_hlt; /* in ring 0 */
+	bool is_hlt;  /* in ring 0 */
+	bool is_done; /* by us, in KVM's stead */
 	bool is_idt_hidden;
 };
 
@@ -109,6 +113,12 @@ static int step_begin(struct kvm_engine *k, struct step *s, struct errmsg *e)
 	kvm_step_fix_idt(k, &x);
 	n = kvm_fault_fetch(k, &x, bytes);
 	s->is_hlt = n >= 1 && bytes[0] == 0xf4;
+	if (n >= 2 && bytes[0] == 0x48 && bytes[1] == 0xcf) {
+		r = kvm_iret_to_ring3(k, &x, &s->is_done, e);
+		if (r < 0 || s->is_done) {
+			return r;
+		}
+	}
 	if (!(x.cr0 & X86_CR0_PE) || is_about_idt(bytes, n, is_64bit) || x.idtr.limit == 0) {
 		return kvm_step_show_idt(k, e);
 	}
@@ -116,13 +126,36 @@ static int step_begin(struct kvm_engine *k, struct step *s, struct errmsg *e)
 	return k->is_idt_hidden ? 0 : hide_idt(k, &x.idtr, e);
 }
 
+/* A trap that KVM has let the CPU take leaves BS in DR6, which the guest must not see. */
+static int dr6_clear_bs(struct kvm_engine *k, struct errmsg *e)
+{
+	struct kvm_debugregs dr;
+	int r;
+
+	if (!k->has_trapped) {
+		return 0;
+	}
+	r = kvm_vcpu_ioctl(&k->vm, KVM_GET_DEBUGREGS, &dr);
+	if (r == 0) {
+		dr.dr6 &= ~DR6_BS;
+		r = kvm_vcpu_ioctl(&k->vm, KVM_SET_DEBUGREGS, &dr);
+	}
+	if (r < 0) {
+		return errmsg_set(e, r, "debug registers after a step: %s", strerror(-r));
+	}
+	k->has_trapped = false;
+	return 0;
+}
+
 /* What a step's outcome means once the peculiarities are taken back. */
-static void step_sort(const struct step *s, struct vm_exit *ret, enum kvm_verdict *v)
+static void step_sort(struct kvm_engine *k, const struct step *s, struct vm_exit *ret,
+		      enum kvm_verdict *v)
 {
 	if (*v == KVM_STEPPED && s->is_hlt) {
 		ret->kind = VM_EXIT_HALT;
 		*v = KVM_STOP;
 	} else if (*v == KVM_STOP && ret->kind == VM_EXIT_SHUTDOWN && ret->fault.vector == X86_DB) {
+		k->has_trapped = true;
 		*v = KVM_STEPPED;
 	} else if (*v == KVM_STOP && ret->kind == VM_EXIT_SHUTDOWN && s->is_idt_hidden) {
 		ret->kind = VM_EXIT_EXCEPTION;
@@ -142,6 +175,10 @@ static int step_one(struct kvm_engine *k, struct vm_exit *ret, bool *stop, enum 
 		return r;
 	}
 	k->is_debug_stale = true;
+	if (s.is_done) {
+		*v = KVM_STEPPED;
+		return 0;
+	}
 	if (k->vm.can_share_regs) {
 		k->vm.run->kvm_valid_regs = KVM_SHARED_REGS;
 	}
@@ -155,13 +192,14 @@ static int step_one(struct kvm_engine *k, struct vm_exit *ret, bool *stop, enum 
 	}
 	k->vm.run->kvm_valid_regs = 0;
 	if (r == 0) {
-		step_sort(&s, ret, v);
+		step_sort(k, &s, ret, v);
 	}
 	return r;
 }
 
 /* HLT, and an access after which a device wants to stop, are executed instructions too. */
-int kvm_step_run(struct kvm_engine *k, uint64_t max_insns, struct vm_exit *ret, struct errmsg *e)
+static int step_many(struct kvm_engine *k, uint64_t max_insns, struct vm_exit *ret,
+		     struct errmsg *e)
 {
 	enum kvm_verdict v;
 	bool stop = false;
@@ -190,4 +228,12 @@ int kvm_step_run(struct kvm_engine *k, uint64_t max_insns, struct vm_exit *ret, 
 	}
 	ret->kind = VM_EXIT_INSN_LIMIT;
 	return 0;
+}
+
+int kvm_step_run(struct kvm_engine *k, uint64_t max_insns, struct vm_exit *ret, struct errmsg *e)
+{
+	int r;
+
+	r = step_many(k, max_insns, ret, e);
+	return r < 0 ? r : dr6_clear_bs(k, e);
 }

@@ -392,6 +392,13 @@ static void x86_describe_invalid(struct unicorn_engine *u, struct cpu_fault *ret
 	*ret = x86_fault_from_vector(X86_UD, 0, 0, 0);
 }
 
+unsigned int unicorn_x86_code_bits(const struct unicorn_engine *u)
+{
+	uint64_t hflags = unicorn_env(u, seg_offset(u, 0) - 8, 4);
+
+	return hflags & HF_CS64 ? 64 : hflags & HF_CS32 ? 32 : 16;
+}
+
 static bool x86_is_paging(struct unicorn_engine *u)
 {
 	return unicorn_env(u, u->at.x86.cr, 8) & X86_CR0_PG;
@@ -413,4 +420,5 @@ const struct unicorn_target unicorn_target_x86 = {
 	.describe_invalid = x86_describe_invalid,
 	.is_paging = x86_is_paging,
 	.finish_insn = unicorn_x86_system_call,
+	.limit_block = unicorn_x86_limit_block,
 };

@@ -193,6 +193,15 @@ static int set_up(struct unicorn_engine *u, const struct engine_config *cfg, str
 	return u->target->set_state(u, &s, e);
 }
 
+/* unicorn_interpose.limit_block */
+static int limit_block(void *opaque, uint64_t pc, int max_insns)
+{
+	struct unicorn_engine *u = opaque;
+	int max = unicorn_breaks_limit_block(u, pc, max_insns);
+
+	return u->target->limit_block ? u->target->limit_block(u, pc, max) : max;
+}
+
 static int unicorn_create(const struct engine_config *cfg, struct engine **ret, struct errmsg *e)
 {
 	struct unicorn_engine *u;
@@ -214,7 +223,8 @@ static int unicorn_create(const struct engine_config *cfg, struct engine **ret, 
 	u->mem = cfg->mem;
 	u->ip.opaque = u;
 	u->ip.on_code_full = unicorn_on_code_full;
-	u->ip.limit_block = unicorn_breaks_limit_block;
+	u->ip.limit_block = limit_block;
+	u->ip.on_abort = unicorn_on_abort;
 	r = unicorn_lib_open(&u->lib, e);
 	for (size_t i = 0; i < ARRAY_SIZE(pairs); i++) {
 		if (pairs[i].id == cfg->arch->id) {
@@ -375,12 +385,18 @@ static void describe_exit(struct unicorn_engine *u, uc_err err, struct vm_exit *
 		exit_exception(u, ret);
 		break;
 	case UNICORN_STOP_INVALID:
+	case UNICORN_STOP_TRANSLATE:
 		exit_invalid(u, ret);
 		break;
 	case UNICORN_STOP_FAULT:
 		ret->kind = VM_EXIT_FAULT;
 		ret->fault = u->fault;
 		ret->fault.pc = u->target->linear_pc(u);
+		break;
+	case UNICORN_STOP_ABORT:
+		ret->kind = VM_EXIT_UNHANDLED;
+		snprintf(ret->detail, sizeof(ret->detail),
+			 "libunicorn can't execute this instruction");
 		break;
 	default:
 		exit_plain(u, err, ret);
@@ -432,11 +448,15 @@ static int replay(struct unicorn_engine *u, struct vm_exit *ret, struct errmsg *
 }
 
 /*
- * A block that runs into memory that may not be executed fails when it is translated, before its
- * good instructions have run. One by one they do.
+ * A block that runs into memory that may not be executed, or into an instruction that can't be
+ * translated, fails when it is translated, before its good instructions have run. One by one they
+ * do.
  */
-static bool is_fetch_premature(struct unicorn_engine *u)
+static bool is_premature(struct unicorn_engine *u)
 {
+	if (u->stop == UNICORN_STOP_TRANSLATE) {
+		return u->is_exact && !u->has_count_hook;
+	}
 	return u->stop == UNICORN_STOP_FAULT && u->fault.access == MEM_X && !u->has_count_hook &&
 	       u->fault.address != u->target->linear_pc(u);
 }
@@ -457,7 +477,7 @@ static int run_on(struct unicorn_engine *u, struct vm_exit *ret, struct errmsg *
 		u->ip.first_tb = 0;
 	}
 	err = unicorn_start(u);
-	if (is_fetch_premature(u)) {
+	if (is_premature(u)) {
 		return unicorn_set_counting(u, true, e);
 	}
 	if (u->stop == UNICORN_STOP_NONE && u->ip.is_code_full && !u->ip.has_halted) {

@@ -125,6 +125,16 @@ void unicorn_on_code_full(void *opaque)
 	}
 }
 
+/* A kick may have asked for a stop before: what happens here matters more. */
+void unicorn_on_abort(void *opaque)
+{
+	struct unicorn_engine *u = opaque;
+	bool is_translating = unicorn_is_translating(u->target->id);
+
+	u->stop = UNICORN_STOP_NONE;
+	unicorn_abandon(u, is_translating ? UNICORN_STOP_TRANSLATE : UNICORN_STOP_ABORT);
+}
+
 /* About to execute the instruction at @p pc. */
 static void on_count(uc_engine *uc, uint64_t pc, uint32_t size, void *opaque)
 {

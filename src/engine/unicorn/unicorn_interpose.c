@@ -40,6 +40,9 @@
  *       undefined instruction.
  *   helper_idivw, helper_idivl
  *       A quotient that crashes the host is a divide error.
+ *   abort, __assert_fail
+ *       Some instructions, invalid ones among them, are too much for the translator, which then
+ *       ends the process. We end the run. Everyone else's calls go to libc.
  *
  * A refused access and a device access that must end the run are abandoned from inside the
  * callback, with the library's own cpu_loop_exit_restore(), which needs the return address into
@@ -54,10 +57,13 @@
 
 #include <dlfcn.h>
 #include <errno.h>
+#include <signal.h>
 #include <stddef.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <unistd.h>
 #include <unwind.h>
 
 #include "base/bits.h"
@@ -88,7 +94,11 @@ static struct {
 		uint64_t (*ram_addr_from_host)(void *uc, void *hva);
 		void (*helper_halt)(void *env, uint32_t insn_bytes);
 		void (*helper_yield)(void *env);
+		void *cpu_exec;
 	} target[UNICORN_TARGET_COUNT];
+	void (*abort)(void); /* libc's */
+	void (*assert_fail)(const char *text, const char *file, unsigned int line,
+			    const char *function);
 	void *handle;
 	void *base; /* of the library in memory */
 } real;
@@ -113,14 +123,19 @@ void *unicorn_internal(const char *name)
 }
 
 /* POSIX demands that function and object pointers convert; C does not. */
+static void bind_from(void *handle, void *field, const char *name)
+{
+	void *addr = dlsym(handle, name);
+
+	memcpy(field, &addr, sizeof(addr));
+}
+
 static void bind_one(void *field, const char *name, const char *suffix)
 {
 	char full[80];
-	void *addr;
 
 	snprintf(full, sizeof(full), "%s%s", name, suffix);
-	addr = dlsym(real.handle, full);
-	memcpy(field, &addr, sizeof(addr));
+	bind_from(real.handle, field, full);
 }
 
 void unicorn_interpose_bind(void *handle)
@@ -142,6 +157,8 @@ void unicorn_interpose_bind(void *handle)
 	Dl_info info;
 
 	real.handle = handle;
+	bind_from(RTLD_NEXT, &real.abort, "abort");
+	bind_from(RTLD_NEXT, &real.assert_fail, "__assert_fail");
 	bind_one(&real.tlb_set_page, "tlb_set_page_with_attrs", "_x86_64");
 	bind_one(&real.cpu_exit, "cpu_exit", "");
 	bind_one(&real.memory_mapping, "memory_mapping", "");
@@ -170,6 +187,7 @@ void unicorn_interpose_bind(void *handle)
 		bind_one(&real.target[t].helper_halt,
 			 t == UNICORN_TARGET_X86 ? "helper_hlt" : "helper_wfi", s);
 		bind_one(&real.target[t].helper_yield, "helper_yield", s);
+		bind_one(&real.target[t].cpu_exec, "cpu_exec", s);
 	}
 }
 
@@ -435,16 +453,28 @@ INTERPOSE_HALT(helper_wfi_riscv64, UNICORN_TARGET_RV64)
 INTERPOSE_YIELD(arm, UNICORN_TARGET_ARM)
 INTERPOSE_YIELD(aarch64, UNICORN_TARGET_A64)
 
-/* The first return address that belongs to no function is in translated code. */
+/* What is on the stack. */
+struct callers {
+	void *cpu_exec;	      /* in: the library's loop around translated code */
+	bool is_in_loop;      /* it is there */
+	uintptr_t translated; /* return address into translated code; 0: none */
+};
+
+/*
+ * The first return address that belongs to no function is in translated code. A call that does not
+ * return may be the last instruction of its function: one byte back is in it for sure.
+ */
 static _Unwind_Reason_Code find_translated(struct _Unwind_Context *ctx, void *arg)
 {
 	uintptr_t pc = _Unwind_GetIP(ctx);
-	uintptr_t *ret = arg;
+	struct callers *c = arg;
+	void *function = _Unwind_FindEnclosingFunction((void *)(pc - 1));
 
-	if (_Unwind_FindEnclosingFunction((void *)pc)) {
-		return _URC_NO_REASON;
+	if (function) {
+		c->is_in_loop = function == c->cpu_exec;
+		return c->is_in_loop ? _URC_END_OF_STACK : _URC_NO_REASON;
 	}
-	*ret = pc;
+	c->translated = pc;
 	return _URC_END_OF_STACK;
 }
 
@@ -491,16 +521,60 @@ static uintptr_t follow_load(uintptr_t pc)
 
 void unicorn_interpose_leave(enum unicorn_target_id target, struct unicorn_interpose *ip)
 {
-	uintptr_t pc = 0;
+	struct callers c = { .cpu_exec = real.target[target].cpu_exec };
 
-	if (is_passive) {
+	if (is_passive || !ip->cpu) {
 		return;
 	}
-	_Unwind_Backtrace(find_translated, &pc);
-	if (pc == 0 || !ip->cpu) {
+	_Unwind_Backtrace(find_translated, &c);
+	if (c.translated) {
+		c.translated = follow_load(c.translated);
+	} else if (!c.is_in_loop) {
 		return;
 	}
-	real.target[target].cpu_loop_exit_restore(ip->cpu, follow_load(pc));
+	real.target[target].cpu_loop_exit_restore(ip->cpu, c.translated);
+}
+
+bool unicorn_is_translating(enum unicorn_target_id target)
+{
+	struct callers c = { .cpu_exec = real.target[target].cpu_exec };
+
+	_Unwind_Backtrace(find_translated, &c);
+	return c.is_in_loop && !c.translated;
+}
+
+/* libc's, for this process only: its prototype is in a header that may define it away. */
+_Noreturn void __assert_fail(const char *text, const char *file, unsigned int line,
+			     const char *function);
+
+/* The library gives up: so does the run, if one is under way. */
+static void on_abort(const void *caller)
+{
+	Dl_info info;
+
+	if (current && current->cpu && dladdr(caller, &info) && info.dli_fbase == real.base) {
+		current->on_abort(current->opaque);
+	}
+}
+
+_Noreturn void abort(void)
+{
+	on_abort(__builtin_return_address(0));
+	if (real.abort) {
+		real.abort();
+	}
+	raise(SIGABRT); /* so early that nothing was bound yet */
+	_exit(128 + SIGABRT);
+}
+
+_Noreturn void __assert_fail(const char *text, const char *file, unsigned int line,
+			     const char *function)
+{
+	on_abort(__builtin_return_address(0));
+	if (real.assert_fail) {
+		real.assert_fail(text, file, line, function);
+	}
+	abort();
 }
 
 /*

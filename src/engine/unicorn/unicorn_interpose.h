@@ -29,6 +29,8 @@ struct unicorn_interpose {
 	void (*on_code_full)(void *opaque);
 	/* How many instructions a block that starts at pc may have. */
 	int (*limit_block)(void *opaque, uint64_t pc, int max_insns);
+	/* The library is about to end the process; does not return if a run can be left. */
+	void (*on_abort)(void *opaque);
 	/* Replaces the library's lookup of the region behind a virtual address; NULL: its own. */
 	void *(*find_region)(void *opaque, void *uc, uint64_t gva);
 	void *opaque;
@@ -50,10 +52,14 @@ bool unicorn_interpose_is_passive(void);
 void *unicorn_region_at(void *uc, uint64_t gpa);
 
 /**
- * From inside a callback that translated code called: abandon the instruction and end the run,
- * with the state as it was before that instruction. Returns only if that is impossible.
+ * From inside a callback during a run: abandon the instruction and end the run, with the state as
+ * it was before that instruction. While code is being translated, that is before the block.
+ * Returns only if that is impossible.
  */
 void unicorn_interpose_leave(enum unicorn_target_id target, struct unicorn_interpose *ip);
+
+/** From inside a callback: whether the library is between blocks rather than in a block's code. */
+bool unicorn_is_translating(enum unicorn_target_id target);
 
 /**
  * Drop all translated code that comes from the first @p ram_bytes of the library's RAM numbering.

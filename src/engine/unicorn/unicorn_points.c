@@ -34,9 +34,8 @@ bool unicorn_has_break(const struct unicorn_engine *u, gva_t pc)
  * As many instructions as surely end in front of the next breakpoint, however long they are; at
  * least one: a breakpoint in the middle of an instruction is none.
  */
-int unicorn_breaks_limit_block(void *opaque, uint64_t pc, int max_insns)
+int unicorn_breaks_limit_block(const struct unicorn_engine *u, gva_t pc, int max_insns)
 {
-	const struct unicorn_engine *u = opaque;
 	uint64_t max = (uint64_t)max_insns;
 
 	for (size_t i = 0; i < u->breaks.n_installed; i++) {

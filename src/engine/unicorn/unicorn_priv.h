@@ -41,6 +41,8 @@ struct unicorn_target {
 	bool (*is_paging)(struct unicorn_engine *u);
 	/** Do what an instruction does that the library left to us; after the run. May be NULL. */
 	int (*finish_insn)(struct unicorn_engine *u, struct vm_exit *x, struct errmsg *e);
+	/** How many instructions a block at @p pc may have; 1 at least. May be NULL. */
+	int (*limit_block)(struct unicorn_engine *u, gva_t pc, int max_insns);
 };
 
 /** Why the callbacks ended a run. */
@@ -50,6 +52,8 @@ enum unicorn_stop {
 	UNICORN_STOP_KICK,
 	UNICORN_STOP_EXCEPTION, /* fault is filled */
 	UNICORN_STOP_INVALID,	/* undefined instruction */
+	UNICORN_STOP_TRANSLATE, /* a block could not be translated */
+	UNICORN_STOP_ABORT,	/* the library gave up in the middle of an instruction */
 	UNICORN_STOP_FAULT,	/* fault is filled but for its pc */
 	UNICORN_STOP_BUS,   /* an access answered BUS_STOP: the instruction has to be replayed */
 	UNICORN_STOP_YIELD, /* to be gone on with: ARM's WFE, YIELD; code buffer full */
@@ -209,6 +213,9 @@ void unicorn_abandon(struct unicorn_engine *u, enum unicorn_stop why);
 /** unicorn_interpose.on_code_full. */
 void unicorn_on_code_full(void *opaque);
 
+/** unicorn_interpose.on_abort. */
+void unicorn_on_abort(void *opaque);
+
 /** Take a hook back, with what the library leaves behind when it does so. */
 uc_err unicorn_hook_del(struct unicorn_engine *u, uc_hook hook);
 
@@ -218,8 +225,8 @@ bool unicorn_has_break(const struct unicorn_engine *u, gva_t pc);
 /** Before a run at full speed: have translated code stop at the breakpoints that are wanted. */
 int unicorn_breaks_install(struct unicorn_engine *u, struct errmsg *e);
 
-/** unicorn_interpose.limit_block: so that a breakpoint is always the start of a block. */
-int unicorn_breaks_limit_block(void *opaque, uint64_t pc, int max_insns);
+/** How many instructions a block may have for a breakpoint to be the start of one always. */
+int unicorn_breaks_limit_block(const struct unicorn_engine *u, gva_t pc, int max_insns);
 
 /** engine_ops.set_breakpoints */
 int unicorn_set_breakpoints(struct engine *eng, const gva_t *addrs, size_t n);
@@ -249,6 +256,12 @@ void *unicorn_mmu_find_region(void *opaque, void *uc, uint64_t gva);
 
 /** unicorn_target.finish_insn of x86: SYSCALL and SYSENTER. */
 int unicorn_x86_system_call(struct unicorn_engine *u, struct vm_exit *ret, struct errmsg *e);
+
+/** unicorn_target.limit_block of x86. */
+int unicorn_x86_limit_block(struct unicorn_engine *u, gva_t pc, int max_insns);
+
+/** Size of the code that the guest executes: 16, 32 or 64. */
+unsigned int unicorn_x86_code_bits(const struct unicorn_engine *u);
 
 /** A store was refused at @p refused: take back what it has written before that. */
 void unicorn_mmu_undo_store(struct unicorn_engine *u, gva_t refused);
