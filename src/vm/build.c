@@ -397,6 +397,7 @@ static int build(struct vm *vm, struct loading *l, struct proto_ready *ready, st
 	if (r < 0) {
 		return r;
 	}
+	BUG_ON(!ops);
 	entry = entry_of(vm, l);
 	r = make_engine(vm, ops, e);
 	if (r == 0) {

@@ -81,7 +81,7 @@ static int check_pages(const struct context_view *v, struct errmsg *e)
 int context_parse(const uint8_t *bytes, size_t n, struct context_view *ret, struct errmsg *e)
 {
 	struct context_view v = { 0 };
-	struct context_tail tail;
+	struct context_tail tail = { 0 };
 	struct cursor c = { .at = bytes, .left = n };
 	int r;
 

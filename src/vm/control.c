@@ -430,44 +430,44 @@ static void drain_wake(struct control *c)
 	}
 }
 
+/* Wait for any of the three descriptors and serve what there is. */
+static void wait_and_serve(struct control *c, bool is_flushed)
+{
+	bool wants_input = c->console_fd >= 0 && !c->is_input_over && vm_console_has_room(c->vm);
+	short console_events = (short)((is_flushed ? 0 : POLLOUT) | (wants_input ? POLLIN : 0));
+	struct pollfd fds[3] = {
+		{ .fd = c->socket_fd >= 0 ? c->socket_fd : c->listen_fd, .events = POLLIN },
+		{ .fd = c->wake_fd, .events = POLLIN },
+		{ .fd = console_events ? c->console_fd : -1, .events = console_events },
+	};
+
+	if (poll(fds, 3, -1) < 0) {
+		BUG_ON(errno != EINTR);
+		return;
+	}
+	if (fds[1].revents) {
+		drain_wake(c);
+	}
+	if (fds[2].revents & (POLLIN | POLLHUP) && wants_input) {
+		take_input(c);
+	}
+	if (fds[0].revents && c->socket_fd < 0) {
+		take_controller(c);
+	} else if (fds[0].revents) {
+		take_request(c);
+	}
+}
+
 int control_loop(struct control *c)
 {
 	while (!c->is_quitting) {
 		bool is_flushed = flush_console(c);
-		bool wants_input =
-			c->console_fd >= 0 && !c->is_input_over && vm_console_has_room(c->vm);
-		short console_events =
-			(short)((is_flushed ? 0 : POLLOUT) | (wants_input ? POLLIN : 0));
-		struct pollfd fds[3] = {
-			{ .fd = c->socket_fd, .events = POLLIN },
-			{ .fd = c->wake_fd, .events = POLLIN },
-			{ .fd = console_events ? c->console_fd : -1, .events = console_events },
-		};
 
-		if (c->socket_fd < 0) {
-			fds[0].fd = c->listen_fd;
-		}
-		if (is_flushed && c->socket_fd >= 0 && has_events(c)) {
-			/* Output that was printed before the stop may have come in between. */
-			if (flush_console(c)) {
-				send_events(c);
-			}
-			continue;
-		}
-		if (poll(fds, 3, -1) < 0) {
-			BUG_ON(errno != EINTR);
-			continue;
-		}
-		if (fds[1].revents) {
-			drain_wake(c);
-		}
-		if (fds[2].revents & (POLLIN | POLLHUP) && wants_input) {
-			take_input(c);
-		}
-		if (fds[0].revents && fds[0].fd == c->listen_fd) {
-			take_controller(c);
-		} else if (fds[0].revents) {
-			take_request(c);
+		if (!is_flushed || c->socket_fd < 0 || !has_events(c)) {
+			wait_and_serve(c, is_flushed);
+		} else if (flush_console(c)) {
+			/* Flushed again: what was printed before the stop may have come in between. */
+			send_events(c);
 		}
 	}
 	flush_console(c);

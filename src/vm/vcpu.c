@@ -304,9 +304,8 @@ static enum outcome handle_exit(struct vm *vm, struct vm_exit *x)
 {
 	switch (x->kind) {
 	case VM_EXIT_KICKED:
-		return OUTCOME_AGAIN; /* the caller looks at clock and calls */
 	case VM_EXIT_INSN_LIMIT:
-		return OUTCOME_AGAIN;
+		return OUTCOME_AGAIN; /* the caller looks at clock, calls and limits */
 	case VM_EXIT_HALT:
 		return handle_halt(vm);
 	case VM_EXIT_EXCEPTION:
