@@ -31,13 +31,3 @@ const struct arch_name *arch_by_name(const char *name)
 	}
 	return NULL;
 }
-
-const char *arch_name(uint32_t id)
-{
-	for (size_t i = 0; i < arch_names_count; i++) {
-		if ((uint32_t)arch_names[i].id == id) {
-			return arch_names[i].name;
-		}
-	}
-	return "unknown";
-}

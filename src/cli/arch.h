@@ -21,7 +21,4 @@ extern const size_t arch_names_count;
 /** @return the architecture of that name, or NULL */
 const struct arch_name *arch_by_name(const char *name);
 
-/** @return the name of an architecture, or "unknown" */
-const char *arch_name(uint32_t id);
-
 #endif

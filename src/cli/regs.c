@@ -100,7 +100,7 @@ void regs_format(const uint8_t *value, size_t bytes, char *ret)
 	*ret = '\0';
 }
 
-const char *regs_class_title(uint32_t cls)
+static const char *class_title(uint32_t cls)
 {
 	static const char *const titles[PROTO_REG_CLASS_COUNT] = {
 		[PROTO_REG_GPR] = "general",  [PROTO_REG_FLAGS] = "flags",
@@ -147,7 +147,7 @@ static void print_class(const struct regs *regs, uint32_t cls, FILE *to)
 	}
 	columns = LINE_CHARS / (name + value + 5);
 	columns = columns == 0 ? 1 : columns > 4 ? 4 : columns;
-	fprintf(to, "%s:\n", regs_class_title(cls));
+	fprintf(to, "%s:\n", class_title(cls));
 	for (size_t i = 0; i < regs->n; i++) {
 		const struct reg *reg = &regs->reg[i];
 

@@ -44,9 +44,6 @@ int regs_read(struct launch_vm *vm, struct regs *regs, struct errmsg *e);
  */
 void regs_format(const uint8_t *value, size_t bytes, char *ret);
 
-/** @return the heading of a class of registers */
-const char *regs_class_title(uint32_t cls);
-
 /** Print all, aligned, class by class. */
 void regs_print(const struct regs *regs, FILE *to);
 

@@ -108,7 +108,8 @@ void run_loop_done(struct run_loop *l)
 	l->vm = NULL;
 }
 
-void run_loop_start_clock(struct run_loop *l)
+/* The clock that backs up the VM's own wall limit; the guest is about to be set going. */
+static void start_clock(struct run_loop *l)
 {
 	if (l->wall_limit_ns && l->kill_at_ns == 0 &&
 	    __builtin_add_overflow(host_clock_monotonic_ns() + GRACE_NS, l->wall_limit_ns,
@@ -444,7 +445,6 @@ bool run_loop_take_end(struct run_loop *l, const struct proto_stopped *s)
 	l->result.code = s->code;
 	l->result.limit = s->limit;
 	l->result.usage = s->usage;
-	l->result.has_usage = true;
 	l->result.is_standing = true;
 	l->result.fault = s->fault;
 	return true;
@@ -476,7 +476,7 @@ void run_loop_run(struct run_loop *l)
 		on_vm_gone(l, &e);
 		return;
 	}
-	run_loop_start_clock(l);
+	start_clock(l);
 	while (!has_ended(l)) {
 		if (run_loop_once(l, NULL, 0, -1, &s) > 0) {
 			run_loop_take_end(l, &s);

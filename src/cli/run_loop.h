@@ -41,7 +41,6 @@ struct run_result {
 	uint64_t code;	  /* EXIT: the guest's own */
 	uint32_t limit;	  /* LIMIT: enum proto_limit_kind */
 	bool is_standing; /* the VM still answers: registers and context can be had */
-	bool has_usage;	  /* usage is the VM's last word */
 	struct proto_usage usage;
 	struct proto_fault fault;  /* FAULT */
 	char message[ERRMSG_SIZE]; /* one clear sentence */
@@ -82,9 +81,6 @@ int run_loop_init(struct run_loop *l, struct launch_vm *vm, struct trace *trace,
 
 /** Give signals and terminal back. Accepts a zeroed or done loop. */
 void run_loop_done(struct run_loop *l);
-
-/** Start the clock that backs up the VM's own wall limit; call when the guest is set going. */
-void run_loop_start_clock(struct run_loop *l);
 
 /**
  * Wait for something and handle it. When the VM or its user ended the run, l->result says so.

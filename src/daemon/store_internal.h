@@ -81,7 +81,7 @@ struct store_request {
 	enum store_ask ask;
 	size_t n_changes;
 	struct store_change *changes;
-	/* STORE_ASK_EACH, STORE_ASK_RUNS; the asker waits, so these are his */
+	/* STORE_ASK_EACH, STORE_ASK_RUNS; the asker waits, so these are its own */
 	enum store_kind kind;
 	const char *vm_id;
 	uint64_t max;

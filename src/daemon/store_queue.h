@@ -68,7 +68,7 @@ void store_queue_free(struct store_queue *q);
 /**
  * Hand over an item. Any thread.
  * @return 0, then the queue owns it; -EAGAIN when the queue is full, then it stays with the caller,
- *         who tells his own caller to come back later
+ *         who tells the caller of its own to come back later
  */
 int store_queue_submit(struct store_queue *q, struct store_work *w);
 

@@ -115,8 +115,7 @@ static void fill_ones(struct dev_access *a)
 	}
 }
 
-static enum dev_result access_range(struct bus *b, const struct bus_range *r, uint64_t addr,
-				    struct dev_access *a)
+static enum dev_result access_range(const struct bus_range *r, uint64_t addr, struct dev_access *a)
 {
 	enum dev_result result = DEV_UNMAPPED;
 
@@ -126,8 +125,6 @@ static enum dev_result access_range(struct bus *b, const struct bus_range *r, ui
 							      : r->ops->access(r->dev, a);
 	}
 	if (result == DEV_UNMAPPED) {
-		b->unmapped_reads += !a->is_write;
-		b->unmapped_writes += a->is_write;
 		fill_ones(a);
 	}
 	return result;
@@ -142,7 +139,7 @@ enum dev_result bus_access_below(struct bus *b, uint64_t addr, struct dev_access
 	if (r && !range_within(addr, a->bytes, r->base, r->size)) {
 		r = NULL;
 	}
-	return access_range(b, r, addr, a);
+	return access_range(r, addr, a);
 }
 
 enum dev_result bus_access(struct bus *b, uint64_t addr, struct dev_access *a)
@@ -154,5 +151,5 @@ enum dev_result bus_access(struct bus *b, uint64_t addr, struct dev_access *a)
 	}
 	a->count = a->count ? a->count : 1;
 	BUG_ON(a->bytes < 1 || a->bytes > 8 || (a->count > 1 && !a->values));
-	return access_range(b, r, addr, a);
+	return access_range(r, addr, a);
 }

@@ -30,7 +30,6 @@ struct bus {
 	struct bus_range ranges[BUS_RANGES_MAX];
 	size_t n_overlays;
 	struct bus_range overlays[BUS_OVERLAYS_MAX];
-	uint64_t unmapped_reads, unmapped_writes; /* accesses that no device took */
 };
 
 /**

@@ -24,7 +24,6 @@ struct claim {
 struct plugin {
 	struct pinfold_plugin table;
 	char name[PINFOLD_NAME_BYTES_MAX];
-	char version[PINFOLD_NAME_BYTES_MAX];
 	struct claim claims[PINFOLD_RANGES_MAX];
 	struct plugin_env env;
 	struct pinfold_host host;
@@ -229,6 +228,8 @@ static int ranges_copy(struct plugin *p, struct errmsg *e)
 
 static int table_copy(struct plugin *p, const struct pinfold_plugin *table, struct errmsg *e)
 {
+	char version[PINFOLD_NAME_BYTES_MAX];
+
 	if (!table || table->magic != PINFOLD_ABI_MAGIC) {
 		return errmsg_set(e, -EINVAL,
 				  "this is not a Pinfold plug-in: its table has no magic");
@@ -243,7 +244,7 @@ static int table_copy(struct plugin *p, const struct pinfold_plugin *table, stru
 				  table->struct_bytes, sizeof(p->table));
 	}
 	p->table = *table;
-	if (!word_copy(p->name, p->table.name) || !word_copy(p->version, p->table.version)) {
+	if (!word_copy(p->name, p->table.name) || !word_copy(version, p->table.version)) {
 		return errmsg_set(
 			e, -EINVAL,
 			"the plug-in's name or version is missing, longer than %u characters"
@@ -342,16 +343,6 @@ void plugin_free(struct plugin *p)
 		p->table.destroy(p->state);
 	}
 	free(p);
-}
-
-const char *plugin_name(const struct plugin *p)
-{
-	return p->name;
-}
-
-const char *plugin_version(const struct plugin *p)
-{
-	return p->version;
 }
 
 static void filter_put(void *opaque, uint8_t c)

@@ -35,12 +35,6 @@ int plugin_new(pinfold_plugin_fn *entry, const struct plugin_env *env, struct pl
 /** Destroy the instance. Accepts NULL. The shared object must still be loaded. */
 void plugin_free(struct plugin *p);
 
-/** Its name, checked: printable, without blanks, at most 31 characters. */
-const char *plugin_name(const struct plugin *p);
-
-/** Its version, checked like the name. */
-const char *plugin_version(const struct plugin *p);
-
 /**
  * The console as devices should see it: output passes the plug-in's filter, input is untouched.
  * @return env's console itself when the plug-in has no filter

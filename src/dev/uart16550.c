@@ -392,8 +392,3 @@ struct uart16550 *uart16550_new(const struct uart16550_config *config)
 	}
 	return u;
 }
-
-uint64_t uart16550_range_bytes(const struct uart16550_config *config)
-{
-	return (uint64_t)REG_COUNT << config->reg_shift;
-}

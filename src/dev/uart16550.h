@@ -21,7 +21,4 @@ extern const struct dev_ops uart16550_ops;
 /** @return a port after reset; NULL when out of memory. Free it with uart16550_ops.destroy. */
 struct uart16550 *uart16550_new(const struct uart16550_config *config);
 
-/** Bytes that the registers occupy. */
-uint64_t uart16550_range_bytes(const struct uart16550_config *config);
-
 #endif

@@ -37,6 +37,7 @@ struct launch_options {
 /** A running VM process. */
 struct launch_vm {
 	pid_t pid;
+	bool is_stranger; /* met by launch_vm_reconnect(): not our child */
 	int pidfd;
 	int socket_fd;	/* SOCK_SEQPACKET */
 	int console_fd; /* stream: guest output to read, guest input to write; non-blocking */
@@ -87,6 +88,27 @@ int launch_vm_request(struct launch_vm *vm, enum proto_type type, const void *bo
  * @return 1 with *ret; 0 when there is none now; -EPIPE when the VM is gone; -EPROTO
  */
 int launch_vm_event(struct launch_vm *vm, struct proto_stopped *ret, struct errmsg *e);
+
+/**
+ * Put a scheduler in charge of a VM (proto/grant.h) and give it a new console.
+ * @param grant_fd  memory file with the grant page
+ * @param ack_fd    memory file with the ack page
+ * @param notify_fd eventfd that the VM writes when the ack page has changed; all stay with the caller
+ * @return 0; the VM's refusal; -EPIPE; -EPROTO
+ */
+int launch_vm_attach(struct launch_vm *vm, int grant_fd, int ack_fd, int notify_fd,
+		     struct errmsg *e);
+
+/**
+ * Meet a VM process again that outlived its controller (PROTO_JAIL_OUTLIVE, listen_fd).
+ * @param pid         the process; the caller has made sure that it is still the same one
+ * @param socket_path where it listens
+ * @param ret         a handle without a console until launch_vm_attach(); launch_vm_wait() can't tell
+ *                    how it ended
+ * @return 0; -ESRCH when the process is gone; -ECONNREFUSED, -ENOENT; -EPROTO
+ */
+int launch_vm_reconnect(pid_t pid, const char *socket_path, struct launch_vm *ret,
+			struct errmsg *e);
 
 /** End the VM at once, whatever it does. Returns when it is dead (then launch_vm_wait() is quick). */
 void launch_vm_force_stop(struct launch_vm *vm);

@@ -8,10 +8,14 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/bug.h"
+#include "host/fd.h"
 #include "host/proc.h"
 #include "host/sock.h"
 #include "host/timer.h"
@@ -139,7 +143,7 @@ int launch_gone(struct launch_vm *vm, struct errmsg *e)
 	return errmsg_set(e, -EPIPE, "%s%s%s", death, words[0] ? ": " : "", words);
 }
 
-int launch_recv(struct launch_vm *vm, struct proto_msg *m, struct errmsg *e)
+static int receive(struct launch_vm *vm, struct proto_msg *m, struct errmsg *e)
 {
 	struct iovec iov[2] = { { &m->hdr, sizeof(m->hdr) }, { m->body, sizeof(m->body) } };
 	ssize_t n;
@@ -210,7 +214,7 @@ static int wait_packet(struct launch_vm *vm, ns_t end_ns, struct proto_msg *m, s
 {
 	for (;;) {
 		ns_t now_ns = host_clock_monotonic_ns();
-		int r = now_ns < end_ns ? launch_recv(vm, m, e) : -ETIMEDOUT;
+		int r = now_ns < end_ns ? receive(vm, m, e) : -ETIMEDOUT;
 
 		if (r == 0) {
 			uint64_t left_ms = (end_ns - now_ns) / NS_PER_MS + 1;
@@ -254,7 +258,7 @@ static int take_reply(const struct proto_msg *m, void *reply, size_t reply_max, 
 }
 
 static int send_request(struct launch_vm *vm, enum proto_type type, const void *body, size_t bytes,
-			int fd, struct errmsg *e)
+			const int *fds, size_t n_fds, struct errmsg *e)
 {
 	struct proto_hdr hdr;
 	struct iovec iov[2] = { { &hdr, sizeof(hdr) }, { 0 } };
@@ -266,7 +270,7 @@ static int send_request(struct launch_vm *vm, enum proto_type type, const void *
 
 	proto_hdr_init(&hdr, type, ++vm->seq, bytes);
 	iov[1] = (struct iovec){ u.out, bytes };
-	r = host_sock_send(vm->socket_fd, iov, bytes ? 2 : 1, &fd, fd >= 0, true);
+	r = host_sock_send(vm->socket_fd, iov, bytes ? 2 : 1, fds, n_fds, true);
 	if (r == -EAGAIN) {
 		return errmsg_set(e, -ETIMEDOUT, "the VM process does not take requests");
 	}
@@ -279,16 +283,18 @@ static int send_request(struct launch_vm *vm, enum proto_type type, const void *
 	return 0;
 }
 
-int launch_vm_request(struct launch_vm *vm, enum proto_type type, const void *body, size_t bytes,
-		      int fd, void *reply, size_t reply_max, size_t *ret_bytes, struct errmsg *e)
+/* Like launch_vm_request(), with any number of descriptors. */
+static int request(struct launch_vm *vm, enum proto_type type, const struct iovec *body,
+		   const int *fds, size_t n_fds, const struct iovec *reply, size_t *ret_bytes,
+		   struct errmsg *e)
 {
 	bool is_long = type == PROTO_SAVE_CONTEXT || type == PROTO_LOAD_CONTEXT;
 	ns_t end_ns = reply_end_ns((uint64_t)vm->reply_ms * (is_long ? CONTEXT_FACTOR : 1));
 	struct proto_msg m;
 	int r;
 
-	BUG_ON(reply_max && !reply);
-	r = send_request(vm, type, body, bytes, fd, e);
+	BUG_ON(reply->iov_len && !reply->iov_base);
+	r = send_request(vm, type, body->iov_base, body->iov_len, fds, n_fds, e);
 	if (r < 0) {
 		return r;
 	}
@@ -298,7 +304,7 @@ int launch_vm_request(struct launch_vm *vm, enum proto_type type, const void *bo
 			return r;
 		}
 		if (m.hdr.type == PROTO_REPLY && m.hdr.seq == vm->seq) {
-			return take_reply(&m, reply, reply_max, ret_bytes, e);
+			return take_reply(&m, reply->iov_base, reply->iov_len, ret_bytes, e);
 		}
 		r = take_other(vm, &m, e);
 		/* A flood of other packets must not keep us from looking. */
@@ -309,13 +315,111 @@ int launch_vm_request(struct launch_vm *vm, enum proto_type type, const void *bo
 	}
 }
 
+int launch_vm_request(struct launch_vm *vm, enum proto_type type, const void *body, size_t bytes,
+		      int fd, void *reply, size_t reply_max, size_t *ret_bytes, struct errmsg *e)
+{
+	struct iovec in = { (void *)(uintptr_t)body, bytes };
+	struct iovec out = { reply, reply_max };
+
+	return request(vm, type, &in, &fd, fd >= 0, &out, ret_bytes, e);
+}
+
+int launch_vm_attach(struct launch_vm *vm, int grant_fd, int ack_fd, int notify_fd,
+		     struct errmsg *e)
+{
+	int fds[PROTO_ATTACH_COUNT];
+	struct iovec none = { 0 };
+	int pair[2];
+	int r;
+
+	r = host_sock_pair_stream(pair);
+	if (r == 0) {
+		r = host_fd_set_nonblock(pair[0]);
+	}
+	if (r < 0) {
+		return errmsg_set(e, r, "can't make a console: %s", strerror(-r));
+	}
+	fds[PROTO_ATTACH_CONSOLE] = pair[1];
+	fds[PROTO_ATTACH_GRANT] = grant_fd;
+	fds[PROTO_ATTACH_ACK] = ack_fd;
+	fds[PROTO_ATTACH_NOTIFY] = notify_fd;
+	r = request(vm, PROTO_ATTACH, &none, fds, PROTO_ATTACH_COUNT, &none, NULL, e);
+	close(pair[1]);
+	if (r < 0) {
+		close(pair[0]);
+		return r;
+	}
+	if (vm->console_fd > 0) {
+		close(vm->console_fd);
+	}
+	vm->console_fd = pair[0];
+	return 0;
+}
+
+static int connect_to(const char *path, struct errmsg *e)
+{
+	struct sockaddr_un addr = { .sun_family = AF_UNIX };
+	int fd;
+
+	if (strlen(path) >= sizeof(addr.sun_path)) {
+		return errmsg_set(e, -ENAMETOOLONG, "the socket's path is too long: %s", path);
+	}
+	strcpy(addr.sun_path, path);
+	fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+	if (fd < 0 || connect(fd, (const struct sockaddr *)&addr, sizeof(addr)) < 0) {
+		int r = errmsg_set(e, -errno, "no VM answers at %s: %s", path, strerror(errno));
+
+		if (fd >= 0) {
+			close(fd);
+		}
+		return r;
+	}
+	return fd;
+}
+
+int launch_vm_reconnect(pid_t pid, const char *socket_path, struct launch_vm *ret, struct errmsg *e)
+{
+	struct launch_vm vm = { .pid = pid,
+				.is_stranger = true,
+				.reply_ms = LAUNCH_REPLY_MS,
+				.console_fd = -1,
+				.trace_fd = -1,
+				.stderr_fd = -1,
+				.image_fd = -1,
+				.socket_fd = -1 };
+	size_t n = 0;
+	int r;
+
+	/* Before the socket: what answers there must be a process that was alive just now. */
+	vm.pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
+	if (vm.pidfd < 0) {
+		return errmsg_set(e, -errno, "VM process %d: %s", pid, strerror(errno));
+	}
+	r = connect_to(socket_path, e);
+	if (r >= 0) {
+		vm.socket_fd = r;
+		r = launch_vm_request(&vm, PROTO_GET_READY, NULL, 0, -1, &vm.ready,
+				      sizeof(vm.ready), &n, e);
+	}
+	if (r == 0 && (n != sizeof(vm.ready) || !proto_ready_is_sane(&vm.ready))) {
+		r = errmsg_set(e, -EPROTO, "the VM process describes itself in nonsense");
+	}
+	if (r < 0) {
+		vm.pid = 0; /* not ours to kill: it may be another process by now */
+		launch_vm_done(&vm);
+		return r;
+	}
+	*ret = vm;
+	return 0;
+}
+
 int launch_vm_event(struct launch_vm *vm, struct proto_stopped *ret, struct errmsg *e)
 {
 	struct proto_msg m;
 
 	/* Bounded: a VM that floods us with late replies does not keep us here. */
 	for (int i = 0; i < EVENT_PACKETS_MAX && !vm->has_event; i++) {
-		int r = launch_recv(vm, &m, e);
+		int r = receive(vm, &m, e);
 
 		if (r > 0) {
 			r = take_other(vm, &m, e);
@@ -350,7 +454,13 @@ int launch_vm_wait(struct launch_vm *vm, int *ret_status, struct rusage *ret_usa
 	if (vm->pid <= 0) {
 		return -ECHILD;
 	}
-	r = host_proc_wait(vm->pidfd, vm->pid, -1, ret_status, ret_usage);
+	if (vm->is_stranger) {
+		/* Init reaps it; all that can be known is that it is gone. */
+		r = host_sock_wait_readable(vm->pidfd, -1);
+		*ret_status = r == 0 ? 0 : *ret_status;
+	} else {
+		r = host_proc_wait(vm->pidfd, vm->pid, -1, ret_status, ret_usage);
+	}
 	if (r == 0) {
 		vm->pid = 0;
 	}

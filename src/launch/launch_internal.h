@@ -66,12 +66,9 @@ int launch_spawn(int program_fd, struct launch_vm *vm, struct proto_config *cfg,
 /* launch_client.c */
 
 /**
- * Receive one packet and check it.
- * @return 1 with *m; 0 when there is none now; -EPIPE when the VM is gone; -EPROTO
+ * Wait for the first message of a new VM.
+ * @return 1 with *m, checked; -ETIMEDOUT; -EPIPE when the VM is gone; -EPROTO
  */
-int launch_recv(struct launch_vm *vm, struct proto_msg *m, struct errmsg *e);
-
-/** Wait for the first message of a new VM. @return 1 with *m; -ETIMEDOUT; as launch_recv() */
 int launch_wait_first(struct launch_vm *vm, struct proto_msg *m, struct errmsg *e);
 
 /** Say that the VM process is gone, with what it left on stderr. @return -EPIPE */

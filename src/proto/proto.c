@@ -43,13 +43,16 @@ static bool check_config(const struct proto_msg *m)
 	return c->fds < 1u << PROTO_FD_COUNT && m->n_fds == (uint32_t)__builtin_popcount(c->fds);
 }
 
-static bool check_ready(const struct proto_msg *m)
+bool proto_ready_is_sane(const struct proto_ready *b)
 {
-	const struct proto_ready *b = (const void *)m->body;
-
 	return IS_TEXT(b->engine) && IS_TEXT(b->arch_name) && IS_TEXT(b->gdb_arch) &&
 	       IS_TEXT(b->reason) && IS_TEXT(b->note) &&
 	       b->n_regs <= PROTO_BODY_MAX / sizeof(struct proto_reg_desc);
+}
+
+static bool check_ready(const struct proto_msg *m)
+{
+	return proto_ready_is_sane((const void *)m->body);
 }
 
 static bool check_failed(const struct proto_msg *m)

@@ -371,6 +371,9 @@ void proto_hdr_init(struct proto_hdr *h, enum proto_type type, uint32_t seq, siz
  */
 int proto_check(const struct proto_msg *m, size_t received, struct errmsg *e);
 
+/** Whether a READY body, as it came in a reply, has terminated strings and sane counts. */
+bool proto_ready_is_sane(const struct proto_ready *b);
+
 /** The payload of a checked REPLY. */
 const void *proto_reply_payload(const struct proto_msg *m, size_t *ret_bytes);
 

@@ -134,7 +134,7 @@ static void start_hold(struct sched *s, uint32_t core, bool exclusive)
 	}
 }
 
-void sched_core_grant(struct sched *s, uint32_t core, uint32_t vcpu, bool exclusive)
+static void grant_core(struct sched *s, uint32_t core, uint32_t vcpu, bool exclusive)
 {
 	struct core *c = sched_core(s, core);
 	uint64_t word;
@@ -229,7 +229,7 @@ void sched_core_settle(struct sched *s, uint32_t core)
 		}
 	} else if (c->excl != SCHED_NONE && !s->is_held &&
 		   sched_vcpu(s, c->excl)->state == SCHED_VCPU_PINNED) {
-		sched_core_grant(s, core, c->excl, true);
+		grant_core(s, core, c->excl, true);
 	}
 	sched_core_idle_update(s, core);
 }
@@ -485,6 +485,6 @@ void sched_core_dispatch(struct sched *s)
 			return;
 		}
 		vcpu = sched_queue_pop(s);
-		sched_core_grant(s, pick_idle(s, sched_vcpu(s, vcpu)->core), vcpu, false);
+		grant_core(s, pick_idle(s, sched_vcpu(s, vcpu)->core), vcpu, false);
 	}
 }

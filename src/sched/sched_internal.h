@@ -220,7 +220,6 @@ uint32_t sched_timer_first(const struct sched *s);
 
 /* core.c: grants, hand-off, taking back */
 void sched_core_idle_update(struct sched *s, uint32_t core);
-void sched_core_grant(struct sched *s, uint32_t core, uint32_t vcpu, bool exclusive);
 void sched_core_pass(struct sched *s, uint32_t core, ns_t cpu_ns);
 void sched_core_settle(struct sched *s, uint32_t core);
 void sched_core_withdraw(struct sched *s, uint32_t core);
@@ -249,10 +248,8 @@ void sched_vm_kill(struct sched *s, uint32_t vm, enum sched_reason why);
 void sched_vm_fault(struct sched *s, uint32_t vm, enum sched_reason why);
 void sched_vm_timers(struct sched *s);
 ns_t sched_vm_next_timer(const struct sched *s);
-void sched_vm_uncount(struct sched *s, uint32_t vm);
 void sched_vm_frozen(struct sched *s, uint32_t vm);
 void sched_vm_died(struct sched *s, uint32_t vm);
-void sched_vm_unlist(struct sched *s, uint32_t vm);
 
 /* excl.c: exclusive cores */
 void sched_excl_apply_request(struct sched *s, uint32_t vcpu, uint32_t core);

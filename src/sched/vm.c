@@ -25,7 +25,7 @@ static void lower_allowed(struct user *u)
 	}
 }
 
-void sched_vm_uncount(struct sched *s, uint32_t vm)
+static void uncount(struct sched *s, uint32_t vm)
 {
 	struct vm *m = sched_vm(s, vm);
 	struct user *u = sched_user(s, m->user);
@@ -131,7 +131,7 @@ static void list_add(struct sched *s, uint32_t vm, enum vm_list list, ns_t due_n
 	s->list_tail[list] = vm;
 }
 
-void sched_vm_unlist(struct sched *s, uint32_t vm)
+static void unlist(struct sched *s, uint32_t vm)
 {
 	struct vm *m = sched_vm(s, vm);
 
@@ -177,7 +177,7 @@ void sched_vm_kill(struct sched *s, uint32_t vm, enum sched_reason why)
 	if (sched_vm(s, vm)->list == VM_LIST_KILL) {
 		return;
 	}
-	sched_vm_unlist(s, vm);
+	unlist(s, vm);
 	sched_vm(s, vm)->is_adopting = false;
 	s->stats.kills++;
 	list_add(s, vm, VM_LIST_KILL, s->now_ns + s->cfg.kill_ns);
@@ -208,7 +208,7 @@ void sched_vm_fault(struct sched *s, uint32_t vm, enum sched_reason why)
 	}
 	if (m->state == SCHED_VM_FAULTED && m->is_counted && stands_still(s, vm)) {
 		s->stats.faults++;
-		sched_vm_uncount(s, vm);
+		uncount(s, vm);
 		sched_emit_vm(s, SCHED_ACT_FAULT, (enum sched_reason)m->fault, vm);
 	}
 }
@@ -228,7 +228,7 @@ void sched_vm_frozen(struct sched *s, uint32_t vm)
 	struct vm *m = sched_vm(s, vm);
 	uint32_t i;
 
-	sched_vm_unlist(s, vm);
+	unlist(s, vm);
 	m->is_frozen = true;
 	gone_behind(s, vm, SCHED_VCPU_STOPPED);
 	for (i = m->first; i != SCHED_NONE; i = sched_vcpu(s, i)->sibling) {
@@ -254,7 +254,7 @@ void sched_vm_died(struct sched *s, uint32_t vm)
 	struct vm *m = sched_vm(s, vm);
 
 	s->stats.died++;
-	sched_vm_unlist(s, vm);
+	unlist(s, vm);
 	drop_exclusive(s, vm, SCHED_REASON_KILL);
 	m->state = SCHED_VM_DEAD;
 	gone_behind(s, vm, SCHED_VCPU_DEAD);
@@ -262,7 +262,7 @@ void sched_vm_died(struct sched *s, uint32_t vm)
 		sched_vcpu(s, i)->flags |= VCPU_HALT;
 		sched_vcpu_gone(s, i, SCHED_VCPU_DEAD);
 	}
-	sched_vm_uncount(s, vm);
+	uncount(s, vm);
 }
 
 void sched_vm_timers(struct sched *s)
@@ -284,7 +284,7 @@ void sched_vm_timers(struct sched *s)
 		s->stats.stuck++;
 		sched_emit_vm(s, SCHED_ACT_AUDIT, SCHED_REASON_STUCK, vm);
 		sched_emit_vm(s, SCHED_ACT_REPORT, SCHED_REASON_STUCK, vm);
-		sched_vm_unlist(s, vm);
+		unlist(s, vm);
 		list_add(s, vm, VM_LIST_KILL, s->now_ns + s->cfg.kill_ns);
 		vm = s->list_head[VM_LIST_KILL];
 	}

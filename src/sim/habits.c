@@ -20,7 +20,7 @@ static void request_core(struct world *w, uint32_t vm)
 	tell(w, ev);
 }
 
-void sim_vm_birth(struct world *w, uint32_t vm)
+static void vm_birth(struct world *w, uint32_t vm)
 {
 	struct w_vm *m = &w->vms[vm];
 	const struct sim_class *cls = &w->mix.classes[m->cls];
@@ -96,7 +96,7 @@ void sim_populate(struct world *w)
 		m->user = i % w->n_users;
 		m->wants_excl = w->mix.classes[m->cls].exclusive;
 		m->is_original = true;
-		sim_vm_birth(w, i);
+		vm_birth(w, i);
 	}
 	post_chance(w, K_CRASH, w->f.crash_every_ns);
 	post_chance(w, K_CHURN, w->mix.churn_every_ns);
@@ -128,7 +128,7 @@ static void respawn(struct world *w, uint32_t vm)
 	m->is_original = false;
 	w->respawns++;
 	tell(w, sim_vm_event(w, SCHED_EV_VM_REMOVE, vm));
-	sim_vm_birth(w, vm);
+	vm_birth(w, vm);
 }
 
 static void rogue(struct world *w)

@@ -215,6 +215,17 @@ static int hand_over(struct world *w, const struct sched_event *ev, uint32_t don
 	return r;
 }
 
+static void daemon_die(struct world *w)
+{
+	w->is_crash_armed = false;
+	w->is_down = true;
+	if (w->sample) {
+		w->o.sample_events = w->sample_n; /* what comes now is for another scheduler */
+	}
+	w->boot++;
+	sim_post(w, w->now_ns + sim_rng_below(&w->rng, 50 * NS_PER_MS), K_RESTART, 0, 0);
+}
+
 int sim_feed(struct world *w, struct sched_event *ev)
 {
 	bool dies = w->is_crash_armed;
@@ -245,20 +256,9 @@ int sim_feed(struct world *w, struct sched_event *ev)
 		carry_out(w, &w->out.action[i]);
 	}
 	if (dies) {
-		sim_daemon_die(w);
+		daemon_die(w);
 	}
 	return 0;
-}
-
-void sim_daemon_die(struct world *w)
-{
-	w->is_crash_armed = false;
-	w->is_down = true;
-	if (w->sample) {
-		w->o.sample_events = w->sample_n; /* what comes now is for another scheduler */
-	}
-	w->boot++;
-	sim_post(w, w->now_ns + sim_rng_below(&w->rng, 50 * NS_PER_MS), K_RESTART, 0, 0);
 }
 
 static void tell(struct world *w, struct sched_event ev)

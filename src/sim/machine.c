@@ -110,7 +110,7 @@ void sim_exec_start(struct world *w, uint32_t vcpu, uint32_t core)
 }
 
 /* It executes no more; whoever waits behind it does. */
-void sim_exec_stop(struct world *w, uint32_t vcpu)
+static void exec_stop(struct world *w, uint32_t vcpu)
 {
 	struct w_vcpu *v = &w->vcpus[vcpu];
 	struct w_core *c = &w->cores[v->core];
@@ -170,7 +170,7 @@ void sim_on_stop(struct world *w, uint32_t vcpu, uint32_t plan)
 	if (!v->is_exec || v->plan != plan) {
 		return;
 	}
-	sim_exec_stop(w, vcpu);
+	exec_stop(w, vcpu);
 	v->parked_epoch = v->epoch;
 	ev = sim_vcpu_event(w, SCHED_EV_STOPPED, vcpu);
 	ev.cpu_ns = v->held_cpu_ns;
@@ -222,7 +222,7 @@ void sim_on_wake(struct world *w, uint32_t vcpu)
 static void all_stop(struct world *w, uint32_t vm)
 {
 	for (uint32_t i = 0; i < w->vms[vm].n; i++) {
-		sim_exec_stop(w, w->vms[vm].first + i);
+		exec_stop(w, w->vms[vm].first + i);
 	}
 }
 

@@ -111,14 +111,19 @@ static int set(const struct key *keys, void *base, const char *name, const char 
 
 static int begin_class(struct sim_mix *m, const char *name, struct errmsg *e)
 {
+	size_t bytes = strlen(name) + 1;
 	struct sim_class *c;
 
 	if (m->n_classes == SIM_CLASSES_MAX) {
 		return errmsg_set(e, -EINVAL, "more than %d classes", SIM_CLASSES_MAX);
 	}
+	if (bytes > sizeof(c->name)) {
+		return errmsg_set(e, -EINVAL, "class name longer than %zu characters",
+				  sizeof(c->name) - 1);
+	}
 	c = &m->classes[m->n_classes++];
 	*c = class_defaults;
-	snprintf(c->name, sizeof(c->name), "%s", name);
+	memcpy(c->name, name, bytes);
 	return 0;
 }
 

@@ -127,7 +127,11 @@ static unsigned int run_step(struct runner *r, const struct sim_step *step, int 
 	return v == SIM_FINE ? (unsigned int)sched_check_full(r->s) : v;
 }
 
-unsigned int sim_trace_run(const struct sim_trace *t)
+/*
+ * Run the steps on a new scheduler under the referee.
+ * @return SIM_FINE, or what is found (enum sim_verdict, enum sched_violation)
+ */
+static unsigned int run_steps(const struct sim_trace *t)
 {
 	struct runner r;
 	unsigned int v = SIM_FINE;
@@ -155,7 +159,7 @@ static bool try_without(struct sim_trace *t, size_t from, size_t n, unsigned int
 	}
 	memcpy(u.steps, t->steps, from * sizeof(*u.steps));
 	memcpy(u.steps + from, t->steps + from + n, (u.n - from) * sizeof(*u.steps));
-	if (sim_trace_run(&u) != verdict) {
+	if (run_steps(&u) != verdict) {
 		free(u.steps);
 		return false;
 	}
@@ -172,7 +176,7 @@ bool sim_trace_shrink(struct sim_trace *t, uint64_t budget)
 	size_t chunk;
 
 	/* Taken again, the whole state is checked after every step: it may show earlier, as something else. */
-	verdict = sim_trace_run(t);
+	verdict = run_steps(t);
 	if (t->is_cut || verdict == SIM_FINE) {
 		return false;
 	}

@@ -38,12 +38,6 @@ void sim_trace_add(struct sim_trace *t, const struct sim_step *step);
 void sim_trace_done(struct sim_trace *t);
 
 /**
- * Run the steps on a new scheduler under the referee.
- * @return SIM_FINE, or what is found (enum sim_verdict, enum sched_violation)
- */
-unsigned int sim_trace_run(const struct sim_trace *t);
-
-/**
  * Leave out as many steps as possible while the same is still found.
  * @param t      the trace; becomes shorter
  * @param budget at most so many steps are run in all

@@ -26,7 +26,6 @@ struct sim_span {
 	uint32_t vcpu;
 	uint16_t core;
 	bool is_exclusive;
-	ns_t waited_ns; /* before it */
 };
 
 struct sim_result {

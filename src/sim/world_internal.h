@@ -122,7 +122,6 @@ void sim_post_event(struct world *w, ns_t delay_ns, const struct sched_event *ev
 struct sched_event sim_take_event(struct world *w, uint32_t slot);
 
 /* machine.c: threads and cores */
-void sim_exec_stop(struct world *w, uint32_t vcpu);
 void sim_exec_plan(struct world *w, uint32_t vcpu);
 void sim_exec_start(struct world *w, uint32_t vcpu, uint32_t core);
 void sim_on_stop(struct world *w, uint32_t vcpu, uint32_t plan);
@@ -136,13 +135,11 @@ void sim_draw_mode(struct world *w, uint32_t vcpu);
 
 /* keeper.c: the daemon */
 int sim_feed(struct world *w, struct sched_event *ev);
-void sim_daemon_die(struct world *w);
 void sim_daemon_restart(struct world *w);
 
 /* habits.c: who lives here and what happens to them */
 void sim_populate(struct world *w);
 void sim_on_chance(struct world *w, const struct item *it);
-void sim_vm_birth(struct world *w, uint32_t vm);
 
 static inline struct sched_event sim_event(enum sched_event_type type)
 {

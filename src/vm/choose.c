@@ -95,7 +95,8 @@ static int choose_auto(struct vm *vm, const struct engine_ops **ret, struct prot
 		return errmsg_set(e, last_r, "no engine can run %s guests here: %s",
 				  vm->arch->title, why);
 	}
-	snprintf(ready->reason, sizeof(ready->reason), "engine %s (%.100s)%s%s", best->name,
+	/* One other engine and its reason fit; of more, as much as does. */
+	snprintf(ready->reason, sizeof(ready->reason), "engine %s (%s)%s%.191s", best->name,
 		 best_probe.detail, why[0] ? "; not " : "", why);
 	describe_lacks(best, &best_probe, ready);
 	*ret = best;

@@ -79,8 +79,8 @@ bool vm_memory_has(const struct vm_memory *vmm, gpa_t gpa, uint64_t bytes)
  * Map the whole pages of a segment's file part, if file offset and address agree modulo the page.
  * Reports which part is done; the caller copies the rest.
  */
-static int map_pages(struct vm_memory *vmm, const struct image_seg *seg, uint8_t *hva, int fd,
-		     gpa_t *ret_from, uint64_t *ret_bytes, struct errmsg *e)
+static int map_pages(const struct image_seg *seg, uint8_t *hva, int fd, gpa_t *ret_from,
+		     uint64_t *ret_bytes, struct errmsg *e)
 {
 	uint64_t skip = (PAGE_BYTES - seg->gpa % PAGE_BYTES) % PAGE_BYTES;
 	uint64_t bytes;
@@ -102,7 +102,6 @@ static int map_pages(struct vm_memory *vmm, const struct image_seg *seg, uint8_t
 	if (r < 0) {
 		return r;
 	}
-	vmm->mapped_bytes += bytes;
 	*ret_from = seg->gpa + skip;
 	*ret_bytes = bytes;
 	return 0;
@@ -131,7 +130,7 @@ static int load_segment(struct vm_memory *vmm, const struct image_seg *seg, int 
 				  ram->base_gpa + ram->size_bytes - 1);
 	}
 	hva = b->hva + (seg->gpa - b->want.base_gpa);
-	r = map_pages(vmm, seg, hva, fd, &mapped_gpa, &mapped_bytes, e);
+	r = map_pages(seg, hva, fd, &mapped_gpa, &mapped_bytes, e);
 	if (r < 0) {
 		return r;
 	}

@@ -23,7 +23,6 @@ struct vm_memory {
 		uint8_t *hva;
 		struct machine_want want;
 	} backings[MACHINE_WANTS_MAX];
-	uint64_t mapped_bytes; /* of the image, by mapping; the rest was copied */
 };
 
 /** Reserve host memory for every want. @return 0; -ENOMEM; -EINVAL */

@@ -210,8 +210,6 @@ static void sees_accesses(void)
 
 	bed_start(&b);
 	CHECK_INT(plugin_new(entry, &b.env, &b.p, NULL), 0);
-	CHECK_STR(plugin_name(b.p), "test");
-	CHECK_STR(plugin_version(b.p), "0.1");
 	CHECK_INT(bus_access(&b.ports, 0x3f8, &a), DEV_OK);
 	CHECK_INT(seen.struct_bytes, sizeof(seen));
 	CHECK_INT(seen.space, PINFOLD_PORT);
@@ -229,7 +227,6 @@ static void sees_accesses(void)
 	access_result = PINFOLD_UNMAPPED;
 	CHECK_INT(bus_access(&b.mmio, 0x1000, &a), DEV_UNMAPPED);
 	CHECK_INT(a.value, 0xffffffff);
-	CHECK_INT(b.mmio.unmapped_reads, 1);
 	host->log(host->opaque, "hello");
 	CHECK_STR(b.logged, "test: hello");
 	plugin_free(b.p);
@@ -271,7 +268,6 @@ static void forwards(void)
 	a = (struct dev_access){ .bytes = 4 };
 	CHECK_INT(bus_access(&b.mmio, 0x1000, &a), DEV_OK); /* nothing below */
 	CHECK_INT(a.value, 0xffffffff);
-	CHECK_INT(b.mmio.unmapped_reads, 1);
 	reg = 99;
 	CHECK_INT(bus_access(&b.ports, 0x3f8, &a), DEV_STOP);
 	CHECK_INT(b.f.stops, 0); /* the board's device has said why */
