@@ -376,14 +376,14 @@ static int take_event(struct run_loop *l, struct proto_stopped *ret)
 	return r > 0;
 }
 
-int run_loop_once(struct run_loop *l, struct pollfd *extra, size_t n_extra, int timeout_ms,
-		  struct proto_stopped *ret)
+/* Wait for something and serve it; what there is to move was moved just before. */
+static int wait_once(struct run_loop *l, struct pollfd *extra, size_t n_extra, int timeout_ms,
+		     struct proto_stopped *ret)
 {
 	struct pollfd p[SLOT_COUNT + RUN_LOOP_EXTRA_MAX];
 	int n;
 
 	BUG_ON(n_extra > RUN_LOOP_EXTRA_MAX);
-	pump(l);
 	fill_poll(l, p);
 	if (n_extra) {
 		memcpy(p + SLOT_COUNT, extra, n_extra * sizeof(*extra));
@@ -408,6 +408,13 @@ int run_loop_once(struct run_loop *l, struct pollfd *extra, size_t n_extra, int 
 		return take_event(l, ret);
 	}
 	return 0;
+}
+
+int run_loop_once(struct run_loop *l, struct pollfd *extra, size_t n_extra, int timeout_ms,
+		  struct proto_stopped *ret)
+{
+	pump(l);
+	return wait_once(l, extra, n_extra, timeout_ms, ret);
 }
 
 static enum run_end end_of(uint32_t reason)
@@ -488,8 +495,10 @@ void run_loop_drain(struct run_loop *l)
 {
 	struct proto_stopped unused;
 
+	/* No second pump in between: it could move the last of it, and then nothing would end the
+	 * wait. */
 	while (!pump(l) && !l->is_output_lost) {
-		run_loop_once(l, NULL, 0, -1, &unused);
+		wait_once(l, NULL, 0, -1, &unused);
 	}
 }
 

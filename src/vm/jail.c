@@ -125,8 +125,9 @@ static int take_root(const struct jail_options *o, uint32_t *flags, struct errms
 		return 0;
 	}
 	r = host_priv_empty_root(e);
-	if (r == -EPERM || r == -EACCES) {
-		/* Some hosts give user namespaces without the right to mount in them. */
+	if (r == -EPERM || r == -EACCES || r == -EINVAL) {
+		/* Some hosts give user namespaces without the right to mount in them; below a chroot
+		 * the root is no mount point that could be replaced. */
 		*flags &= ~(uint32_t)PROTO_JAIL_MOUNTNS;
 		return 0;
 	}
