@@ -16,7 +16,10 @@ while IFS= read -r file; do
 	tests/style/*) continue ;;
 	esac
 	grep -nIE -e "$pattern" "$file" | sed "s|^|$file:|"
-	grep -nIF -e "$root/" "$file" | sed "s|^|$file:|"
+	# A tree right below / has a name that any path may hold.
+	case $root in
+	/*/*) grep -nIF -e "$root/" "$file" | sed "s|^|$file:|" ;;
+	esac
 done <"$tmp/files" | sort -u >"$tmp/found"
 while IFS= read -r line; do
 	bad "path of one machine: $line"
