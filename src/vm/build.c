@@ -367,9 +367,7 @@ static void describe(struct vm *vm, gva_t entry, struct proto_ready *ready)
 	struct machine_map map = machine_bare_map(vm->arch, &vm->mode);
 
 	ready->arch = (uint32_t)vm->arch->id;
-	ready->flags = (vm->mode.is_16bit ? (uint32_t)PROTO_CFG_16BIT : 0) |
-		       (vm->mode.is_big_endian ? (uint32_t)PROTO_CFG_BIG_ENDIAN : 0) |
-		       (vm->mode.is_thumb ? (uint32_t)PROTO_CFG_THUMB : 0);
+	ready->flags = vm_mode_flags(vm->mode);
 	ready->caps = vm->eng->caps;
 	snprintf(ready->engine, sizeof(ready->engine), "%s", vm->eng->ops->name);
 	snprintf(ready->arch_name, sizeof(ready->arch_name), "%s", vm->arch->name);

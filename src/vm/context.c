@@ -31,20 +31,13 @@ static void save_pages(struct vm *vm, struct context_writer *w)
 	}
 }
 
-static uint32_t mode_flags(const struct vm *vm)
-{
-	return (vm->mode.is_16bit ? (uint32_t)PROTO_CFG_16BIT : 0) |
-	       (vm->mode.is_big_endian ? (uint32_t)PROTO_CFG_BIG_ENDIAN : 0) |
-	       (vm->mode.is_thumb ? (uint32_t)PROTO_CFG_THUMB : 0);
-}
-
 int vm_context_save(struct vm *vm, int fd, struct errmsg *e)
 {
 	struct context_head head = {
 		.magic = CONTEXT_MAGIC,
 		.version = CONTEXT_VERSION,
 		.arch = (uint32_t)vm->arch->id,
-		.flags = mode_flags(vm),
+		.flags = vm_mode_flags(vm->mode),
 		.n_regions = (uint32_t)mem_region_count(vm->memory.map),
 		.ram_bytes = vm->ram_bytes,
 		.state_bytes = vm->arch->state_bytes,
@@ -97,7 +90,7 @@ static int check_fits(const struct vm *vm, const struct context_view *v, struct 
 				  "the context is of board '%s', this VM has board '%s'", h->board,
 				  vm->cfg.board);
 	}
-	if ((h->flags ^ mode_flags(vm)) & ~(uint32_t)PROTO_CFG_THUMB) {
+	if ((h->flags ^ vm_mode_flags(vm->mode)) & ~(uint32_t)PROTO_CFG_THUMB) {
 		return errmsg_set(e, -EINVAL,
 				  "the context was made with another --mode or --endian");
 	}

@@ -7,15 +7,16 @@
 
 #include "vm/vm_internal.h"
 
+uint32_t vm_mode_flags(struct cpu_mode mode)
+{
+	return (mode.is_16bit ? (uint32_t)PROTO_CFG_16BIT : 0) |
+	       (mode.is_big_endian ? (uint32_t)PROTO_CFG_BIG_ENDIAN : 0) |
+	       (mode.is_thumb ? (uint32_t)PROTO_CFG_THUMB : 0);
+}
+
 uint32_t vm_insn_flags(const struct vm *vm, const struct cpu_state *state)
 {
-	uint32_t flags = 0;
-	struct cpu_mode now = vm->arch->get_mode(state);
-
-	flags |= now.is_16bit ? (uint32_t)PROTO_CFG_16BIT : 0;
-	flags |= now.is_thumb ? (uint32_t)PROTO_CFG_THUMB : 0;
-	flags |= now.is_big_endian ? (uint32_t)PROTO_CFG_BIG_ENDIAN : 0;
-	return flags;
+	return vm_mode_flags(vm->arch->get_mode(state));
 }
 
 void vm_report_init(struct vm *vm, struct proto_stopped *s, enum proto_stop reason,
@@ -114,4 +115,18 @@ void vm_usage_fill(struct vm *vm, struct proto_usage *u)
 		.console_out_bytes = vm->console.out_bytes,
 		.console_in_bytes = vm->console.in_bytes,
 	};
+}
+
+void vm_report_stop(struct vm *vm, struct proto_stopped *s, enum proto_vm_state state)
+{
+	if (vm->run_since_ns) {
+		vm->wall_ns += host_clock_monotonic_ns() - vm->run_since_ns;
+		vm->run_since_ns = 0;
+	}
+	atomic_store(&vm->state, state);
+	s->state = state;
+	vm_usage_fill(vm, &s->usage);
+	vm->last_stop = *s;
+	vm->has_stopped = true;
+	vm->cb.on_stop(vm->cb.opaque, s);
 }

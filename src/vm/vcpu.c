@@ -45,23 +45,9 @@ static void on_kick_signal(int signo)
 	}
 }
 
-void vm_set_standing(struct vm *vm, enum proto_vm_state state)
-{
-	if (vm->run_since_ns) {
-		vm->wall_ns += host_clock_monotonic_ns() - vm->run_since_ns;
-		vm->run_since_ns = 0;
-	}
-	atomic_store(&vm->state, state);
-}
-
 static enum outcome stop_with(struct vm *vm, struct proto_stopped *s, enum proto_vm_state state)
 {
-	vm_set_standing(vm, state);
-	s->state = state;
-	vm_usage_fill(vm, &s->usage);
-	vm->last_stop = *s;
-	vm->has_stopped = true;
-	vm->cb.on_stop(vm->cb.opaque, s);
+	vm_report_stop(vm, s, state);
 	return OUTCOME_STOP;
 }
 

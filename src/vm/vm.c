@@ -140,14 +140,9 @@ static int report_standing(struct vm *vm, enum proto_stop reason, enum proto_vm_
 	if (r < 0) {
 		return r;
 	}
-	vm_set_standing(vm, state);
 	vm_report_init(vm, &s, reason, &cs);
 	snprintf(s.text, sizeof(s.text), "%s", text);
-	s.state = state;
-	vm_usage_fill(vm, &s.usage);
-	vm->last_stop = s;
-	vm->has_stopped = true;
-	vm->cb.on_stop(vm->cb.opaque, &s);
+	vm_report_stop(vm, &s, state);
 	return 0;
 }
 

@@ -80,7 +80,6 @@ int vm_call_vcpu(struct vm *vm, int (*fn)(struct vm *, void *, struct errmsg *),
 		 struct errmsg *e);
 /* End the vCPU thread and join it. */
 void vm_thread_stop(struct vm *vm);
-void vm_set_standing(struct vm *vm, enum proto_vm_state state);
 
 /* report.c: fill in what is known about the vCPU's stop, and its sentence. */
 void vm_report_init(struct vm *vm, struct proto_stopped *s, enum proto_stop reason,
@@ -88,6 +87,10 @@ void vm_report_init(struct vm *vm, struct proto_stopped *s, enum proto_stop reas
 void vm_report_fault(struct vm *vm, struct proto_stopped *s, const struct cpu_state *state,
 		     const struct cpu_fault *f);
 void vm_usage_fill(struct vm *vm, struct proto_usage *u);
+/* The vCPU stands from here on, in that state: count its time, keep the stop, tell the controller. */
+void vm_report_stop(struct vm *vm, struct proto_stopped *s, enum proto_vm_state state);
+/* A mode as PROTO_CFG_* bits. */
+uint32_t vm_mode_flags(struct cpu_mode mode);
 /* PROTO_CFG_* bits that say how to disassemble at the current pc. */
 uint32_t vm_insn_flags(const struct vm *vm, const struct cpu_state *state);
 
