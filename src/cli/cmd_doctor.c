@@ -120,8 +120,31 @@ static void print_disassembly(void)
 	}
 }
 
+/* A slowdown above this is no CPU's own speed: the kernel emulates. */
+#define SLOWDOWN_NATIVE_MAX 10
+
+/* What the lack of real hardware virtualization costs; NULL where it is there. */
+static const char *kvm_cost(const struct findings *f)
+{
+	for (size_t i = 0; i < f->engines.n; i++) {
+		const struct engine_pair *p = &f->engines.pair[i];
+
+		if (strcmp(p->engine, "kvm") != 0 || strcmp(p->arch, "x64") != 0) {
+			continue;
+		}
+		if (!p->is_usable) {
+			return "x86 and x64 guests run on unicorn, never at the CPU's own speed";
+		}
+		return p->slowdown > SLOWDOWN_NATIVE_MAX
+			       ? "KVM emulates privileged x86 code; only ring 3 of x64 is native"
+			       : NULL;
+	}
+	return NULL;
+}
+
 static void print_missing(const struct findings *f)
 {
+	const char *cost = kvm_cost(f);
 	size_t n = 0;
 
 	printf("\nMissing here, and what that costs\n");
@@ -130,6 +153,10 @@ static void print_missing(const struct findings *f)
 			printf("  %-22s no %s guest can run\n", "engine", arch_names[i].name);
 			n++;
 		}
+	}
+	if (cost) {
+		printf("  %-22s %s\n", "hardware KVM", cost);
+		n++;
 	}
 	for (int i = 0; i < f->n_items; i++) {
 		if (!f->items[i].is_available) {

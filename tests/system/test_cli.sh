@@ -213,6 +213,8 @@ check "doctor: status and JSON agree" test "$(jq .complete "$tmp/json")" = "$([ 
 check "doctor: every architecture" test \
 	"$(jq -r '[.engines[].arch] | unique | join(" ")' "$tmp/json")" = "arm arm64 riscv64 x64 x86"
 check "doctor: isolation and cores" jq -e '(.isolation | length) > 5 and (.cores.plan | length) > 0' "$tmp/json"
+native=$(jq '[.engines[] | select(.arch == "x64" and .engine == "kvm" and .usable and .slowdown <= 10)] | length' "$tmp/json")
+check "doctor: the lack of hardware KVM is told" test "$(grep -c '^  hardware KVM ' "$tmp/out")" -eq $((1 - native))
 check "doctor: nothing on standard error" test ! -s "$tmp/err"
 
 finish
