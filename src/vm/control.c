@@ -361,6 +361,7 @@ static void serve(struct control *c, struct proto_msg *m)
 		break;
 	case PROTO_GET_LAST_STOP:
 		r = vm_get_last_stop(c->vm, &stopped, &e);
+		flush_console(c); /* what was printed before the stop comes before the answer */
 		reply(c, m->hdr.seq, r, &e, &stopped, r < 0 ? 0 : sizeof(stopped));
 		break;
 	case PROTO_GET_READY:

@@ -135,7 +135,8 @@ done
 
 # ---- A terminal ------------------------------------------------------------------------------
 mkfifo "$tmp/keys"
-env --default-signal=INT script -qefc "stty -g; '$pinfold' run '$guests/x64/endless.elf'; echo status=\$?; stty -g" \
+# bash: another shell may end at the Ctrl-C that is meant for pinfold, before it has printed the status.
+SHELL=/bin/bash env --default-signal=INT script -qefc "stty -g; '$pinfold' run '$guests/x64/endless.elf'; echo status=\$?; stty -g" \
 	"$tmp/typescript" <"$tmp/keys" >/dev/null 2>&1 &
 terminal=$!
 exec 4>"$tmp/keys"
