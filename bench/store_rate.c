@@ -14,7 +14,7 @@
 #include <sys/syscall.h>
 #include <time.h>
 
-#include "daemon/audit.h"
+#include "daemon/audit/audit.h"
 #include "store_rows.h"
 
 #define CALLERS_MAX 256

@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "base/bits.h"
-#include "daemon/audit_internal.h"
+#include "daemon/audit/audit_internal.h"
 #include "temp_dir.h"
 
 static inline FILE *open_file(const char *dir, const char *name, const char *mode)

@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "daemon/store_internal.h"
+#include "daemon/store/store_internal.h"
 #include "temp_dir.h"
 
 #define DIGEST_BYTES 32u

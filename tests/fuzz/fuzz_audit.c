@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "daemon/audit_internal.h"
+#include "daemon/audit/audit_internal.h"
 #include "fuzz.h"
 
 /* Every accepted record lies inside the input and in order. */

@@ -19,7 +19,7 @@
 #include "base/bits.h"
 #include "base/bug.h"
 #include "base/cleanup.h"
-#include "daemon/store_internal.h"
+#include "daemon/store/store_internal.h"
 
 #define SQL_BYTES      1024
 #define MAX_PAGES      "524288"	  /* of 4 KiB: the database ends at 2 GiB */

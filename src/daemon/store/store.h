@@ -19,7 +19,7 @@
 #include <stdint.h>
 
 #include "base/errmsg.h"
-#include "daemon/store_queue.h"
+#include "daemon/store/store_queue.h"
 
 /** Largest number in any field; also "no limit" and "none". */
 #define STORE_NONE ((uint64_t)INT64_MAX)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* One writer thread behind a bounded queue (docs/store.md, "The writer"). */
-#include "daemon/store_queue.h"
+#include "daemon/store/store_queue.h"
 
 #include <errno.h>
 #include <pthread.h>

@@ -3,8 +3,8 @@
 #ifndef PINFOLD_DAEMON_AUDIT_INTERNAL_H
 #define PINFOLD_DAEMON_AUDIT_INTERNAL_H
 
-#include "daemon/audit.h"
-#include "daemon/store_file.h"
+#include "daemon/audit/audit.h"
+#include "daemon/store/store_file.h"
 
 #define AUDIT_MAC_BYTES	 32u
 #define AUDIT_NAME_BYTES 16u

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Folders and files that only the daemon may touch (docs/store.md, "Files"). */
-#include "daemon/store_file.h"
+#include "daemon/store/store_file.h"
 
 #include <errno.h>
 #include <fcntl.h>

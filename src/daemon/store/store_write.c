@@ -12,7 +12,7 @@
 #include <string.h>
 
 #include "base/bug.h"
-#include "daemon/store_internal.h"
+#include "daemon/store/store_internal.h"
 
 /* Errors of one request, as opposed to errors of the storage. */
 static bool is_own_error(int r)

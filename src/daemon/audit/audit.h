@@ -20,7 +20,7 @@
 #include <stdint.h>
 
 #include "base/errmsg.h"
-#include "daemon/store_queue.h"
+#include "daemon/store/store_queue.h"
 
 #define AUDIT_KEY_BYTES	    32u
 #define AUDIT_HASH_BYTES    32u

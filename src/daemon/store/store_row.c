@@ -7,7 +7,7 @@
 
 #include "base/bits.h"
 #include "base/bug.h"
-#include "daemon/store_internal.h"
+#include "daemon/store/store_internal.h"
 
 #define INT_KEY(col, member, top)                                         \
 	{                                                                 \

@@ -13,7 +13,7 @@
 #include <unistd.h>
 
 #include "base/bits.h"
-#include "daemon/audit_internal.h"
+#include "daemon/audit/audit_internal.h"
 
 #define HALF_BYTES  4096u
 #define STATE_BYTES 136u

@@ -8,7 +8,7 @@
  * synced it is never cut again: a state that failed to reach the disk is caught up by the next
  * group, or at the next start by going along the records with the old key.
  */
-#include "daemon/audit.h"
+#include "daemon/audit/audit.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -26,7 +26,7 @@
 #include "base/bits.h"
 #include "base/bug.h"
 #include "base/cleanup.h"
-#include "daemon/audit_internal.h"
+#include "daemon/audit/audit_internal.h"
 #include "host/fd.h"
 
 #define DIR_NAME "audit"

@@ -6,8 +6,8 @@
 #include <pthread.h>
 #include <sqlite3.h>
 
-#include "daemon/store.h"
-#include "daemon/store_file.h"
+#include "daemon/store/store.h"
+#include "daemon/store/store_file.h"
 
 #define STORE_SCHEMA_VERSION 1
 #define STORE_MAC_BYTES	     32u

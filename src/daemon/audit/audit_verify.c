@@ -11,7 +11,7 @@
 
 #include "base/bits.h"
 #include "base/cleanup.h"
-#include "daemon/audit_internal.h"
+#include "daemon/audit/audit_internal.h"
 
 /* A log that claims to begin later than this would take minutes to reach its first key. */
 #define SEQ_MAX 200000000u

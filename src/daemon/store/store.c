@@ -7,7 +7,7 @@
  *     store/db, db-wal      0700 folder, 0600 files: set aside as a whole, in one rename
  *     store.aside-DATE-N/   what was not believed
  */
-#include "daemon/store.h"
+#include "daemon/store/store.h"
 
 #include <errno.h>
 #include <sodium.h>
@@ -18,7 +18,7 @@
 
 #include "base/bug.h"
 #include "base/cleanup.h"
-#include "daemon/store_internal.h"
+#include "daemon/store/store_internal.h"
 
 #define KEY_NAME   "store.key"
 #define STORE_NAME "store"

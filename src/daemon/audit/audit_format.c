@@ -15,7 +15,7 @@
 
 #include "base/bits.h"
 #include "base/bug.h"
-#include "daemon/audit_internal.h"
+#include "daemon/audit/audit_internal.h"
 
 #define MAGIC	      0x31414650u /* "PFA1" */
 #define FILE_PREFIX   "log."

@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Uploaded images and contexts, by the SHA-256 of their bytes: state_dir/images/HASH, read-only,
+ * the daemon's own. A user sees the images that he uploaded; knowing a hash is not a right.
+ */
+#ifndef PINFOLD_DAEMON_IMAGES_H
+#define PINFOLD_DAEMON_IMAGES_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "base/errmsg.h"
+
+#define IMAGES_HASH_BYTES 65
+#define IMAGES_PATH_BYTES 4096
+#define IMAGES_MAX_BYTES  (1ull << 30) /* one image */
+
+struct images;
+
+struct images_options {
+	const char *state_dir;
+	uint64_t max_bytes;	     /**< of all */
+	uint64_t max_bytes_per_user; /**< as long as users_quota says nothing */
+};
+
+/** Open the folder; what is not named by its content's hash is removed. */
+int images_open(const struct images_options *o, struct images **ret, struct errmsg *e);
+void images_close(struct images *im);
+
+/**
+ * Keep the bytes of a file. Uploading what is there already costs nothing and gives the right to use it.
+ * @param fd     at any offset; stays with the caller
+ * @param want   hash that the caller expects, or NULL
+ * @return 0; -EINVAL hash differs; -EDQUOT, -ENOSPC, -EFBIG
+ */
+int images_put(struct images *im, uid_t uid, int fd, const char *want,
+	       char ret_hash[IMAGES_HASH_BYTES], struct errmsg *e);
+
+/** Whether a user may use an image. @return 0 with its size; -ENOENT */
+int images_find(struct images *im, uid_t uid, const char *hash, uint64_t *ret_bytes);
+
+/** Where its bytes are; for launch_options. */
+void images_path(const struct images *im, const char *hash, char ret_path[IMAGES_PATH_BYTES]);
+
+/** VMs that name it keep it from being removed. */
+void images_ref(struct images *im, const char *hash);
+void images_unref(struct images *im, const char *hash);
+
+/** Remove images nobody names that were not used for an hour. @return bytes freed */
+uint64_t images_collect(struct images *im);
+
+#endif

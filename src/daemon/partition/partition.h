@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Who runs where on the host: finds the cores this process may use, gives them roles
+ * (sched/roles.h), and keeps what is not ours off the pool as far as the host allows. Back-ends,
+ * best first, chosen by trying (docs/design.md, section 5):
+ *
+ *   isolated    cgroup v2 cpuset partition "isolated": host tasks are kept off the pool
+ *   cpuset      cgroup v1 cpuset for our own processes
+ *   affinity    affinity and SCHED_FIFO
+ *   ordinary    affinity alone, for a daemon without rights
+ *
+ * What runs on pool cores and is not ours is counted and shown, never moved unasked.
+ */
+#ifndef PINFOLD_DAEMON_PARTITION_H
+#define PINFOLD_DAEMON_PARTITION_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "base/bits.h"
+#include "base/errmsg.h"
+#include "sched/roles.h"
+
+enum partition_backend {
+	PARTITION_ISOLATED,
+	PARTITION_CPUSET,
+	PARTITION_AFFINITY,
+	PARTITION_ORDINARY,
+	PARTITION_BACKENDS,
+};
+
+struct partition_options {
+	int backend;	   /**< enum partition_backend that is wanted, or -1: the best */
+	const char *cores; /**< list like "0-5,8" of cores to use, or NULL: all that are allowed */
+	const char *run_dir; /**< remembers what was made, so that the next start can undo it */
+	pid_t const *ours;   /**< reserved for tests: NULL */
+};
+
+/** One promise, and whether this host keeps it. */
+struct partition_guarantee {
+	const char *name; /**< "no foreign user task on pool cores" */
+	bool holds;
+	char why[160];
+};
+
+#define PARTITION_GUARANTEES_MAX 12
+#define PARTITION_FOREIGN_MAX	 32
+
+/** A task on a pool core that is not ours. */
+struct partition_foreign {
+	pid_t pid, tid;
+	uint16_t host_core;
+	bool is_kernel; /**< a kernel thread */
+	char name[32];
+	ns_t run_ns; /**< since the last look */
+};
+
+struct partition;
+
+/**
+ * Look at the host, take the roles, set up the best back-end. Undoes leftovers of an earlier daemon.
+ * @return 0; -ENODEV no usable core; -EPERM, -ENOTSUP the wanted back-end does not work here
+ */
+int partition_open(const struct partition_options *o, struct partition **ret, struct errmsg *e);
+
+/** Undo what was set up. With VMs still running (a restart) call partition_leave() instead. */
+void partition_close(struct partition *p);
+
+/** Forget without undoing: VMs outlive the daemon. */
+void partition_leave(struct partition *p);
+
+/** @return which back-end is in force. */
+enum partition_backend partition_backend_get(const struct partition *p);
+
+/** "isolated", "cpuset", "affinity", "ordinary". */
+const char *partition_backend_name(enum partition_backend b);
+
+/** The roles; live as long as @p p. */
+const struct sched_roles *partition_roles(const struct partition *p);
+
+/** Real-time priority that VM threads can have here; 0: none. */
+int partition_fifo_prio(const struct partition *p);
+
+/**
+ * Put a thread on one host core (or all it shares a role with, see @p host_core); moves it into the cgroup that may use the core if
+ * the back-end has one. Cheap when nothing changes. Thread: any.
+ * @return 0; -ESRCH; negative errno
+ */
+int partition_place(struct partition *p, pid_t tid, uint16_t host_core);
+
+/** Put the calling thread on the control or housekeeping core, as an ordinary thread. */
+int partition_enter(struct partition *p, enum sched_role role);
+
+/** What is promised here, and what is not. @return number of entries */
+uint32_t partition_guarantees(const struct partition *p,
+			      struct partition_guarantee ret[PARTITION_GUARANTEES_MAX]);
+
+/**
+ * Look at all tasks of the host: which are not ours and ran on pool cores since the last call.
+ * Costs some milliseconds: housekeeping only, every few seconds.
+ * @param is_ours says whether a process is one of our VMs
+ * @param ret_ns_per_core sum of foreign run time, one entry per pool core (index as in roles->pool)
+ * @return entries in @p ret, busiest first
+ */
+uint32_t partition_scan(struct partition *p, bool (*is_ours)(void *arg, pid_t pid), void *arg,
+			struct partition_foreign ret[PARTITION_FOREIGN_MAX], ns_t *ret_ns_per_core);
+
+/**
+ * Cores that came or went since the last call.
+ * @param ret  pool core numbers, with is_online
+ * @return number of changes
+ */
+struct partition_change {
+	uint16_t core;
+	bool is_online;
+};
+uint32_t partition_changes(struct partition *p, struct partition_change *ret, uint32_t max);
+
+#endif

@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Users: roles, quotas, bans. Known by uid, as the kernel tells it. The superuser and the daemon's own
+ * user are administrators and can't be banned. A user nobody has added gets the default quota with
+ * the first request (or is refused, if the configuration says so). Changes are durable when a call returns.
+ */
+#ifndef PINFOLD_DAEMON_USERS_H
+#define PINFOLD_DAEMON_USERS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "base/errmsg.h"
+#include "daemon/dispatch/dispatch.h"
+#include "daemon/store/store.h"
+
+/** What a user may have at a time; STORE_NONE: no limit. */
+struct users_quota {
+	uint64_t running_vms, vcpus, memory_bytes, exclusive_cores;
+	uint64_t slice_share_permille; /**< of all shared cores: becomes sched_quota.slice_sum_ns */
+	uint64_t definitions, images_bytes;
+};
+
+/** One user, as shown. */
+struct users_info {
+	uid_t uid;
+	char name[65];
+	bool is_admin, is_banned, is_known;
+	char ban_reason[200];
+	struct users_quota quota;
+	uint64_t running_vms, memory_bytes; /**< now */
+	struct sched_user_info sched;
+};
+
+struct users;
+
+struct users_options {
+	struct users_quota default_quota;
+	bool refuses_unknown;
+	uint32_t max_users;
+	struct store *store;
+	struct dispatch *dispatch;
+};
+
+void users_options_defaults(struct users_options *o);
+
+/** Load all from the store and tell the scheduler. */
+int users_open(const struct users_options *o, struct users **ret, struct errmsg *e);
+void users_close(struct users *u);
+
+/** The number of a user in sched.h; registers one nobody knew. @return 0; -EPERM; -ENOSPC */
+int users_number(struct users *u, uid_t uid, uint32_t *ret, struct errmsg *e);
+
+bool users_is_admin(struct users *u, uid_t uid);
+bool users_is_banned(struct users *u, uid_t uid);
+
+/** Take memory and a running VM out of a quota. @return 0; -EDQUOT with what was used and allowed */
+int users_charge(struct users *u, uid_t uid, uint64_t memory_bytes, struct errmsg *e);
+/** After a restart: what runs already is charged whatever the quota says. */
+void users_charge_again(struct users *u, uid_t uid, uint64_t memory_bytes);
+void users_release(struct users *u, uid_t uid, uint64_t memory_bytes);
+
+int users_add(struct users *u, uid_t uid, bool is_admin, const struct users_quota *q,
+	      struct errmsg *e);
+int users_set_quota(struct users *u, uid_t uid, const struct users_quota *q, struct errmsg *e);
+int users_remove(struct users *u, uid_t uid, struct errmsg *e);
+/** The caller ends the VMs (vms_kill_user()). */
+int users_ban(struct users *u, uid_t uid, uid_t by, const char *reason, struct errmsg *e);
+int users_unban(struct users *u, uid_t uid, struct errmsg *e);
+
+int users_get(struct users *u, uid_t uid, struct users_info *ret);
+int users_each(struct users *u, int (*visit)(void *arg, const struct users_info *i), void *arg);
+
+/** A name or a number as people write it. @return 0; -ENOENT */
+int users_parse(const char *text, uid_t *ret, struct errmsg *e);
+
+#endif

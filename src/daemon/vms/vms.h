@@ -1,0 +1,179 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The table of VMs and their life cycle: definitions (durable), processes (launch/), their place with
+ * the dispatcher, consoles, the fault queue, and finding them again after a restart.
+ *
+ *   created ─start─▶ starting ─▶ running ⇄ paused          (blocked: running, but waits)
+ *                                  │ exits / stop / limit ─▶ stopped ─start─▶ ...
+ *                                  │ its own fault         ─▶ faulted   (process kept, parked, in the fault queue)
+ *                                  └ kill, VM process dies ─▶ killed
+ *
+ * One mutex guards the table and is never held while waiting for a VM, a disk or the dispatcher's
+ * answer to more than one event. Each VM has a mutex of its own for talking to its process; a VM
+ * that does not answer delays only those who ask for it, and never a kill.
+ * Rights are not checked here (api/ does), but quotas are.
+ */
+#ifndef PINFOLD_DAEMON_VMS_H
+#define PINFOLD_DAEMON_VMS_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "base/errmsg.h"
+#include "daemon/images/images.h"
+#include "daemon/users/users.h"
+#include "daemon/dispatch/dispatch.h"
+#include "daemon/http/events.h"
+#include "daemon/partition/partition.h"
+#include "daemon/store/store.h"
+#include "daemon/vms/spec.h"
+
+#define VMS_ID_BYTES 17 /* 16 hexadecimal digits: random, never used twice */
+
+enum vms_state {
+	VMS_CREATED,
+	VMS_STARTING,
+	VMS_RUNNING,
+	VMS_BLOCKED, /**< only shown: running, waits for input */
+	VMS_PAUSED,
+	VMS_STOPPING,
+	VMS_STOPPED,
+	VMS_FAULTED,
+	VMS_KILLED,
+	VMS_STATES,
+};
+
+/** What the table stands on; all borrowed, all outlive it. */
+struct vms_options {
+	const char *run_dir;	/**< sockets and records of running VMs: run_dir/vms/ID/ */
+	const char *state_dir;	/**< contexts of faulted VMs, console logs */
+	const char *vm_program; /**< pinfold-vm; NULL: beside this program, then $PATH */
+	struct dispatch *dispatch;
+	struct partition *partition;
+	struct store *store;
+	struct events *events;
+	struct users *users;
+	struct images *images;
+	uint32_t max_vms; /**< = slots of the dispatcher */
+	uint32_t max_definitions;
+	uint32_t max_faults_per_user; /**< faulted VMs whose process is kept */
+	uint64_t console_bytes;	      /**< kept per VM */
+	uint32_t reply_ms;	      /**< longest wait for a VM process */
+};
+
+/** One VM, as shown. Texts are copies. */
+struct vms_info {
+	char id[VMS_ID_BYTES];
+	struct vm_spec spec;
+	uid_t owner;
+	enum vms_state state;
+	pid_t pid;     /**< 0: no process */
+	uint32_t slot; /**< SCHED_NONE: no process */
+	char arch[16], engine[16];
+	char reason[PROTO_TEXT];	  /**< why this engine; or why it failed to start */
+	struct dispatch_vm_info dispatch; /**< zero without a process */
+	uint64_t created_ns, started_ns, ended_ns; /**< real time */
+	struct proto_stopped stop;		   /**< with has_stop */
+	bool has_stop;
+	enum sched_reason fault;	  /**< why the scheduler put it into the fault queue */
+	uint64_t memory_bytes;		  /**< resident, of the VM process; sampled */
+	uint64_t cpu_ns, wait_ns, slices; /**< of this run; kept after its end */
+	uint32_t runs;			  /**< starts so far */
+	uint64_t console_bytes;		  /**< printed so far */
+	bool has_fault_context;
+};
+
+struct vms;
+
+void vms_options_defaults(struct vms_options *o);
+
+/**
+ * Make the table from the store, meet again what still runs, clean up what an earlier daemon left: then
+ * dispatch_go(). Users must be loaded.
+ */
+int vms_open(const struct vms_options *o, struct vms **ret, struct errmsg *e);
+
+/** Close. @param kill_all false: VMs go on parked, for the next daemon */
+void vms_close(struct vms *v, bool kill_all);
+
+/** Durable when it returns. @return 0; -EEXIST name taken; -EDQUOT; -ENOENT image; -ENOSPC */
+int vms_create(struct vms *v, uid_t owner, const struct vm_spec *spec, char ret_id[VMS_ID_BYTES],
+	       struct errmsg *e);
+
+/**
+ * @param who   the caller
+ * @param is_admin may name VMs of others by id or as OWNER/NAME
+ * @param name  id, name, or OWNER/NAME
+ * @return 0; -ENOENT also for VMs that the caller may not see
+ */
+int vms_find(struct vms *v, uid_t who, bool is_admin, const char *name, char ret_id[VMS_ID_BYTES],
+	     struct errmsg *e);
+
+/** Launch and let run. Returns when the VM process is ready and admitted. -EDQUOT, -EALREADY ... */
+int vms_start(struct vms *v, const char *id, struct errmsg *e);
+int vms_pause(struct vms *v, const char *id, struct errmsg *e);
+int vms_resume(struct vms *v, const char *id, struct errmsg *e);
+/** Asks the guest, then ends it. */
+int vms_stop(struct vms *v, const char *id, struct errmsg *e);
+/** At once, whatever it does; returns when its process is dead. */
+int vms_kill(struct vms *v, const char *id, struct errmsg *e);
+/** Definition and process. @param is_forced also while it runs */
+int vms_remove(struct vms *v, const char *id, bool is_forced, struct errmsg *e);
+
+/** What can be changed while it runs; fields not named by mask are ignored. */
+struct vms_update {
+	uint8_t mask; /**< enum sched_update, | VMS_UPDATE_LIMITS */
+	uint8_t prio;
+	ns_t slice_ns;
+	struct proto_limits limits; /**< mem_bytes ignored */
+};
+#define VMS_UPDATE_LIMITS 0x80
+int vms_update(struct vms *v, const char *id, const struct vms_update *u, struct errmsg *e);
+
+/** Give it a core of its own, durable. @param host_core or SPEC_CORE_ANY */
+int vms_pin(struct vms *v, const char *id, uint16_t host_core, struct errmsg *e);
+int vms_unpin(struct vms *v, const char *id, struct errmsg *e);
+
+/** All VMs of a user die (ban). @return number of them */
+uint32_t vms_kill_user(struct vms *v, uid_t uid);
+
+/** @return 0; -ENOENT */
+int vms_get(struct vms *v, const char *id, struct vms_info *ret);
+
+/** Visit all; texts live until @p visit returns; the table is not locked meanwhile. */
+int vms_each(struct vms *v, int (*visit)(void *arg, const struct vms_info *i), void *arg);
+
+/** Wait until it has ended. @return 1 with *ret; 0 time is over; -ENOENT */
+int vms_wait(struct vms *v, const char *id, uint32_t timeout_ms, struct vms_info *ret);
+
+/**
+ * Read console output.
+ * @param from    offset since the start of this run; what is gone is skipped
+ * @param wait_ms longest wait when there is nothing yet
+ * @return bytes, *ret_from their offset; 0 nothing yet; -ENODATA the VM has ended and all is read
+ */
+ssize_t vms_console_read(struct vms *v, const char *id, uint64_t from, uint8_t *buf, size_t max,
+			 uint32_t wait_ms, uint64_t *ret_from);
+
+/** Write console input. @return bytes taken; -EAGAIN the guest does not read; -EINVAL no process */
+ssize_t vms_console_write(struct vms *v, const char *id, const uint8_t *buf, size_t n,
+			  struct errmsg *e);
+
+/** Pause if it runs, save its context to @p fd (memory or regular file), resume. */
+int vms_save(struct vms *v, const char *id, int fd, struct errmsg *e);
+
+/** Registers of a VM that stands still (paused, faulted), as {"pc": "0x...", ...}. */
+int vms_registers(struct vms *v, const char *id, json_t **ret, struct errmsg *e);
+
+/** Whether a process is one of ours, for partition_scan(). */
+bool vms_owns_pid(void *v, pid_t pid);
+
+/** Look for zombies, leaked locks, stale cgroups, sockets, memory; clean. @return how many were found */
+uint32_t vms_audit(struct vms *v);
+
+/** How a state is shown: "running". */
+const char *vms_state_name(enum vms_state s);
+
+#endif
