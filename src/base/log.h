@@ -3,7 +3,17 @@
 #ifndef PINFOLD_BASE_LOG_H
 #define PINFOLD_BASE_LOG_H
 
+#include <stddef.h>
+
 enum log_level { LOG_LEVEL_ERR, LOG_LEVEL_WARN, LOG_LEVEL_INFO, LOG_LEVEL_DEBUG };
+
+/**
+ * Takes one line.
+ * @param line the text without program name and newline, not terminated
+ * @param n    its length
+ * Thread: any, several at a time. Must not wait for a disk, nor log.
+ */
+typedef void log_writer_fn(enum log_level level, const char *line, size_t n);
 
 /**
  * Set what is printed and under which name.
@@ -12,7 +22,10 @@ enum log_level { LOG_LEVEL_ERR, LOG_LEVEL_WARN, LOG_LEVEL_INFO, LOG_LEVEL_DEBUG 
  */
 void log_setup(const char *program, enum log_level max);
 
-/** Print one line to stderr if @p level is wanted. Any thread. */
+/** Hand lines to a writer instead of stderr. @param writer NULL: stderr again */
+void log_writer_set(log_writer_fn *writer);
+
+/** Print one line to stderr, or hand it over, if @p level is wanted. Any thread. */
 void log_write(enum log_level level, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
 #define log_err(...)   log_write(LOG_LEVEL_ERR, __VA_ARGS__)

@@ -15,6 +15,7 @@
 #include "cli/disas.h"
 #include "cli/engines.h"
 #include "launch/isolation.h"
+#include "launch/partition_probe.h"
 
 /* Above the characters: no short form. */
 enum { KEY_JSON = 256 };
@@ -23,6 +24,7 @@ enum { KEY_JSON = 256 };
 struct findings {
 	struct utsname host;
 	struct cores cores;
+	struct partition_probe partition;
 	struct engines engines;
 	struct errmsg engines_error; /* why there are none */
 	int n_items;
@@ -37,6 +39,7 @@ static void gather(struct findings *f)
 	if (cores_plan(&f->cores, &e) < 0) {
 		fprintf(stderr, "pinfold: %s\n", e.text);
 	}
+	partition_probe("", (unsigned int)f->cores.n, &f->partition);
 	if (engines_probe(&f->engines, &f->engines_error) < 0) {
 		f->engines.n = 0;
 	}
@@ -74,6 +77,17 @@ static void print_cores(const struct findings *f)
 
 		printf("  %-4u %s%s%s\n", c->id, cores_roles_name(c->roles),
 		       is_smt ? "; threads of one core: " : "", is_smt ? c->siblings : "");
+	}
+}
+
+static void print_partition(const struct findings *f)
+{
+	printf("\nPartition of the cores: the daemon takes the first that works\n");
+	for (size_t i = 0; i < PARTITION_WAYS; i++) {
+		const struct partition_item *it = &f->partition.item[i];
+
+		printf("  %-10s %-4s %s\n", it->name, it->is_possible ? "yes" : "no", it->why);
+		printf("  %-10s %-4s promises: %s\n", "", "", it->promise);
 	}
 }
 
@@ -164,6 +178,16 @@ static void print_missing(const struct findings *f)
 			n++;
 		}
 	}
+	if (!f->partition.item[PARTITION_WAY_ISOLATED].is_possible) {
+		printf("  %-22s %s\n", "isolated pool cores",
+		       "other tasks of the host may run on pool cores: they are counted and shown");
+		n++;
+	}
+	if (partition_probe_best(&f->partition) == PARTITION_WAY_ORDINARY) {
+		printf("  %-22s %s\n", "real-time priority",
+		       "whatever else runs on the host delays VMs and the scheduler");
+		n++;
+	}
 	if (n == 0) {
 		printf("  nothing\n");
 	}
@@ -195,6 +219,27 @@ static json_t *json_cores(const struct findings *f)
 	}
 	json_object_set_new(o, "online", json_integer((json_int_t)f->cores.n_online));
 	json_object_set_new(o, "plan", plan);
+	return o;
+}
+
+static json_t *json_partition(const struct findings *f)
+{
+	json_t *o = json_object();
+	json_t *a = json_array();
+
+	for (size_t i = 0; i < PARTITION_WAYS; i++) {
+		const struct partition_item *it = &f->partition.item[i];
+		json_t *item = json_object();
+
+		json_object_set_new(item, "name", json_string(it->name));
+		json_object_set_new(item, "possible", json_boolean(it->is_possible));
+		json_object_set_new(item, "detail", json_string(it->why));
+		json_object_set_new(item, "promise", json_string(it->promise));
+		json_array_append_new(a, item);
+	}
+	json_object_set_new(o, "best",
+			    json_string(partition_way_name(partition_probe_best(&f->partition))));
+	json_object_set_new(o, "backends", a);
 	return o;
 }
 
@@ -274,6 +319,7 @@ static void print_json(const struct findings *f)
 	json_object_set_new(o, "version", json_string(PINFOLD_VERSION));
 	json_object_set_new(o, "host", host);
 	json_object_set_new(o, "cores", json_cores(f));
+	json_object_set_new(o, "partition", json_partition(f));
 	json_object_set_new(o, "engines", json_engines(f));
 	json_object_set_new(o, "isolation", json_isolation(f));
 	json_object_set_new(o, "disassembly", json_disassembly());
@@ -288,6 +334,7 @@ static void print_text(const struct findings *f)
 	printf("pinfold %s on Linux %s (%s)\n\n", PINFOLD_VERSION, f->host.release,
 	       f->host.machine);
 	print_cores(f);
+	print_partition(f);
 	print_engines(f);
 	print_isolation(f);
 	print_disassembly();

@@ -13,22 +13,34 @@ int cmd_version(int argc, char **argv)
 	return 0;
 }
 
+static const char *const group_titles[GROUPS] = {
+	[GROUP_HERE] = "Without the daemon:",
+	[GROUP_DAEMON] = "The daemon:",
+	[GROUP_VM] = "Life of a VM under the daemon:",
+	[GROUP_LOOK] = "Looking at VMs:",
+	[GROUP_TUNE] = "Cores, and changes while VMs run:",
+	[GROUP_ADMIN] = "Administration:",
+	[GROUP_HELP] = "Help:",
+};
+
 static void print_commands(void)
 {
 	printf("Usage: pinfold COMMAND [OPTION...]\n"
 	       "Run machine code for x86, x64, ARM, AArch64 and RISC-V, each guest in its own "
-	       "jail.\n\n"
-	       "Commands:\n");
+	       "jail.\n");
 	for (size_t i = 0; i < commands_count; i++) {
+		if (i == 0 || commands[i].group != commands[i - 1].group) {
+			printf("\n%s\n", group_titles[commands[i].group]);
+		}
 		printf("  %-10s %s\n", commands[i].name, commands[i].summary);
 	}
 	printf("\nOptions:\n"
 	       "  --help     show this text\n"
 	       "  --version  show the version\n\n"
-	       "'pinfold COMMAND --help' shows the options of a command, and for run an example "
-	       "for\n"
-	       "each kind of image. Manual pages: pinfold(1), pinfold-run(1), "
-	       "pinfold-doctor(1).\n");
+	       "'pinfold COMMAND --help' shows the options of a command and examples. Manual "
+	       "pages: "
+	       "pinfold(1),\npinfold-run(1), pinfold-doctor(1), pinfold-up(1), pinfold-create(1), "
+	       "pinfold-ps(1), pinfold-user(1).\n");
 }
 
 int cmd_help(int argc, char **argv)

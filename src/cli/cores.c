@@ -2,27 +2,21 @@
 /* The host's cores and their roles; see cores.h. */
 #include "cli/cores.h"
 
-#include <errno.h>
-#include <sched.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
-#include "base/cleanup.h"
+#include "host/cpus.h"
+
+_Static_assert(CORES_MAX == HOST_CPUS_MAX, "every core has a place");
 
 static void read_siblings(struct core *c)
 {
-	char path[96];
-	_cleanup_fclose_ FILE *f = NULL;
+	char text[HOST_CPUS_TEXT];
+	struct host_cpus set;
 
-	snprintf(path, sizeof(path), "/sys/devices/system/cpu/cpu%u/topology/thread_siblings_list",
-		 c->id);
-	f = fopen(path, "re");
-	if (!f || !fgets(c->siblings, sizeof(c->siblings), f)) {
-		c->siblings[0] = '\0';
-	}
-	c->siblings[strcspn(c->siblings, "\n")] = '\0';
+	host_cpus_siblings("", c->id, &set);
+	host_cpus_format(&set, text);
+	snprintf(c->siblings, sizeof(c->siblings), "%.31s", text);
 }
 
 /* Core number idx of n: four or more as designed; fewer share. */
@@ -39,27 +33,25 @@ static unsigned int plan_roles(size_t idx, size_t n)
 
 int cores_plan(struct cores *ret, struct errmsg *e)
 {
-	size_t bytes = CPU_ALLOC_SIZE(CORES_MAX);
-	cpu_set_t *set = CPU_ALLOC(CORES_MAX);
-	long online = sysconf(_SC_NPROCESSORS_ONLN);
+	struct host_cpus online;
+	struct host_cpus allowed;
+	int r = host_cpus_online("", &online, e);
 
-	if (!set) {
-		return errmsg_set(e, -ENOMEM, "out of memory");
+	if (r == 0) {
+		r = host_cpus_allowed("", &allowed, e);
 	}
-	if (sched_getaffinity(0, bytes, set) < 0) {
-		CPU_FREE(set);
-		return errmsg_set(e, -errno, "the cores can't be listed: %s", strerror(errno));
+	if (r < 0) {
+		return r;
 	}
 	memset(ret, 0, sizeof(*ret));
-	ret->n_online = online > 0 ? (size_t)online : 0;
-	for (unsigned int id = 0; id < CORES_MAX; id++) {
-		if (CPU_ISSET_S(id, bytes, set)) {
+	ret->n_online = host_cpus_count(&online);
+	for (uint32_t id = 0; id < CORES_MAX; id++) {
+		if (host_cpus_has(&online, id) && host_cpus_has(&allowed, id)) {
 			ret->core[ret->n].id = id;
 			read_siblings(&ret->core[ret->n]);
 			ret->n++;
 		}
 	}
-	CPU_FREE(set);
 	for (size_t i = 0; i < ret->n; i++) {
 		ret->core[i].roles = plan_roles(i, ret->n);
 	}

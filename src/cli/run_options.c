@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The command line of `pinfold run`. The parser writes straight into the launch options; every
- * value is checked here as far as that needs no knowledge of the guest, so that a wrong one is
- * refused before a process is made.
+ * The command line of `pinfold run`: what the guest is (vm_options.h), and what is done with it here.
+ * The parser writes straight into the launch options; every value is checked as far as that needs no
+ * knowledge of the guest, so that a wrong one is refused before a process is made.
  */
 #include "cli/run_options.h"
 
@@ -13,32 +13,14 @@
 #include <string.h>
 
 #include "base/bits.h"
-#include "base/parse.h"
-#include "cli/arch.h"
+#include "base/bug.h"
 #include "cli/gdb_server.h"
+#include "cli/vm_options.h"
 
-#define SLICE_MIN_NS (500 * NS_PER_US)
-#define SLICE_MAX_NS (100 * NS_PER_MS)
-
-/* Keys above the characters, so that no option has a short form by accident. */
+/* Beyond those of vm_options.h. */
 enum key {
-	KEY_ARCH = 256,
-	KEY_MODE,
-	KEY_ENDIAN,
-	KEY_THUMB,
-	KEY_LOAD,
-	KEY_ENTRY,
-	KEY_IMAGE_RO,
-	KEY_SET,
-	KEY_MEM,
-	KEY_PLUGIN,
-	KEY_ENGINE,
+	KEY_PLUGIN = 512,
 	KEY_LOCKSTEP,
-	KEY_SLICE,
-	KEY_LIMIT_CPU,
-	KEY_LIMIT_INSNS,
-	KEY_TIMEOUT,
-	KEY_COUNT,
 	KEY_LOAD_CONTEXT,
 	KEY_SAVE_CONTEXT,
 	KEY_REGS,
@@ -49,35 +31,14 @@ enum key {
 	KEY_USAGE,
 };
 
-static const struct argp_option option_table[] = {
-	{ NULL, 0, NULL, 0, "Image and CPU:", 1 },
-	{ "arch", KEY_ARCH, "ARCH", 0,
-	  "x86, x64, arm, arm64 or riscv64; ELF files say it themselves", 0 },
-	{ "mode", KEY_MODE, "16|32", 0,
-	  "x86: start in 16-bit real mode at 0:7C00, or in 32-bit flat protected mode (default)",
-	  0 },
-	{ "endian", KEY_ENDIAN, "little|big", 0, "arm: byte order of data (default little)", 0 },
-	{ "thumb", KEY_THUMB, NULL, 0, "arm: the first instruction is Thumb", 0 },
-	{ "load", KEY_LOAD, "ADDR", 0,
-	  "flat image: where it goes (default: the start of the board's RAM)", 0 },
-	{ "entry", KEY_ENTRY, "ADDR", 0, "first instruction (default: as the image says)", 0 },
-	{ "image-ro", KEY_IMAGE_RO, NULL, 0, "writes to image pages fault", 0 },
-	{ "mem", KEY_MEM, "SIZE", 0, "guest RAM, such as 64K or 16M", 0 },
-	{ "set", KEY_SET, "REG=VALUE", 0, "set a register before the start; repeatable", 0 },
-	{ "plugin", KEY_PLUGIN, "SO", 0, "add a device from a shared object", 0 },
+#define OPTIONS_MAX 48
 
-	{ NULL, 0, NULL, 0, "Engine and limits:", 2 },
-	{ "engine", KEY_ENGINE, "ENGINE", 0,
-	  "auto (default: the fastest that works here), unicorn or kvm", 0 },
+static const struct argp_option option_table[] = {
+	{ "plugin", KEY_PLUGIN, "SO", 0, "add a device from a shared object", 1 },
+
 	{ "lockstep", KEY_LOCKSTEP, "ENGINE,ENGINE", 0,
 	  "run the guest on two engines and show the first instruction after which they differ",
-	  0 },
-	{ "slice", KEY_SLICE, "TIME", 0, "time slice, 0.5ms to 100ms (default 10ms)", 0 },
-	{ "limit-cpu", KEY_LIMIT_CPU, "TIME", 0, "end the guest after so much CPU time", 0 },
-	{ "limit-insns", KEY_LIMIT_INSNS, "N", 0, "end the guest after N instructions", 0 },
-	{ "timeout", KEY_TIMEOUT, "TIME", 0, "end the guest after so much time on the clock", 0 },
-	{ "count-insns", KEY_COUNT, NULL, 0,
-	  "count all instructions, at the price of speed, where the engine can", 0 },
+	  2 },
 
 	{ NULL, 0, NULL, 0, "Context:", 3 },
 	{ "load-context", KEY_LOAD_CONTEXT, "FILE", 0, "go on from a saved context", 0 },
@@ -136,124 +97,6 @@ static int bad(struct errmsg *e, const char *option, const char *why)
 	return errmsg_set(e, -EINVAL, "%s: %s", option, why);
 }
 
-/* Strings that come with options, into fixed fields. */
-static int copy_text(char *to, size_t size, const char *text, const char *option, struct errmsg *e)
-{
-	if (text[0] == '\0' || strlen(text) >= size) {
-		return errmsg_set(e, -EINVAL, "%s: a name of 1 to %zu characters is expected",
-				  option, size - 1);
-	}
-	for (const char *s = text; *s; s++) {
-		if ((unsigned char)*s < 0x20 || *s == 0x7f) {
-			return bad(e, option, "control characters are not allowed in a name");
-		}
-	}
-	strcpy(to, text);
-	return 0;
-}
-
-static int prefix(struct errmsg *e, const char *option, int r)
-{
-	if (r < 0) {
-		errmsg_prefix(e, "%s: ", option);
-	}
-	return r < 0 ? -EINVAL : 0;
-}
-
-static int parse_arch(struct proto_config *c, const char *arg, struct errmsg *e)
-{
-	const struct arch_name *a = arch_by_name(arg);
-
-	if (!a) {
-		return errmsg_set(e, -EINVAL,
-				  "--arch: '%.40s' is not one of x86, x64, arm, arm64, riscv64",
-				  arg);
-	}
-	c->arch = a->id;
-	return 0;
-}
-
-/* One of two words; the second sets a flag. */
-static int parse_word(uint32_t *flags, uint32_t flag, const char *arg, const char *clear,
-		      const char *set, const char *option, struct errmsg *e)
-{
-	if (strcmp(arg, set) == 0) {
-		*flags |= flag;
-	} else if (strcmp(arg, clear) == 0) {
-		*flags &= ~flag;
-	} else {
-		return errmsg_set(e, -EINVAL, "%s: '%.40s' is neither %s nor %s", option, arg,
-				  clear, set);
-	}
-	return 0;
-}
-
-static int parse_address(struct proto_config *c, uint32_t flag, uint64_t *to, const char *arg,
-			 const char *option, struct errmsg *e)
-{
-	int r = parse_size_bytes(arg, to, e);
-
-	c->flags |= flag;
-	return prefix(e, option, r);
-}
-
-static int parse_limit_ns(uint64_t *to, const char *arg, const char *option, struct errmsg *e)
-{
-	int r = parse_duration_ns(arg, to, e);
-
-	if (r == 0 && *to == 0) {
-		return bad(e, option, "a limit of 0 would leave nothing to run");
-	}
-	return prefix(e, option, r);
-}
-
-static int parse_mem(struct proto_config *c, const char *arg, struct errmsg *e)
-{
-	int r = parse_size_bytes(arg, &c->limits.mem_bytes, e);
-
-	if (r == 0 && c->limits.mem_bytes == 0) {
-		return bad(e, "--mem", "a guest needs memory");
-	}
-	return prefix(e, "--mem", r);
-}
-
-static int parse_insns(struct proto_config *c, const char *arg, struct errmsg *e)
-{
-	int r = parse_u64(arg, &c->limits.insns, e);
-
-	if (r == 0 && c->limits.insns == 0) {
-		return bad(e, "--limit-insns", "a limit of 0 would leave nothing to run");
-	}
-	return prefix(e, "--limit-insns", r);
-}
-
-static int parse_slice(struct proto_config *c, const char *arg, struct errmsg *e)
-{
-	int r = parse_duration_ns(arg, &c->slice_ns, e);
-
-	if (r == 0 && (c->slice_ns < SLICE_MIN_NS || c->slice_ns > SLICE_MAX_NS)) {
-		return bad(e, "--slice", "a slice is 0.5ms to 100ms long");
-	}
-	return prefix(e, "--slice", r);
-}
-
-static int parse_set(struct proto_config *c, const char *arg, struct errmsg *e)
-{
-	const char *equals = strchr(arg, '=');
-	struct proto_set *set = &c->sets[c->n_sets];
-
-	if (!equals || equals == arg || (size_t)(equals - arg) >= sizeof(set->reg)) {
-		return errmsg_set(e, -EINVAL, "--set: '%.60s' is not REG=VALUE", arg);
-	}
-	if (c->n_sets == PROTO_SETS_MAX) {
-		return errmsg_set(e, -EINVAL, "--set: more than %d registers", PROTO_SETS_MAX);
-	}
-	memcpy(set->reg, arg, (size_t)(equals - arg));
-	set->reg[equals - arg] = '\0';
-	c->n_sets++;
-	return prefix(e, "--set", parse_u64(equals + 1, &set->value, e));
-}
-
 static int parse_lockstep(struct run_options *o, const char *arg, struct errmsg *e)
 {
 	const char *comma = strchr(arg, ',');
@@ -269,28 +112,10 @@ static int parse_lockstep(struct run_options *o, const char *arg, struct errmsg 
 	return 0;
 }
 
-/* Everything behind "--", joined by blanks. */
-static int add_guest_arg(struct proto_config *c, const char *arg, struct errmsg *e)
-{
-	size_t len = strlen(arg);
-	size_t blank = c->args_bytes > 0;
-
-	if (c->args_bytes + blank + len >= sizeof(c->args)) {
-		return errmsg_set(e, -EINVAL, "the guest's arguments are longer than %d bytes",
-				  PROTO_ARGS_MAX - 1);
-	}
-	if (blank) {
-		c->args[c->args_bytes++] = ' ';
-	}
-	memcpy(c->args + c->args_bytes, arg, len + 1);
-	c->args_bytes += (uint32_t)len;
-	return 0;
-}
-
 static int parse_arg(struct parsing *p, const char *arg, bool is_behind_dashes)
 {
 	if (is_behind_dashes) {
-		return add_guest_arg(&p->o->launch.config, arg, p->e);
+		return vm_options_take_guest_arg(&p->o->launch.config, arg, p->e);
 	}
 	if (p->o->image) {
 		return errmsg_set(p->e, -EINVAL,
@@ -301,57 +126,12 @@ static int parse_arg(struct parsing *p, const char *arg, bool is_behind_dashes)
 	return 0;
 }
 
-/* Options that say what the guest is. */
-static int parse_guest_key(int key, const char *arg, struct proto_config *c, struct errmsg *e)
-{
-	switch (key) {
-	case KEY_ARCH:
-		return parse_arch(c, arg, e);
-	case KEY_MODE:
-		return parse_word(&c->flags, PROTO_CFG_16BIT, arg, "32", "16", "--mode", e);
-	case KEY_ENDIAN:
-		return parse_word(&c->flags, PROTO_CFG_BIG_ENDIAN, arg, "little", "big", "--endian",
-				  e);
-	case KEY_THUMB:
-		c->flags |= PROTO_CFG_THUMB;
-		return 0;
-	case KEY_LOAD:
-		return parse_address(c, PROTO_CFG_HAS_LOAD, &c->load_gpa, arg, "--load", e);
-	case KEY_ENTRY:
-		return parse_address(c, PROTO_CFG_HAS_ENTRY, &c->entry_gva, arg, "--entry", e);
-	case KEY_IMAGE_RO:
-		c->flags |= PROTO_CFG_IMAGE_RO;
-		return 0;
-	case KEY_MEM:
-		return parse_mem(c, arg, e);
-	case KEY_SET:
-		return parse_set(c, arg, e);
-	default:
-		return ARGP_ERR_UNKNOWN;
-	}
-}
-
-/* Options that say how it is run. */
+/* Options that say how it is run, beyond those of vm_options.h. */
 static int parse_engine_key(int key, const char *arg, struct run_options *o, struct errmsg *e)
 {
-	struct proto_config *c = &o->launch.config;
-
 	switch (key) {
-	case KEY_ENGINE:
-		return copy_text(c->engine, sizeof(c->engine), arg, "--engine", e);
 	case KEY_LOCKSTEP:
 		return parse_lockstep(o, arg, e);
-	case KEY_SLICE:
-		return parse_slice(c, arg, e);
-	case KEY_LIMIT_CPU:
-		return parse_limit_ns(&c->limits.cpu_ns, arg, "--limit-cpu", e);
-	case KEY_LIMIT_INSNS:
-		return parse_insns(c, arg, e);
-	case KEY_TIMEOUT:
-		return parse_limit_ns(&c->limits.wall_ns, arg, "--timeout", e);
-	case KEY_COUNT:
-		c->flags |= PROTO_CFG_COUNT_INSNS;
-		return 0;
 	case KEY_PLUGIN:
 		o->launch.plugin_path = arg;
 		return 0;
@@ -385,7 +165,7 @@ static int parse_output_key(int key, const char *arg, struct run_options *o, str
 		o->is_json = true;
 		return 0;
 	case KEY_NAME:
-		return copy_text(c->name, sizeof(c->name), arg, "--name", e);
+		return vm_options_text(c->name, sizeof(c->name), arg, "--name", e);
 	case 'v':
 		o->is_verbose = true;
 		return 0;
@@ -418,7 +198,7 @@ static error_t parse_key(int key, char *arg, struct argp_state *state)
 		r = parse_arg(p, arg, state->quoted > 0 && state->next > state->quoted);
 		return r < 0 ? EINVAL : 0;
 	}
-	r = parse_guest_key(key, arg, &p->o->launch.config, p->e);
+	r = vm_options_take(key, arg, &p->o->launch.config, p->e);
 	if (r == ARGP_ERR_UNKNOWN) {
 		r = parse_engine_key(key, arg, p->o, p->e);
 	}
@@ -455,13 +235,10 @@ static void settle_names(struct run_options *o)
 {
 	struct proto_config *c = &o->launch.config;
 	const char *path = o->image ? o->image : o->launch.context_path;
-	const char *slash = strrchr(path, '/');
-	const char *base = slash && slash[1] ? slash + 1 : path;
 
-	snprintf(c->image_name, sizeof(c->image_name), "%.*s", (int)sizeof(c->image_name) - 1,
-		 base);
+	vm_options_base_name(path, c->image_name, sizeof(c->image_name));
 	if (c->name[0] == '\0') {
-		snprintf(c->name, sizeof(c->name), "%.*s", (int)sizeof(c->name) - 1, base);
+		vm_options_base_name(path, c->name, sizeof(c->name));
 	}
 }
 
@@ -476,13 +253,26 @@ static bool wants_json(int argc, char **argv)
 	return false;
 }
 
+static void join_options(struct argp_option *to)
+{
+	size_t n = 0;
+
+	for (const struct argp_option *o = vm_options_table; o->name || o->doc; o++) {
+		to[n++] = *o;
+	}
+	BUG_ON(n + ARRAY_SIZE(option_table) > OPTIONS_MAX);
+	memcpy(to + n, option_table, sizeof(option_table));
+}
+
 int run_options_parse(int argc, char **argv, struct run_options *ret, struct errmsg *e)
 {
-	const struct argp parser = { option_table, parse_key, "IMAGE [-- GUEST-ARGS...]", doc, NULL,
-				     NULL,	   NULL };
+	struct argp_option options[OPTIONS_MAX + 1] = { { 0 } };
+	const struct argp parser = { options, parse_key, "IMAGE [-- GUEST-ARGS...]", doc, NULL,
+				     NULL,    NULL };
 	struct parsing p = { .o = ret, .e = e };
 	int r;
 
+	join_options(options);
 	memset(ret, 0, sizeof(*ret));
 	launch_options_defaults(&ret->launch);
 	ret->is_json = wants_json(argc, argv);

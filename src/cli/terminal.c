@@ -45,7 +45,7 @@ static void install_once(void)
 	}
 }
 
-void terminal_take(void)
+static void take(bool is_raw)
 {
 	struct termios t;
 
@@ -56,11 +56,25 @@ void terminal_take(void)
 	install_once();
 	t = saved;
 	t.c_lflag &= ~(tcflag_t)(ICANON | ECHO | IEXTEN);
+	if (is_raw) {
+		t.c_lflag &= ~(tcflag_t)ISIG;
+		t.c_iflag &= ~(tcflag_t)(IXON | BRKINT);
+	}
 	t.c_cc[VMIN] = 1;
 	t.c_cc[VTIME] = 0;
 	if (tcsetattr(STDIN_FILENO, TCSADRAIN, &t) == 0) {
 		is_taken = 1;
 	}
+}
+
+void terminal_take(void)
+{
+	take(false);
+}
+
+void terminal_take_raw(void)
+{
+	take(true);
 }
 
 void terminal_give_back(void)

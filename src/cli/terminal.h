@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * The terminal while a guest has it: every key goes to the guest at once and is not echoed, except
- * those that make signals (Ctrl-C, Ctrl-Z, Ctrl-\). It is given back on every way out of the
+ * those that make signals (Ctrl-C, Ctrl-Z, Ctrl-\), unless it is taken raw. It is given back on every way out of the
  * program, also when it dies by a signal.
  */
 #ifndef PINFOLD_CLI_TERMINAL_H
@@ -17,6 +17,9 @@ bool terminal_is_foreground(void);
 
 /** Take the terminal, if standard input is one and it is ours to take. Main thread. */
 void terminal_take(void);
+
+/** The same, and the keys that make signals or hold output go to the guest, too. */
+void terminal_take_raw(void);
 
 /** Give it back as it was. Async-signal-safe; nothing happens when it is not taken. */
 void terminal_give_back(void);

@@ -4,7 +4,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/close_range.h>
 #include <linux/sched.h>
 #include <signal.h>
 #include <stdio.h>
@@ -20,14 +19,24 @@
 
 pid_t host_proc_clone(uint64_t ns_flags, int *ret_pidfd)
 {
+	return host_proc_clone_into(ns_flags, -1, ret_pidfd);
+}
+
+pid_t host_proc_clone_into(uint64_t ns_flags, int cgroup_fd, int *ret_pidfd)
+{
 	int pidfd = -1;
 	struct clone_args a = {
 		.flags = ns_flags | CLONE_PIDFD,
 		.pidfd = (uintptr_t)&pidfd,
 		.exit_signal = SIGCHLD,
 	};
-	long pid = syscall(SYS_clone3, &a, sizeof(a));
+	long pid;
 
+	if (cgroup_fd >= 0) {
+		a.flags |= CLONE_INTO_CGROUP;
+		a.cgroup = (unsigned int)cgroup_fd;
+	}
+	pid = syscall(SYS_clone3, &a, sizeof(a));
 	if (pid < 0) {
 		return -errno;
 	}
@@ -107,9 +116,9 @@ int host_proc_wait(int pidfd, pid_t pid, int timeout_ms, int *ret_status, struct
 	return 0;
 }
 
-int host_proc_cloexec_from(unsigned int first)
+int host_proc_close_from(unsigned int first)
 {
-	return syscall(SYS_close_range, first, ~0U, CLOSE_RANGE_CLOEXEC) < 0 ? -errno : 0;
+	return syscall(SYS_close_range, first, ~0U, 0) < 0 ? -errno : 0;
 }
 
 int host_proc_die_with_parent(void)

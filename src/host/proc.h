@@ -19,6 +19,12 @@
 pid_t host_proc_clone(uint64_t ns_flags, int *ret_pidfd);
 
 /**
+ * As host_proc_clone(), into a cgroup.
+ * @param cgroup_fd a cgroup v2 folder; -1: where the caller is
+ */
+pid_t host_proc_clone_into(uint64_t ns_flags, int cgroup_fd, int *ret_pidfd);
+
+/**
  * Map one user and one group id into the new user namespace of a child.
  * @param uid_in  user id inside
  * @param uid_out the same outside
@@ -39,8 +45,8 @@ int host_proc_kill(int pidfd, int signo);
  */
 int host_proc_wait(int pidfd, pid_t pid, int timeout_ms, int *ret_status, struct rusage *ret_usage);
 
-/** Set close-on-exec on every descriptor from @p first up. Async-signal-safe. @return 0; -errno */
-int host_proc_cloexec_from(unsigned int first);
+/** Close every descriptor from @p first up. Async-signal-safe. @return 0; -errno */
+int host_proc_close_from(unsigned int first);
 
 /**
  * Be killed when the thread that made this process ends. Lost when ids change or rights are gained,

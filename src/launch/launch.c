@@ -22,6 +22,9 @@
 
 #define IMAGE_BYTES_MAX	  (2ULL << 30)
 #define CONTEXT_BYTES_MAX (64ULL << 30)
+/* RAM of the boards where nobody asked for an amount. Said here and not left to the VM process, because
+ * its cgroup must bound it before it runs. A context brings its own amount. */
+#define RAM_DEFAULT_BYTES (128ULL << 20)
 #define PROGRAM_NAME	  "pinfold-vm"
 #define PATH_BYTES	  4096
 
@@ -57,6 +60,8 @@ void launch_options_defaults(struct launch_options *o)
 	o->config.slice_ns = 10 * NS_PER_MS;
 	o->is_kvm_allowed = true;
 	o->listen_fd = -1;
+	o->image_fd = -1;
+	o->cgroup_fd = -1;
 	o->reply_ms = LAUNCH_REPLY_MS;
 }
 
@@ -193,15 +198,24 @@ static int open_image(const char *path, struct launch_vm *vm, struct gifts *g, s
 		       : 0;
 }
 
+/* A copy of a descriptor that stays with the caller. */
+static int give_fd(int fd, int *ret, struct errmsg *e)
+{
+	*ret = fcntl(fd, F_DUPFD_CLOEXEC, 1);
+	return *ret < 0 ? errmsg_set(e, -errno, "no descriptor is left: %s", strerror(errno)) : 0;
+}
+
 static int open_gifts(const struct launch_options *o, struct launch_vm *vm, struct gifts *g,
 		      struct errmsg *e)
 {
 	int r = 0;
 
-	if (!o->image_path && !o->context_path) {
+	if (!o->image_path && o->image_fd < 0 && !o->context_path) {
 		return errmsg_set(e, -EINVAL, "a VM needs an image or a context");
 	}
-	if (o->image_path) {
+	if (o->image_fd >= 0) {
+		r = give_fd(o->image_fd, &g->fds[GIFT_IMAGE], e);
+	} else if (o->image_path) {
 		r = open_image(o->image_path, vm, g, e);
 	}
 	r = r < 0 ? r : make_console(vm, g, e);
@@ -215,8 +229,7 @@ static int open_gifts(const struct launch_options *o, struct launch_vm *vm, stru
 		r = open_regular(o->plugin_path, "plug-in", &g->fds[GIFT_PLUGIN], e);
 	}
 	if (r == 0 && o->listen_fd >= 0) {
-		g->fds[GIFT_LISTEN] = fcntl(o->listen_fd, F_DUPFD_CLOEXEC, 0);
-		r = g->fds[GIFT_LISTEN] < 0 ? errmsg_set(e, -errno, "no descriptor is left") : 0;
+		r = give_fd(o->listen_fd, &g->fds[GIFT_LISTEN], e);
 	}
 	if (r == 0 && o->context_path) {
 		r = host_fd_seal_file(o->context_path, CONTEXT_BYTES_MAX, &g->fds[GIFT_CONTEXT],
@@ -281,7 +294,10 @@ static int launch_with(const struct launch_options *o, int program_fd, struct gi
 	int r;
 
 	r = open_gifts(o, vm, g, e);
-	r = r < 0 ? r : launch_spawn(program_fd, vm, &cfg, e);
+	if (cfg.limits.mem_bytes == 0 && !o->context_path) {
+		cfg.limits.mem_bytes = RAM_DEFAULT_BYTES;
+	}
+	r = r < 0 ? r : launch_spawn(program_fd, o->cgroup_fd, vm, &cfg, e);
 	r = r < 0 ? r : send_config(vm, &cfg, g, e);
 	/* The VM's own copies are the only ones from here on: it must see the end of its console. */
 	gifts_done(g);
@@ -291,7 +307,9 @@ static int launch_with(const struct launch_options *o, int program_fd, struct gi
 int launch_vm(const struct launch_options *o, struct launch_vm *ret, struct errmsg *e)
 {
 	struct gifts g = { { -1, -1, -1, -1, -1, -1, -1 } };
-	struct launch_vm vm = { .trace_fd = -1, .image_fd = -1, .reply_ms = o->reply_ms };
+	struct launch_vm vm = {
+		.trace_fd = -1, .image_fd = -1, .reply_ms = o->reply_ms, .cancel_fd = o->cancel_fd
+	};
 	_cleanup_close_ int program_fd = -1;
 	int r;
 

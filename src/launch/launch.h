@@ -25,6 +25,7 @@
 struct launch_options {
 	struct proto_config config; /* fds, jail, uid and gid are filled in by launch_vm() */
 	const char *image_path;	 /* read into a sealed, shared memfd; NULL only with context_path */
+	int image_fd;		 /* instead of image_path: a sealed memfd; borrowed; -1: none */
 	const char *plugin_path; /* or NULL */
 	const char *context_path; /* file for --load-context, or NULL */
 	int listen_fd;		  /* where later controllers find the VM; borrowed; -1: nowhere */
@@ -32,6 +33,8 @@ struct launch_options {
 	const char *vm_program;	  /* pinfold-vm; NULL: beside the caller's program, then $PATH */
 	bool is_kvm_allowed;	  /* hand over /dev/kvm if it opens */
 	uint32_t reply_ms;	  /* longest wait for READY and for a reply */
+	int cancel_fd;		  /* while it is readable nobody waits for the VM; 0: none */
+	int cgroup_fd; /* cgroup v2 folder that the process is born into; borrowed; -1: none */
 };
 
 /** A running VM process. */
@@ -45,7 +48,7 @@ struct launch_vm {
 	int stderr_fd;	/* the VM's last words, if it breaks; non-blocking. Hostile text */
 	uint32_t seq;
 	uint32_t reply_ms;
-	/* Set by the caller after launch_vm(), 0: none. While it is readable nobody waits for a
+	/* As in launch_options; the caller may set it later. 0: none. While it is readable nobody waits for a
 	 * reply: a VM that does not answer can't keep its user from ending it. */
 	int cancel_fd;
 	struct proto_ready ready;
@@ -90,6 +93,12 @@ int launch_vm_request(struct launch_vm *vm, enum proto_type type, const void *bo
 int launch_vm_event(struct launch_vm *vm, struct proto_stopped *ret, struct errmsg *e);
 
 /**
+ * Ask for the last stop of a VM, as after launch_vm_reconnect().
+ * @return 0; -ENOENT when there was none; -EPROTO; errors of launch_vm_request()
+ */
+int launch_vm_last_stop(struct launch_vm *vm, struct proto_stopped *ret, struct errmsg *e);
+
+/**
  * Put a scheduler in charge of a VM (proto/grant.h) and give it a new console.
  * @param grant_fd  memory file with the grant page
  * @param ack_fd    memory file with the ack page
@@ -103,12 +112,13 @@ int launch_vm_attach(struct launch_vm *vm, int grant_fd, int ack_fd, int notify_
  * Meet a VM process again that outlived its controller (PROTO_JAIL_OUTLIVE, listen_fd).
  * @param pid         the process; the caller has made sure that it is still the same one
  * @param socket_path where it listens
+ * @param reply_ms    longest wait for it, now and later
  * @param ret         a handle without a console until launch_vm_attach(); launch_vm_wait() can't tell
  *                    how it ended
  * @return 0; -ESRCH when the process is gone; -ECONNREFUSED, -ENOENT; -EPROTO
  */
-int launch_vm_reconnect(pid_t pid, const char *socket_path, struct launch_vm *ret,
-			struct errmsg *e);
+int launch_vm_reconnect(pid_t pid, const char *socket_path, uint32_t reply_ms,
+			struct launch_vm *ret, struct errmsg *e);
 
 /** End the VM at once, whatever it does. Returns when it is dead (then launch_vm_wait() is quick). */
 void launch_vm_force_stop(struct launch_vm *vm);

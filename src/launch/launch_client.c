@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
+#include <sys/time.h>
 #include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -71,20 +72,29 @@ static void strip_controls(char *s)
 	}
 }
 
+static void strip_ready(struct proto_ready *ready)
+{
+	strip_controls(ready->engine);
+	strip_controls(ready->arch_name);
+	strip_controls(ready->gdb_arch);
+	strip_controls(ready->reason);
+	strip_controls(ready->note);
+}
+
+static void strip_stopped(struct proto_stopped *stopped)
+{
+	strip_controls(stopped->text);
+	strip_controls(stopped->fault.kind);
+}
+
 static void strip_message(struct proto_msg *m)
 {
-	struct proto_ready *ready = (void *)m->body;
 	struct proto_failed *failed = (void *)m->body;
 	struct proto_reply *reply = (void *)m->body;
-	struct proto_stopped *stopped = (void *)m->body;
 
 	switch (m->hdr.type) {
 	case PROTO_READY:
-		strip_controls(ready->engine);
-		strip_controls(ready->arch_name);
-		strip_controls(ready->gdb_arch);
-		strip_controls(ready->reason);
-		strip_controls(ready->note);
+		strip_ready((void *)m->body);
 		break;
 	case PROTO_FAILED:
 		strip_controls(failed->text);
@@ -93,8 +103,7 @@ static void strip_message(struct proto_msg *m)
 		strip_controls(reply->text);
 		break;
 	case PROTO_EVENT_STOPPED:
-		strip_controls(stopped->text);
-		strip_controls(stopped->fault.kind);
+		strip_stopped((void *)m->body);
 		break;
 	default:
 		break;
@@ -356,8 +365,9 @@ int launch_vm_attach(struct launch_vm *vm, int grant_fd, int ack_fd, int notify_
 	return 0;
 }
 
-static int connect_to(const char *path, struct errmsg *e)
+static int connect_to(const char *path, uint32_t timeout_ms, struct errmsg *e)
 {
+	struct timeval timeout = { timeout_ms / 1000, timeout_ms % 1000 * 1000 };
 	struct sockaddr_un addr = { .sun_family = AF_UNIX };
 	int fd;
 
@@ -366,7 +376,9 @@ static int connect_to(const char *path, struct errmsg *e)
 	}
 	strcpy(addr.sun_path, path);
 	fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
-	if (fd < 0 || connect(fd, (const struct sockaddr *)&addr, sizeof(addr)) < 0) {
+	/* One that never accepts has a full queue some day; connecting would wait for ever. */
+	if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &timeout, sizeof(timeout)) < 0 ||
+	    connect(fd, (const struct sockaddr *)&addr, sizeof(addr)) < 0) {
 		int r = errmsg_set(e, -errno, "no VM answers at %s: %s", path, strerror(errno));
 
 		if (fd >= 0) {
@@ -377,11 +389,12 @@ static int connect_to(const char *path, struct errmsg *e)
 	return fd;
 }
 
-int launch_vm_reconnect(pid_t pid, const char *socket_path, struct launch_vm *ret, struct errmsg *e)
+int launch_vm_reconnect(pid_t pid, const char *socket_path, uint32_t reply_ms,
+			struct launch_vm *ret, struct errmsg *e)
 {
 	struct launch_vm vm = { .pid = pid,
 				.is_stranger = true,
-				.reply_ms = LAUNCH_REPLY_MS,
+				.reply_ms = reply_ms,
 				.console_fd = -1,
 				.trace_fd = -1,
 				.stderr_fd = -1,
@@ -395,7 +408,7 @@ int launch_vm_reconnect(pid_t pid, const char *socket_path, struct launch_vm *re
 	if (vm.pidfd < 0) {
 		return errmsg_set(e, -errno, "VM process %d: %s", pid, strerror(errno));
 	}
-	r = connect_to(socket_path, e);
+	r = connect_to(socket_path, reply_ms, e);
 	if (r >= 0) {
 		vm.socket_fd = r;
 		r = launch_vm_request(&vm, PROTO_GET_READY, NULL, 0, -1, &vm.ready,
@@ -409,8 +422,26 @@ int launch_vm_reconnect(pid_t pid, const char *socket_path, struct launch_vm *re
 		launch_vm_done(&vm);
 		return r;
 	}
+	strip_ready(&vm.ready);
 	*ret = vm;
 	return 0;
+}
+
+int launch_vm_last_stop(struct launch_vm *vm, struct proto_stopped *ret, struct errmsg *e)
+{
+	struct proto_stopped stop;
+	size_t n = 0;
+	int r;
+
+	r = launch_vm_request(vm, PROTO_GET_LAST_STOP, NULL, 0, -1, &stop, sizeof(stop), &n, e);
+	if (r == 0 && (n != sizeof(stop) || !proto_stopped_is_sane(&stop))) {
+		r = errmsg_set(e, -EPROTO, "the VM process describes its last stop in nonsense");
+	}
+	if (r == 0) {
+		strip_stopped(&stop);
+		*ret = stop;
+	}
+	return r;
 }
 
 int launch_vm_event(struct launch_vm *vm, struct proto_stopped *ret, struct errmsg *e)

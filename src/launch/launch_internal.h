@@ -57,11 +57,13 @@ int launch_cgroup_probe(const char *controller, char *ret_path);
 /**
  * Start the VM program in its own namespaces, ids and cgroups. It waits for its configuration.
  * @param program_fd the VM program
+ * @param cgroup_fd  cgroup v2 folder to be born into, or -1
  * @param vm         pid, pidfd, socket, stderr and cgroup paths are filled in, on failure too:
  *                   launch_vm_done() frees them
  * @param cfg        jail, uid and gid are filled in
  */
-int launch_spawn(int program_fd, struct launch_vm *vm, struct proto_config *cfg, struct errmsg *e);
+int launch_spawn(int program_fd, int cgroup_fd, struct launch_vm *vm, struct proto_config *cfg,
+		 struct errmsg *e);
 
 /* launch_client.c */
 

@@ -37,6 +37,9 @@
 /* Mounting the empty root; emptying the bounding set. */
 #define JAIL_CAPS (BIT(CAP_SYS_ADMIN) | BIT(CAP_SETPCAP))
 
+/* Where the child keeps the program until it executes it. */
+#define PROGRAM_FD (PROTO_FD + 1)
+
 /* Descriptors that the child gets are made at or above this number, clear of their places. */
 #define FIRST_FREE_FD 10
 
@@ -81,19 +84,19 @@ static void child_signals(void)
 	sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
-_Noreturn static void child_main(const struct child_fds *fds, int parent_socket)
+_Noreturn static void child_main(const struct child_fds *fds)
 {
 	struct order order;
 	struct iovec iov = { &order, sizeof(order) };
 	int r;
 
-	/* Only the parent may hold the other end, or its death goes unnoticed. */
-	close(parent_socket);
 	if (dup2(fds->null, 0) < 0 || dup2(fds->null, 1) < 0 || dup2(fds->err, 2) < 0 ||
-	    dup2(fds->socket, PROTO_FD) < 0) {
+	    dup2(fds->socket, PROTO_FD) < 0 || dup3(fds->program, PROGRAM_FD, O_CLOEXEC) < 0) {
 		_exit(127);
 	}
-	r = host_proc_cloexec_from(PROTO_FD + 1);
+	/* Only the parent may hold the other ends, this child's and those of other VMs that are
+	 * being made, or its death goes unnoticed: two children would wait for each other. */
+	r = host_proc_close_from(PROGRAM_FD + 1);
 	if (r < 0) {
 		child_fail("close_range", r);
 	}
@@ -120,7 +123,7 @@ _Noreturn static void child_main(const struct child_fds *fds, int parent_socket)
 	if (r < 0) {
 		child_fail("can't bind its life to the controller's", r);
 	}
-	r = host_proc_exec_fd(fds->program, "pinfold-vm");
+	r = host_proc_exec_fd(PROGRAM_FD, "pinfold-vm");
 	child_fail("can't execute pinfold-vm", r);
 }
 
@@ -178,7 +181,7 @@ static int open_fds(int program_fd, struct launch_vm *vm, struct child_fds *fds)
 }
 
 /* All namespaces at once; if that is refused, those that the host gives one by one. */
-static pid_t clone_child(int *ret_pidfd, uint64_t *ret_ns)
+static pid_t clone_child(int cgroup_fd, int *ret_pidfd, uint64_t *ret_ns)
 {
 	uint64_t ns = NAMESPACES;
 	sigset_t all;
@@ -188,10 +191,10 @@ static pid_t clone_child(int *ret_pidfd, uint64_t *ret_ns)
 	/* The parent's signal handlers must not run in the child. */
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &old);
-	pid = host_proc_clone(ns, ret_pidfd);
+	pid = host_proc_clone_into(ns, cgroup_fd, ret_pidfd);
 	if (pid < 0) {
 		ns = isolation_namespaces(ns);
-		pid = host_proc_clone(ns, ret_pidfd);
+		pid = host_proc_clone_into(ns, cgroup_fd, ret_pidfd);
 	}
 	if (pid != 0) {
 		pthread_sigmask(SIG_SETMASK, &old, NULL);
@@ -232,7 +235,8 @@ static int give_ids(struct launch_vm *vm, uint64_t ns, struct proto_config *cfg,
 	return host_proc_map_ids(vm->pid, cfg->uid, cfg->uid, cfg->gid, cfg->gid);
 }
 
-int launch_spawn(int program_fd, struct launch_vm *vm, struct proto_config *cfg, struct errmsg *e)
+int launch_spawn(int program_fd, int cgroup_fd, struct launch_vm *vm, struct proto_config *cfg,
+		 struct errmsg *e)
 {
 	struct child_fds fds = { -1, -1, -1, -1 };
 	struct order order;
@@ -246,9 +250,9 @@ int launch_spawn(int program_fd, struct launch_vm *vm, struct proto_config *cfg,
 		child_fds_done(&fds);
 		return errmsg_set(e, r, "no descriptors for a VM process: %s", strerror(-r));
 	}
-	pid = clone_child(&vm->pidfd, &ns);
+	pid = clone_child(cgroup_fd, &vm->pidfd, &ns);
 	if (pid == 0) {
-		child_main(&fds, vm->socket_fd);
+		child_main(&fds);
 	}
 	child_fds_done(&fds);
 	if (pid < 0) {

@@ -13,12 +13,14 @@
  *                                               budget used up, deadline, or revoked == n:
  *     looks whether the thread sleeps <-------  state, epoch = n; word++; notify; sleeps on grant.word
  *
+ * A vCPU that was granted a core and has no use for it gives the grant back unused, in the same way.
  * The fields of a grant are consistent when the epoch is the same before and after reading them.
  * A layout change bumps GRANT_REVISION.
  */
 #ifndef PINFOLD_PROTO_GRANT_H
 #define PINFOLD_PROTO_GRANT_H
 
+#include <signal.h>
 #include <stdatomic.h>
 #include <stdint.h>
 
@@ -28,6 +30,11 @@
 
 /** No end: the core is exclusive. */
 #define GRANT_NO_END UINT64_MAX
+
+/** The vCPU thread's name, by which the scheduler finds it. */
+#define GRANT_THREAD_NAME "vcpu"
+/** Sent to a vCPU thread that has not seen a revoke: it looks at the grant page at once. */
+#define GRANT_SIGNAL SIGUSR1
 
 /** What the scheduler says. */
 struct grant_page {

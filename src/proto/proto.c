@@ -70,14 +70,17 @@ static bool check_reply(const struct proto_msg *m)
 	       b->payload_bytes == m->hdr.body_bytes - sizeof(*b);
 }
 
-static bool check_stopped(const struct proto_msg *m)
+bool proto_stopped_is_sane(const struct proto_stopped *b)
 {
-	const struct proto_stopped *b = (const void *)m->body;
-
 	return b->reason < PROTO_STOP_COUNT && b->state < PROTO_VM_STATE_COUNT &&
 	       b->limit <= PROTO_LIMIT_WALL && b->point < PROTO_POINT_KIND_COUNT &&
 	       IS_TEXT(b->fault.kind) && b->fault.n_insn <= sizeof(b->fault.insn) &&
 	       IS_TEXT(b->text);
+}
+
+static bool check_stopped(const struct proto_msg *m)
+{
+	return proto_stopped_is_sane((const void *)m->body);
 }
 
 static bool check_read_mem(const struct proto_msg *m)

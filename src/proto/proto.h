@@ -374,6 +374,9 @@ int proto_check(const struct proto_msg *m, size_t received, struct errmsg *e);
 /** Whether a READY body, as it came in a reply, has terminated strings and sane counts. */
 bool proto_ready_is_sane(const struct proto_ready *b);
 
+/** The same of an EVENT_STOPPED body, which a reply to GET_LAST_STOP carries. */
+bool proto_stopped_is_sane(const struct proto_stopped *b);
+
 /** The payload of a checked REPLY. */
 const void *proto_reply_payload(const struct proto_msg *m, size_t *ret_bytes);
 

@@ -152,13 +152,27 @@ bool gate_is_open(struct gate *g, ns_t slice_ns, ns_t *ret_left_ns)
 	return true;
 }
 
+/*
+ * A grant that came and was not taken, or a renewal that was not seen: revoked before that, or of no
+ * use. 0: none. It is given back as well, or the scheduler would wait for that.
+ */
+static uint64_t unused_epoch(const struct gate *g, bool wants_more)
+{
+	struct reading r = read_grant(g->grant);
+	bool is_new = r.epoch != g->done_epoch && r.epoch != g->epoch;
+
+	return is_new && (r.is_revoked || !wants_more) ? r.epoch : 0;
+}
+
 void gate_park(struct gate *g, bool wants_more)
 {
 	enum ack_state state = wants_more ? ACK_PARKED : ACK_BLOCKED;
+	uint64_t unused;
 
 	if (!g->grant) {
 		return;
 	}
+	unused = unused_epoch(g, wants_more);
 	if (g->epoch) {
 		ns_t now_ns = host_clock_thread_cpu_ns();
 
@@ -166,8 +180,11 @@ void gate_park(struct gate *g, bool wants_more)
 		atomic_store(&g->ack->total_ns, now_ns);
 		g->done_epoch = g->epoch;
 		g->epoch = 0;
-	} else if (atomic_load(&g->ack->state) == (unsigned int)state) {
+	} else if (!unused && atomic_load(&g->ack->state) == (unsigned int)state) {
 		return; /* said already */
+	}
+	if (unused) {
+		g->done_epoch = unused;
 	}
 	tell(g, state, g->done_epoch);
 }

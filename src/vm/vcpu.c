@@ -15,6 +15,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <time.h>
 
 #include "base/bug.h"
@@ -22,7 +23,7 @@
 #include "vm/jail.h"
 #include "vm/vm_internal.h"
 
-#define KICK_SIGNAL   SIGUSR1
+#define KICK_SIGNAL   GRANT_SIGNAL
 #define KICK_AGAIN_NS NS_PER_MS
 
 /* What the signal handler kicks; set while an engine runs on this thread. */
@@ -561,6 +562,7 @@ static void *vcpu_thread(void *arg)
 	struct vm *vm = start->vm;
 	int r;
 
+	prctl(PR_SET_NAME, GRANT_THREAD_NAME);
 	r = jail_thread_enter(start->e);
 	if (r == 0) {
 		r = host_timer_init(&vm->timer, KICK_SIGNAL, start->e);

@@ -16,7 +16,8 @@ static inline struct store_change change_user(enum store_op op, uint64_t uid, ui
 {
 	return (struct store_change){ op,
 				      { STORE_USER, .user = { uid, "someone", STORE_ROLE_USER, vms,
-							      4, 1u << 30, 1, 500 } } };
+							      4, 1u << 30, 1, 500, 16,
+							      1u << 30 } } };
 }
 
 static inline struct store_change change_ban(enum store_op op, uint64_t uid)

@@ -264,7 +264,7 @@ static const struct {
 	{ "UPDATE ban SET uid=1002", "MAC is wrong" },
 	{ "DELETE FROM ban", "seal is wrong" },
 	{ "DELETE FROM user WHERE uid=1001", "seal is wrong" },
-	{ "INSERT INTO user SELECT 1002,name,1,1,1,1,1,1,mac FROM user WHERE uid=1000",
+	{ "INSERT INTO user SELECT 1002,name,1,1,1,1,1,1,1,1,mac FROM user WHERE uid=1000",
 	  "MAC is wrong" },
 	{ "UPDATE user SET mac=zeroblob(32)", "MAC is wrong" },
 	{ "UPDATE user SET mac=x'00'", "MAC is wrong" },

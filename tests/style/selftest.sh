@@ -48,7 +48,30 @@ int bits_add(int v)
 }
 SOURCE
 	printf 'pinfold-run(1)\n; %s\n\n*--arch*\n\tx\n' "$spdx" >docs/pinfold-run.1.scd
-	printf '#!/bin/sh\n# %s\necho "  -a, --arch=ARCH  x"\n' "$spdx" >pinfold
+	cat >docs/pinfold-ps.1.scd <<PAGE
+pinfold-ps(1)
+
+; $spdx
+
+## pinfold ps
+*-e*, *--everyone*
+	x
+# COMMON OPTIONS
+*--socket*
+*--host*
+*-?*, *--help*
+*--usage*
+PAGE
+	cat >pinfold <<SCRIPT
+#!/bin/sh
+# $spdx
+case "\$*" in
+help) printf '  run  x\n  ps  x\n' ;;
+run*) echo "  -a, --arch=ARCH  x" ;;
+ps*) printf '  -e, --everyone  x\n  --host=URL\n  -?, --help\n' ;;
+*) exit 125 ;;
+esac
+SCRIPT
 	chmod +x pinfold
 }
 
@@ -126,6 +149,16 @@ printf '*--colour*\n' >>docs/pinfold-run.1.scd
 expect manpage 'describes --colour'
 rm docs/pinfold-run.1.scd
 expect manpage 'is missing'
+sed -i 's/everyone/nobody/' docs/pinfold-ps.1.scd
+expect manpage 'does not mention --everyone of pinfold ps'
+sed -i 's/^# COMMON/*--no-such*\n&/' docs/pinfold-ps.1.scd
+expect manpage 'describes --no-such, which pinfold ps --help does not offer'
+sed -i 's/^\*--host\*//' docs/pinfold-ps.1.scd
+expect manpage 'does not explain --host'
+sed -i 's/## pinfold ps/## pinfold fly/' docs/pinfold-ps.1.scd
+expect manpage 'describes pinfold fly, which there is not'
+sed -i 's/## pinfold ps/## pinfold run/' docs/pinfold-ps.1.scd
+expect manpage 'no man page describes pinfold ps'
 rm pinfold
 expect manpage 'run --help failed'
 

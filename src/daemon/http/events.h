@@ -21,6 +21,10 @@ struct events;
 /** @return a ring of @p n events, a power of two; NULL: out of memory */
 struct events *events_new(uint32_t n);
 
+/** Change how often a listener without news is sent a comment, so that it is noticed when it is
+ * gone (15 s). Before the first listener. */
+void events_heartbeat_set(struct events *ev, uint32_t every_ms);
+
 /** Accepts NULL. Listeners must have ended (http_stop()). */
 void events_free(struct events *ev);
 

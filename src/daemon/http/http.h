@@ -72,12 +72,15 @@ struct http_reply {
 	char *text;		   /**< instead of body: heap, taken over */
 	const char *type;	   /**< of text or stream; NULL: application/octet-stream */
 	struct http_stream stream; /**< instead of body, when read is set */
+	const char *header;	   /**< name of one more header, a number; or NULL */
+	uint64_t header_value;
 };
 
 /**
  * @return 0; negative errno with one sentence in @p e, which becomes status and code: -EINVAL 400,
  *         -EPERM and -EACCES 403, -ENOENT 404, -EEXIST and -EBUSY and -EALREADY 409, -E2BIG and -EFBIG 413,
- *         -EDQUOT and -ENOSPC 422... the list is in http_error.c
+ *         -EDQUOT and -ENOSPC 422... the list is in http_error.c.
+ *         What follows a newline in @p e becomes the hint
  */
 typedef int http_handler_fn(void *ctx, const struct http_request *rq, struct http_reply *rp,
 			    struct errmsg *e);
@@ -99,7 +102,8 @@ struct http_hooks {
 		     struct errmsg *e);
 	/**
 	 * After a handler with HTTP_CHANGES: the answer goes out when this returns. Not 0: the
-	 * request could not be recorded, the caller is told so.
+	 * request could not be recorded, the caller is told so. Not called for what never reached a
+	 * handler: a refusal by check, a malformed body.
 	 */
 	int (*record)(void *ctx, const struct http_request *rq, int result, struct errmsg *e);
 	void *ctx; /**< also for the handlers */
@@ -107,10 +111,14 @@ struct http_hooks {
 
 struct http_options {
 	const char *socket_path; /**< made with mode 0666: the kernel says who calls; or NULL */
-	int listen_fd;		 /**< instead (socket activation); -1: none */
+	int listen_fd;		 /**< instead (socket activation), taken over; -1: none */
+	/** The last eighth of all is kept for root and the daemon's own user. */
 	uint32_t max_connections, max_per_user;
-	uint32_t idle_s;	  /**< a connection that says nothing for so long is closed */
-	uint64_t max_spool_bytes; /**< of all HTTP_BODY_FILE bodies together */
+	/** A connection is closed that does not send its headers, another 64 KiB of a long body, or
+	 * read its answer, within this time. A handler may take longer. */
+	uint32_t idle_s;
+	/** Of all HTTP_BODY_FILE bodies together; an ordinary user gets half of it. */
+	uint64_t max_spool_bytes;
 	const struct http_op *ops;
 	size_t n_ops;
 	struct http_hooks hooks;
@@ -124,13 +132,24 @@ struct http_stats {
 
 struct http;
 
+/** Fill in limits that suit most hosts; paths, operations and hooks are left empty. */
 void http_options_defaults(struct http_options *o);
 
 /** Start to serve. @return 0; -EADDRINUSE another daemon listens there; negative errno */
 int http_start(const struct http_options *o, struct http **ret, struct errmsg *e);
 
-/** End all connections, join all threads. Streams are told by their end. NULL is allowed. */
+/**
+ * End all connections, join all threads. Streams end properly, answers under way have two seconds;
+ * then it waits for handlers alone, which should look at http_is_over(). NULL is allowed.
+ * Thread: any but a handler's.
+ */
 void http_stop(struct http *h);
+
+/**
+ * Whether a handler that waits should give up: the server stops, or the caller hung up. Ask once
+ * or twice a second.
+ */
+bool http_is_over(const struct http_request *rq);
 
 /** A value of the query string, or NULL. Lives until the handler returns. */
 const char *http_query(const struct http_request *rq, const char *name);

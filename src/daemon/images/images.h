@@ -22,6 +22,10 @@ struct images_options {
 	const char *state_dir;
 	uint64_t max_bytes;	     /**< of all */
 	uint64_t max_bytes_per_user; /**< as long as users_quota says nothing */
+	/** What a user may have, instead of max_bytes_per_user; NULL: the same for all. */
+	uint64_t (*user_max)(void *arg, uid_t uid);
+	void *user_max_arg;
+	uint64_t idle_ns; /**< images_collect() leaves what was used since; 0: an hour */
 };
 
 /** Open the folder; what is not named by its content's hash is removed. */
@@ -37,8 +41,24 @@ void images_close(struct images *im);
 int images_put(struct images *im, uid_t uid, int fd, const char *want,
 	       char ret_hash[IMAGES_HASH_BYTES], struct errmsg *e);
 
-/** Whether a user may use an image. @return 0 with its size; -ENOENT */
+/**
+ * Whether a user may use an image. The first time in the life of the daemon all its bytes are hashed
+ * again; a file that was changed is removed and is as good as never uploaded.
+ * @return 0 with its size; -ENOENT
+ */
 int images_find(struct images *im, uid_t uid, const char *hash, uint64_t *ret_bytes);
+
+/**
+ * As images_find(), whoever asks: for starting a VM that was defined under an earlier daemon.
+ * @return 0; -ENOENT gone or changed, with a sentence
+ */
+int images_check(struct images *im, const char *hash, struct errmsg *e);
+
+/** What counts against a user's quota: every image, in whole pages. */
+uint64_t images_used_bytes(struct images *im, uid_t uid);
+
+/** Whether a text has the form of a hash: 64 lower-case hexadecimal digits. */
+bool images_hash_is_sane(const char *text);
 
 /** Where its bytes are; for launch_options. */
 void images_path(const struct images *im, const char *hash, char ret_path[IMAGES_PATH_BYTES]);

@@ -20,21 +20,22 @@
 
 #include "base/bits.h"
 #include "base/errmsg.h"
+#include "launch/partition_probe.h"
 #include "sched/roles.h"
 
 enum partition_backend {
-	PARTITION_ISOLATED,
-	PARTITION_CPUSET,
-	PARTITION_AFFINITY,
-	PARTITION_ORDINARY,
-	PARTITION_BACKENDS,
+	PARTITION_ISOLATED = PARTITION_WAY_ISOLATED,
+	PARTITION_CPUSET = PARTITION_WAY_CPUSET,
+	PARTITION_AFFINITY = PARTITION_WAY_AFFINITY,
+	PARTITION_ORDINARY = PARTITION_WAY_ORDINARY,
+	PARTITION_BACKENDS = PARTITION_WAYS,
 };
 
 struct partition_options {
 	int backend;	   /**< enum partition_backend that is wanted, or -1: the best */
 	const char *cores; /**< list like "0-5,8" of cores to use, or NULL: all that are allowed */
 	const char *run_dir; /**< remembers what was made, so that the next start can undo it */
-	pid_t const *ours;   /**< reserved for tests: NULL */
+	const char *root;    /**< in front of /sys and /proc, for tests; NULL: the real ones */
 };
 
 /** One promise, and whether this host keeps it. */
@@ -60,6 +61,7 @@ struct partition;
 
 /**
  * Look at the host, take the roles, set up the best back-end. Undoes leftovers of an earlier daemon.
+ * All threads of this process leave the pool; call it before there are many.
  * @return 0; -ENODEV no usable core; -EPERM, -ENOTSUP the wanted back-end does not work here
  */
 int partition_open(const struct partition_options *o, struct partition **ret, struct errmsg *e);
@@ -83,13 +85,34 @@ const struct sched_roles *partition_roles(const struct partition *p);
 int partition_fifo_prio(const struct partition *p);
 
 /**
- * Put a thread on one host core (or all it shares a role with, see @p host_core); moves it into the cgroup that may use the core if
- * the back-end has one. Cheap when nothing changes. Thread: any.
+ * Take a new VM process into the cgroups of the partition, whole. Once per process and daemon, before
+ * dispatch_vm_add(), by the thread that launched it: can wait 10 ms for the kernel.
+ *
+ * With the back-end isolated this takes the process out of the cgroups v2 that launch/ and vms/ made:
+ * freezing or limiting those would do nothing, and say it did. From then on its vCPU thread is
+ * frozen by the folder told here, which exists while the thread is placed on a pool core.
+ *
+ * @param pid        alive: the caller looks at its pidfd afterwards
+ * @param vcpu_tid   its vCPU thread
+ * @param freeze_dir what was to be used; replaced only where the back-end needs that
  * @return 0; -ESRCH; negative errno
+ */
+int partition_admit(struct partition *p, pid_t pid, pid_t vcpu_tid, char freeze_dir[256],
+		    struct errmsg *e);
+
+/**
+ * Put a thread of a VM on one host core: one sched_setaffinity(2), but with the back-end isolated a
+ * step between pool and other cores is a move between cgroups, too; so is the first step of a
+ * process that was not admitted with the back-end cpuset.
+ * @return 0; -ESRCH; -EINVAL no core of ours, or offline; -EOPNOTSUPP isolated, and not admitted
+ * Thread: any.
  */
 int partition_place(struct partition *p, pid_t tid, uint16_t host_core);
 
-/** Put the calling thread on the control or housekeeping core, as an ordinary thread. */
+/**
+ * Put the calling thread on the control or housekeeping core, as an ordinary thread.
+ * @return 0; -EINVAL another role; negative errno
+ */
 int partition_enter(struct partition *p, enum sched_role role);
 
 /** What is promised here, and what is not. @return number of entries */
@@ -106,15 +129,18 @@ uint32_t partition_guarantees(const struct partition *p,
 uint32_t partition_scan(struct partition *p, bool (*is_ours)(void *arg, pid_t pid), void *arg,
 			struct partition_foreign ret[PARTITION_FOREIGN_MAX], ns_t *ret_ns_per_core);
 
-/**
- * Cores that came or went since the last call.
- * @param ret  pool core numbers, with is_online
- * @return number of changes
- */
+/** A pool core that came or went. */
 struct partition_change {
 	uint16_t core;
 	bool is_online;
 };
+
+/**
+ * Pool cores that came or went since the last call.
+ * @param ret host core numbers, with is_online
+ * @param max entries of @p ret; what does not fit is told next time
+ * @return number of changes
+ */
 uint32_t partition_changes(struct partition *p, struct partition_change *ret, uint32_t max);
 
 #endif

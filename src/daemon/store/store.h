@@ -46,6 +46,7 @@ struct store_user {
 	uint64_t role; /**< enum store_role */
 	uint64_t max_running_vms, max_vcpus, max_memory_bytes, max_exclusive_cores;
 	uint64_t max_slice_share_permille; /**< of all shared cores together */
+	uint64_t max_definitions, max_images_bytes;
 };
 
 /** A user who may do nothing. Key: uid. */

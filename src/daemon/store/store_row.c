@@ -35,6 +35,8 @@ static const struct store_field user_fields[] = {
 	INT("max_memory_bytes", user.max_memory_bytes, STORE_NONE),
 	INT("max_exclusive_cores", user.max_exclusive_cores, STORE_NONE),
 	INT("max_slice_share_permille", user.max_slice_share_permille, STORE_NONE),
+	INT("max_definitions", user.max_definitions, STORE_NONE),
+	INT("max_images_bytes", user.max_images_bytes, STORE_NONE),
 };
 
 static const struct store_field ban_fields[] = {

@@ -54,6 +54,11 @@ int users_number(struct users *u, uid_t uid, uint32_t *ret, struct errmsg *e);
 
 bool users_is_admin(struct users *u, uid_t uid);
 bool users_is_banned(struct users *u, uid_t uid);
+/** Whether the configuration refuses this user because nobody has added it. */
+bool users_is_refused(struct users *u, uid_t uid);
+
+/** Another quota for users who are taken in from now on. @param q as checked by the configuration */
+void users_default_quota_set(struct users *u, const struct users_quota *q);
 
 /** Take memory and a running VM out of a quota. @return 0; -EDQUOT with what was used and allowed */
 int users_charge(struct users *u, uid_t uid, uint64_t memory_bytes, struct errmsg *e);
@@ -61,9 +66,12 @@ int users_charge(struct users *u, uid_t uid, uint64_t memory_bytes, struct errms
 void users_charge_again(struct users *u, uid_t uid, uint64_t memory_bytes);
 void users_release(struct users *u, uid_t uid, uint64_t memory_bytes);
 
+/** @param q NULL: the default. @return 0; -EEXIST; -EINVAL; -ENOSPC; errors of the store */
 int users_add(struct users *u, uid_t uid, bool is_admin, const struct users_quota *q,
 	      struct errmsg *e);
+/** Also for a user nobody has added yet: it is known from then on. */
 int users_set_quota(struct users *u, uid_t uid, const struct users_quota *q, struct errmsg *e);
+/** Back to what an unknown user has. @return 0; -ENOENT never added; -EBUSY runs VMs */
 int users_remove(struct users *u, uid_t uid, struct errmsg *e);
 /** The caller ends the VMs (vms_kill_user()). */
 int users_ban(struct users *u, uid_t uid, uid_t by, const char *reason, struct errmsg *e);

@@ -22,12 +22,12 @@
 #include <sys/types.h>
 
 #include "base/errmsg.h"
-#include "daemon/images/images.h"
-#include "daemon/users/users.h"
 #include "daemon/dispatch/dispatch.h"
 #include "daemon/http/events.h"
+#include "daemon/images/images.h"
 #include "daemon/partition/partition.h"
 #include "daemon/store/store.h"
+#include "daemon/users/users.h"
 #include "daemon/vms/spec.h"
 
 #define VMS_ID_BYTES 17 /* 16 hexadecimal digits: random, never used twice */
@@ -77,6 +77,7 @@ struct vms_info {
 	uint64_t created_ns, started_ns, ended_ns; /**< real time */
 	struct proto_stopped stop;		   /**< with has_stop */
 	bool has_stop;
+	char message[PROTO_TEXT];	  /**< how it ended, in one sentence; or "" */
 	enum sched_reason fault;	  /**< why the scheduler put it into the fault queue */
 	uint64_t memory_bytes;		  /**< resident, of the VM process; sampled */
 	uint64_t cpu_ns, wait_ns, slices; /**< of this run; kept after its end */

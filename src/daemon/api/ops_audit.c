@@ -1,0 +1,229 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What was: runs of VMs, the audit log and whether it is whole. */
+#include <errno.h>
+#include <inttypes.h>
+#include <sodium.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "daemon/api/api_internal.h"
+
+#define HISTORY_MAX	 1000u
+#define HISTORY_SCAN_MAX 10000u /* rows looked at, whoever owns them */
+#define AUDIT_MAX	 1000u
+
+struct history {
+	json_t *array;
+	uint64_t last;
+	bool sees_all;
+	uid_t uid;
+};
+
+/* Runs on the writer thread of the store: nothing here may call the store. */
+static int history_visit(void *arg, const struct store_row *row)
+{
+	const struct store_run *r = &row->run;
+	struct history *h = arg;
+
+	if (!h->sees_all && r->owner_uid != h->uid) {
+		return 0;
+	}
+	if (json_array_size(h->array) >= h->last) {
+		return 1;
+	}
+	return json_array_append_new(
+		       h->array,
+		       json_pack("{so so so sI so so so so so so so}", "run", api_json_u64(r->run),
+				 "vm", api_json_str(r->vm_name), "id", api_json_str(r->vm_id),
+				 "owner", (json_int_t)r->owner_uid, "started_at",
+				 api_json_time(r->start_ns), "ended_at", api_json_time(r->end_ns),
+				 "result", api_json_str(r->result), "cpu_ns",
+				 api_json_u64(r->cpu_ns), "wait_ns", api_json_u64(r->wait_ns),
+				 "slices", api_json_u64(r->slices), "memory_peak_bytes",
+				 api_json_u64(r->memory_peak_bytes))) < 0
+		       ? -ENOMEM
+		       : 0;
+}
+
+/* Owners by name; afterwards, because the users may ask the store. */
+static void name_owners(struct api *a, json_t *array)
+{
+	struct users_info info;
+	json_t *row;
+	size_t i;
+
+	json_array_foreach(array, i, row)
+	{
+		users_get(a->o.users, (uid_t)json_integer_value(json_object_get(row, "owner")),
+			  &info);
+		json_object_set_new(row, "owner", json_string(info.name));
+	}
+}
+
+int op_history(void *ctx, const struct http_request *rq, struct http_reply *rp, struct errmsg *e)
+{
+	struct api *a = ctx;
+	struct history h = { .uid = rq->caller.uid, .sees_all = api_is_admin(ctx, rq) };
+	const char *vm = http_query(rq, "vm");
+	char id[VMS_ID_BYTES];
+	int r = api_query_u64(rq, "last", HISTORY_MAX, 50, &h.last, e);
+
+	if (r == 0 && vm && vms_find(a->o.vms, h.uid, h.sees_all, vm, id, NULL) < 0) {
+		/* Gone: its runs can still be asked for by its id. */
+		r = strlen(vm) == VMS_ID_BYTES - 1
+			    ? 0
+			    : errmsg_set(e, -ENOENT, "there is no VM \"%.64s\"", vm);
+		snprintf(id, sizeof(id), "%.16s", vm);
+	}
+	if (r < 0) {
+		return r;
+	}
+	h.array = json_array();
+	r = h.array ? store_runs(a->o.store, vm ? id : NULL, HISTORY_SCAN_MAX, history_visit, &h, e)
+		    : errmsg_set(e, -ENOMEM, "out of memory");
+	if (r < 0) {
+		json_decref(h.array);
+		return r;
+	}
+	name_owners(a, h.array);
+	return api_reply(rp, h.array, e);
+}
+
+/* The last records, while the whole log goes by. */
+struct tail {
+	json_t **slot; /* a ring */
+	uint64_t n, last;
+};
+
+static void tail_visit(void *arg, const struct audit_record *rec)
+{
+	static const char *const kinds[AUDIT_KINDS_END] = { "?", "request", "heartbeat", "start",
+							    "continue" };
+	struct tail *t = arg;
+	json_t **to = &t->slot[t->n++ % t->last];
+
+	json_decref(*to);
+	*to = json_pack("{so so ss sI sI si so so}", "seq", api_json_u64(rec->seq), "time",
+			api_json_time(rec->time_ns), "kind",
+			rec->kind < AUDIT_KINDS_END ? kinds[rec->kind] : "?", "uid",
+			(json_int_t)rec->uid, "pid", (json_int_t)rec->pid, "result",
+			(int)rec->result, "operation",
+			api_json_text(rec->operation, rec->operation_bytes), "arguments",
+			api_json_text(rec->arguments, rec->arguments_bytes));
+}
+
+static int verify(struct api *a, struct audit_verify_options *o, struct audit_verdict *ret,
+		  struct errmsg *e)
+{
+	char dir[IMAGES_PATH_BYTES];
+
+	snprintf(dir, sizeof(dir), "%s/audit", a->o.state_dir);
+	return audit_verify(dir, o, ret, e);
+}
+
+int op_audit_list(void *ctx, const struct http_request *rq, struct http_reply *rp, struct errmsg *e)
+{
+	struct audit_verify_options o = { .visit = tail_visit };
+	struct audit_verdict verdict;
+	struct tail t = { 0 };
+	json_t *array = NULL;
+	int r = api_query_u64(rq, "last", AUDIT_MAX, 50, &t.last, e);
+
+	if (r < 0) {
+		return r;
+	}
+	if (t.last == 0) {
+		return api_reply(rp, json_array(), e);
+	}
+	t.slot = calloc(t.last, sizeof(*t.slot));
+	o.arg = &t;
+	r = t.slot ? verify(ctx, &o, &verdict, e) : errmsg_set(e, -ENOMEM, "out of memory");
+	if (r == 0) {
+		array = json_array();
+		for (uint64_t i = t.n > t.last ? t.n - t.last : 0; i < t.n; i++) {
+			json_array_append(array, t.slot[i % t.last]);
+		}
+	}
+	for (uint64_t i = 0; t.slot && i < t.last; i++) {
+		json_decref(t.slot[i]);
+	}
+	free(t.slot);
+	return r < 0 ? r : api_reply(rp, array, e);
+}
+
+static int message_of(const struct audit_verdict *v, struct errmsg *to)
+{
+	if (v->finding == AUDIT_INTACT) {
+		return errmsg_set(to, 0, "%" PRIu64 " records, unbroken%s", v->n_records,
+				  v->is_authentic ? ", and all written by the daemon"
+						  : "; who wrote them was not checked: that takes "
+						    "the first key");
+	}
+	return errmsg_set(to, 0, "record %" PRIu64 ": %s", v->bad_seq,
+			  audit_finding_text(v->finding));
+}
+
+/* Short names for programs; the sentence is for people. */
+static const char *finding_name(enum audit_finding f)
+{
+	static const char *const names[] = {
+		[AUDIT_INTACT] = "intact",	     [AUDIT_BAD_RECORD] = "bad_record",
+		[AUDIT_BAD_SEQ] = "bad_seq",	     [AUDIT_BAD_CHAIN] = "bad_chain",
+		[AUDIT_BAD_MAC] = "bad_mac",	     [AUDIT_CUT] = "cut",
+		[AUDIT_MISSING] = "missing",	     [AUDIT_BAD_STATE] = "bad_state",
+		[AUDIT_ROLLED_BACK] = "rolled_back", [AUDIT_SILENT] = "silent",
+	};
+
+	return (size_t)f < ARRAY_SIZE(names) ? names[f] : "unknown";
+}
+
+int op_audit_verify(void *ctx, const struct http_request *rq, struct http_reply *rp,
+		    struct errmsg *e)
+{
+	struct api *a = ctx;
+	struct audit_verify_options o = { 0 };
+	struct audit_verdict v;
+	struct errmsg message = { "" };
+	char path[IMAGES_PATH_BYTES];
+	uint8_t key[AUDIT_KEY_BYTES];
+	bool is_intact;
+	int r;
+
+	(void)rq;
+	snprintf(path, sizeof(path), "%s/audit/verify.key", a->o.state_dir);
+	/* As long as the key lies here it is used; it is better off elsewhere. */
+	o.key = audit_key_read(path, key, NULL) == 0 ? key : NULL;
+	r = verify(a, &o, &v, e);
+	sodium_memzero(key, sizeof(key));
+	if (r < 0) {
+		return r;
+	}
+	(void)message_of(&v, &message);
+	is_intact = v.finding == AUDIT_INTACT;
+	return api_reply(rp,
+			 json_pack("{ss sb sb so so so so ss}", "finding", finding_name(v.finding),
+				   "is_intact", (int)is_intact, "is_authentic", (int)v.is_authentic,
+				   "n_records", api_json_u64(v.n_records), "bad_seq",
+				   is_intact ? json_null() : api_json_u64(v.bad_seq), "bad_file",
+				   is_intact ? json_null() : api_json_u64(v.bad_file), "bad_offset",
+				   is_intact ? json_null() : api_json_u64(v.bad_offset), "message",
+				   message.text),
+			 e);
+}
+
+int op_audit_anchor(void *ctx, const struct http_request *rq, struct http_reply *rp,
+		    struct errmsg *e)
+{
+	struct api *a = ctx;
+	struct audit_anchor anchor;
+	char text[AUDIT_ANCHOR_BYTES];
+	int r = audit_anchor_get(a->o.audit, &anchor);
+
+	(void)rq;
+	if (r < 0) {
+		return errmsg_set(e, -ENOENT, "the log has no record yet");
+	}
+	audit_anchor_print(&anchor, text);
+	return api_reply(rp, json_pack("{ss}", "anchor", text), e);
+}

@@ -1,0 +1,277 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Snapshots: a VM with all that it is, as one file, and a VM made from such a file. The VM process writes
+ * its context into a memory file of its own, which is sealed before a byte of it is used; the head is
+ * never where the VM could write. docs/snapshot.md.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <sodium.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/sendfile.h>
+#include <sys/stat.h>
+
+#include "base/cleanup.h"
+#include "daemon/api/api_internal.h"
+
+#define SEALS	    (F_SEAL_WRITE | F_SEAL_GROW | F_SEAL_SHRINK | F_SEAL_SEAL)
+#define CHUNK_BYTES (256u << 10)
+
+/* A snapshot on its way out. */
+struct snapshot {
+	struct api *a;
+	uint8_t *head;
+	size_t head_bytes;
+	int fd; /* the context, sealed; -1: none yet */
+	uint64_t at, total_bytes;
+};
+
+static void snapshot_free(void *arg)
+{
+	struct snapshot *s = arg;
+
+	if (!s) {
+		return;
+	}
+	atomic_fetch_sub(&s->a->snapshots, 1);
+	if (s->fd >= 0) {
+		close(s->fd);
+	}
+	free(s->head);
+	free(s);
+}
+
+static ssize_t snapshot_read(void *arg, uint8_t *buf, size_t max)
+{
+	struct snapshot *s = arg;
+	ssize_t n;
+
+	if (atomic_load(&s->a->is_stopping) || s->at == s->total_bytes) {
+		return -1;
+	}
+	if (s->at < s->head_bytes) {
+		size_t left = s->head_bytes - (size_t)s->at;
+
+		n = (ssize_t)(left < max ? left : max);
+		memcpy(buf, s->head + s->at, (size_t)n);
+	} else {
+		n = pread(s->fd, buf, max, (off_t)(s->at - s->head_bytes));
+		if (n <= 0) {
+			return n < 0 && errno == EINTR ? 0 : -1;
+		}
+	}
+	s->at += (uint64_t)n;
+	return n;
+}
+
+/* One at a time counts: each may hold as much memory as its VM. */
+static int snapshot_new(struct api *a, struct snapshot **ret, struct errmsg *e)
+{
+	struct snapshot *s;
+
+	if (atomic_fetch_add(&a->snapshots, 1) >= API_SNAPSHOTS_MAX) {
+		atomic_fetch_sub(&a->snapshots, 1);
+		return errmsg_set(e, -EAGAIN, "%u snapshots are being made already",
+				  API_SNAPSHOTS_MAX);
+	}
+	s = calloc(1, sizeof(*s));
+	if (!s) {
+		atomic_fetch_sub(&a->snapshots, 1);
+		return errmsg_set(e, -ENOMEM, "out of memory");
+	}
+	s->a = a;
+	s->fd = -1;
+	*ret = s;
+	return 0;
+}
+
+static int hash_of(int fd, uint64_t bytes, uint8_t ret[32])
+{
+	_cleanup_free_ uint8_t *buf = malloc(CHUNK_BYTES);
+	crypto_hash_sha256_state st;
+
+	if (!buf) {
+		return -ENOMEM;
+	}
+	crypto_hash_sha256_init(&st);
+	for (uint64_t at = 0; at < bytes;) {
+		size_t want = bytes - at < CHUNK_BYTES ? (size_t)(bytes - at) : CHUNK_BYTES;
+		ssize_t n = pread(fd, buf, want, (off_t)at);
+
+		if (n <= 0) {
+			return n < 0 ? -errno : -ENODATA;
+		}
+		crypto_hash_sha256_update(&st, buf, (size_t)n);
+		at += (uint64_t)n;
+	}
+	crypto_hash_sha256_final(&st, ret);
+	return 0;
+}
+
+/* What the VM is made from, without what only means something here. */
+static char *portable_spec(const struct vms_info *i)
+{
+	json_t *o = spec_to_json(&i->spec);
+	char *text;
+
+	if (!o) {
+		return NULL;
+	}
+	json_object_del(o, "image");
+	json_object_del(o, "context");
+	json_object_del(o, "core");
+	json_object_del(o, "load");
+	json_object_del(o, "entry");
+	json_object_del(o, "set");
+	if (i->arch[0]) {
+		json_object_set_new(o, "arch", json_string(i->arch));
+	}
+	text = json_dumps(o, JSON_COMPACT | JSON_SORT_KEYS);
+	json_decref(o);
+	return text;
+}
+
+static int take(struct snapshot *s, const char *id, struct errmsg *e)
+{
+	_cleanup_free_ char *spec = NULL;
+	struct snapshot_head h = { .created_ns = api_real_ns() };
+	struct vms_info info;
+	struct stat st;
+	int r;
+
+	s->fd = memfd_create("pinfold-snapshot", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	if (s->fd < 0) {
+		return errmsg_set(e, -errno, "no memory file: %s", strerror(errno));
+	}
+	r = vms_save(s->a->o.vms, id, s->fd, e);
+	if (r < 0) {
+		return r;
+	}
+	if (vms_get(s->a->o.vms, id, &info) < 0) {
+		return errmsg_set(e, -ENOENT, "the VM was removed meanwhile");
+	}
+	/* The VM process may still have a descriptor: from here on it can't write. */
+	if (fcntl(s->fd, F_ADD_SEALS, SEALS) < 0 || fstat(s->fd, &st) < 0) {
+		return errmsg_set(e, -errno, "the context can't be sealed: %s", strerror(errno));
+	}
+	if (st.st_size <= 0 || (uint64_t)st.st_size > IMAGES_MAX_BYTES) {
+		return errmsg_set(e, -EFBIG, "the context has %lld bytes: at most %llu can be kept",
+				  (long long)st.st_size, IMAGES_MAX_BYTES);
+	}
+	h.context_bytes = (uint64_t)st.st_size;
+	spec = portable_spec(&info);
+	r = spec ? hash_of(s->fd, h.context_bytes, h.context_hash) : -ENOMEM;
+	r = r < 0 ? r : snapshot_head_make(spec, &h, &s->head, &s->head_bytes);
+	if (r < 0) {
+		return errmsg_set(e, r, "the snapshot can't be made: %s", strerror(-r));
+	}
+	s->total_bytes = s->head_bytes + h.context_bytes;
+	return 0;
+}
+
+int op_vm_snapshot(void *ctx, const struct http_request *rq, struct http_reply *rp,
+		   struct errmsg *e)
+{
+	struct snapshot *s = NULL;
+	char id[VMS_ID_BYTES];
+	int r = api_vm_find(ctx, rq, id, e);
+
+	r = r < 0 ? r : snapshot_new(ctx, &s, e);
+	r = r < 0 ? r : take(s, id, e);
+	if (r < 0) {
+		snapshot_free(s);
+		return r;
+	}
+	rp->type = "application/octet-stream";
+	rp->header = "Pinfold-Length";
+	rp->header_value = s->total_bytes;
+	rp->stream = (struct http_stream){ .read = snapshot_read, .free = snapshot_free, .arg = s };
+	return 0;
+}
+
+/* The context alone, as a file of its own. */
+static int context_copy(int fd, uint64_t at, uint64_t bytes, int *ret_fd, struct errmsg *e)
+{
+	_cleanup_close_ int to = memfd_create("pinfold-context", MFD_CLOEXEC);
+	off_t from = (off_t)at;
+
+	if (to < 0) {
+		return errmsg_set(e, -errno, "no memory file: %s", strerror(errno));
+	}
+	while (bytes > 0) {
+		ssize_t n =
+			sendfile(to, fd, &from, bytes < CHUNK_BYTES ? (size_t)bytes : CHUNK_BYTES);
+
+		if (n < 0 && errno == EINTR) {
+			continue;
+		}
+		if (n <= 0) {
+			return errmsg_set(e, n < 0 ? -errno : -EBADMSG,
+					  "the snapshot can't be read to its end");
+		}
+		bytes -= (uint64_t)n;
+	}
+	*ret_fd = steal_fd(&to);
+	return 0;
+}
+
+/* The spec of the file, with the context that was kept and the name that was asked for. */
+static int restored_spec(const char *text, const char *hash, const char *name, struct vm_spec *ret,
+			 struct errmsg *e)
+{
+	json_error_t why;
+	json_t *o = json_loads(text, JSON_REJECT_DUPLICATES, &why);
+	int r;
+
+	if (!json_is_object(o)) {
+		json_decref(o);
+		return errmsg_set(e, -EBADMSG, "the snapshot describes no VM: %.100s", why.text);
+	}
+	json_object_del(o, "image");
+	json_object_del(o, "owner");
+	json_object_set_new(o, "context", json_string(hash));
+	if (name) {
+		json_object_set_new(o, "name", json_string(name));
+	}
+	r = spec_from_json(o, ret, e);
+	json_decref(o);
+	if (r < 0) {
+		errmsg_prefix(e, "the VM of this snapshot can't be made here: ");
+	}
+	return r;
+}
+
+static int restore(struct api *a, const struct http_request *rq, struct vm_spec *spec,
+		   struct errmsg *e)
+{
+	_cleanup_free_ char *text = NULL;
+	_cleanup_close_ int fd = -1;
+	struct snapshot_head h;
+	char want[IMAGES_HASH_BYTES], hash[IMAGES_HASH_BYTES];
+	uint64_t at;
+	int r = snapshot_head_read(rq->body_fd, rq->body_bytes, &h, &text, &at, e);
+
+	if (r < 0) {
+		return r;
+	}
+	sodium_bin2hex(want, sizeof(want), h.context_hash, sizeof(h.context_hash));
+	/* Nothing is kept of a file whose VM can't be made. */
+	r = restored_spec(text, want, http_query(rq, "name"), spec, e);
+	r = r < 0 ? r : context_copy(rq->body_fd, at, h.context_bytes, &fd, e);
+	if (r < 0) {
+		return r;
+	}
+	r = images_put(a->o.images, rq->caller.uid, fd, want, hash, e);
+	return r == -EINVAL ? errmsg_set(e, -EBADMSG, "the context in this snapshot is damaged")
+			    : r;
+}
+
+int op_vm_restore(void *ctx, const struct http_request *rq, struct http_reply *rp, struct errmsg *e)
+{
+	_cleanup_free_ struct vm_spec *spec = malloc(sizeof(*spec));
+	int r = spec ? restore(ctx, rq, spec, e) : errmsg_set(e, -ENOMEM, "out of memory");
+
+	return r < 0 ? r : api_vm_create(ctx, rq->caller.uid, spec, rp, e);
+}

@@ -1,0 +1,232 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What the scheduler decided, carried out in its order: the lock first, then where the thread may
+ * run, then the grant page, then the wake-up.
+ *
+ * A thread is woken only when that can't disturb: one that has parked a moment ago must not be made
+ * runnable behind its successor. So a grant that keeps its epoch (ROBBED; HANDOFF of one that was
+ * woken before) and a revoke change the page and wake nobody.
+ */
+#include "daemon/dispatch/dispatch_internal.h"
+
+int dispatch_pin(struct dispatch *d, pid_t tid, uint16_t host_core)
+{
+	return d->place ? d->place(d->place_arg, tid, host_core) : host_task_pin(tid, host_core);
+}
+
+/* Put the vCPU thread on a host core, with the priority for it; it sleeps. */
+void dispatch_settle_on(struct dispatch *d, struct slot *sl, uint16_t host_core)
+{
+	if (sl->host_core != host_core) {
+		sl->host_core =
+			dispatch_pin(d, sl->task.tid, host_core) < 0 ? CORE_NONE : host_core;
+	}
+	if (sl->prio != d->fifo_prio && host_task_set_fifo(sl->task.tid, d->fifo_prio) == 0) {
+		sl->prio = d->fifo_prio;
+	}
+}
+
+void dispatch_publish(struct slot *sl, uint64_t epoch, ns_t budget_ns, ns_t deadline_ns)
+{
+	struct grant_page *p = sl->grant;
+
+	atomic_store(&p->core, sl->host_core);
+	atomic_store(&p->budget_ns, budget_ns);
+	atomic_store(&p->deadline_ns, deadline_ns);
+	atomic_store(&p->epoch, epoch);
+	atomic_fetch_add(&p->word, 1);
+}
+
+/* It owns a core now, or is next on it. It sleeps, so its times are exact. */
+static void take_core(struct dispatch *d, struct slot *sl, uint16_t core)
+{
+	dispatch_settle_on(d, sl, d->cores[core].host_core);
+	sl->core = core;
+	sl->is_blocked = false;
+	sl->since_ns = host_clock_monotonic_ns();
+	if (host_task_times(&sl->task, &sl->base) < 0) {
+		sl->base = (struct host_task_times){ 0 };
+	}
+	sl->grants++;
+}
+
+/*
+ * On the page the budget counts from when the core was taken. The slice of one that was exclusive
+ * until now begins now.
+ */
+static ns_t before_ns(const struct slot *sl, const struct sched_action *a)
+{
+	struct host_task_times now;
+
+	if (a->reason != SCHED_REASON_RELEASED || dispatch_fresh_times(sl, &now) < 0) {
+		return 0;
+	}
+	return now.run_ns - sl->base.run_ns;
+}
+
+/* What an action says, on the page. */
+static void write_page(struct dispatch *d, struct slot *sl, const struct sched_action *a)
+{
+	/* Who was robbed a little may finish, as long as nobody asks what it is doing. */
+	ns_t slack_ns = d->cfg.ladder.grace_ns / 2;
+
+	if (sl->epoch != a->epoch) {
+		sl->claim_ns = 0;
+		dispatch_todo_clear(d, sl, TODO_LOOK);
+	}
+	sl->epoch = a->epoch;
+	if (a->b == SCHED_NEVER) {
+		dispatch_publish(sl, a->epoch, GRANT_NO_END, GRANT_NO_END);
+	} else {
+		dispatch_publish(sl, a->epoch, a->a + before_ns(sl, a), a->b + slack_ns);
+	}
+}
+
+/* The one before has stopped: what the host takes from now on is stolen from it. */
+static void begin_hold(struct slot *sl)
+{
+	struct host_task_times now;
+
+	sl->since_ns = host_clock_monotonic_ns();
+	if (host_task_times(&sl->task, &now) == 0) {
+		sl->base.delay_ns = now.delay_ns;
+	}
+}
+
+static void act_grant(struct dispatch *d, const struct sched_action *a)
+{
+	struct slot *sl = dispatch_slot(d, a->vcpu);
+	bool is_same = sl->epoch == a->epoch && !sl->is_held_back;
+
+	if (sl->core == SCHED_CORE_NONE) {
+		take_core(d, sl, a->core);
+	} else {
+		dispatch_settle_on(d, sl, d->cores[a->core].host_core);
+		if (a->reason == SCHED_REASON_HANDOFF) {
+			begin_hold(sl);
+		}
+	}
+	if (sl->host_core == CORE_NONE) {
+		sl->epoch = a->epoch; /* it can't be placed: it stays asleep, and is found hung */
+		return;
+	}
+	sl->is_held_back = false;
+	write_page(d, sl, a);
+	if (!is_same) {
+		host_futex_wake(&sl->grant->word);
+	}
+}
+
+static void act_prewake(struct dispatch *d, const struct sched_action *a)
+{
+	struct slot *sl = dispatch_slot(d, a->vcpu);
+
+	take_core(d, sl, a->core);
+	/* Without real-time priorities the kernel keeps no order between owner and successor. */
+	sl->is_held_back = d->fifo_prio == 0 || sl->prio != d->fifo_prio || d->is_one_core ||
+			   sl->host_core == CORE_NONE;
+	if (sl->is_held_back) {
+		sl->epoch = a->epoch;
+		return;
+	}
+	write_page(d, sl, a);
+	host_futex_wake(&sl->grant->word);
+}
+
+static void act_revoke(struct dispatch *d, const struct sched_action *a)
+{
+	struct slot *sl = dispatch_slot(d, a->vcpu);
+
+	if (sl->core == SCHED_CORE_NONE) {
+		return;
+	}
+	if (sl->is_held_back) {
+		struct sched_event ev = dispatch_vcpu_event(sl, SCHED_EV_STOPPED);
+
+		sl->is_held_back = false;
+		sl->core = SCHED_CORE_NONE;
+		dispatch_post(d, &ev); /* it never heard of this grant */
+		return;
+	}
+	atomic_store(&sl->grant->revoked, sl->epoch);
+	atomic_fetch_add(&sl->grant->word, 1);
+}
+
+static void act_signal(struct dispatch *d, const struct sched_action *a)
+{
+	struct slot *sl = dispatch_slot(d, a->vcpu);
+
+	if (sl->core == SCHED_CORE_NONE || dispatch_stopped(d, sl)) {
+		return;
+	}
+	sl->signals++;
+	(void)host_task_signal(sl->task.pid, sl->task.tid, GRANT_SIGNAL); /* gone: pidfd tells */
+	/* If the host keeps it off its core it can't obey there in time, and is no hung one. */
+	dispatch_let_park(d, sl);
+}
+
+static void tell_vm(struct dispatch *d, enum dispatch_notice_type type,
+		    const struct sched_action *a)
+{
+	dispatch_notice_slot(d, type, (enum sched_reason)a->reason, dispatch_slot(d, a->vm),
+			     SCHED_CORE_NONE);
+}
+
+static void act_report(struct dispatch *d, const struct sched_action *a)
+{
+	struct dispatch_notice n = { .type = a->type == SCHED_ACT_CORE_OFF ? DISPATCH_CORE_OFF
+									   : DISPATCH_REPORT,
+				     .reason = (enum sched_reason)a->reason,
+				     .slot = a->vm,
+				     .core = a->core };
+
+	if (a->vm != SCHED_NONE && a->vm < d->cfg.limits.vms) {
+		n.gen = d->slots[a->vm].gen;
+	}
+	dispatch_notice_put(d, &n);
+}
+
+void dispatch_carry_out(struct dispatch *d, const struct sched_action *a)
+{
+	switch ((enum sched_action_type)a->type) {
+	case SCHED_ACT_LOCK:
+		dispatch_lock_change(d, a);
+		break;
+	case SCHED_ACT_GRANT:
+		act_grant(d, a);
+		break;
+	case SCHED_ACT_PREWAKE:
+		act_prewake(d, a);
+		break;
+	case SCHED_ACT_REVOKE:
+		act_revoke(d, a);
+		break;
+	case SCHED_ACT_SIGNAL:
+		act_signal(d, a);
+		break;
+	case SCHED_ACT_SAMPLE:
+		dispatch_sample(d, dispatch_slot(d, a->vcpu));
+		break;
+	case SCHED_ACT_FREEZE:
+		dispatch_freeze(d, dispatch_slot(d, a->vm));
+		break;
+	case SCHED_ACT_THAW:
+		dispatch_thaw(d, dispatch_slot(d, a->vm));
+		break;
+	case SCHED_ACT_KILL:
+		dispatch_kill(d, dispatch_slot(d, a->vm));
+		break;
+	case SCHED_ACT_AUDIT:
+		dispatch_death_check(d, dispatch_slot(d, a->vm));
+		break;
+	case SCHED_ACT_FAULT:
+		tell_vm(d, DISPATCH_FAULT, a);
+		break;
+	case SCHED_ACT_CORE_OFF:
+	case SCHED_ACT_REPORT:
+		act_report(d, a);
+		break;
+	case SCHED_ACT_COUNT:
+		BUG_ON(true);
+	}
+}

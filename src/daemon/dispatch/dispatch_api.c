@@ -1,0 +1,317 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Requests of other threads. Each is a command on the caller's stack in a list behind a mutex that
+ * inherits priority; the dispatcher carries it out between events, and the caller sleeps until then.
+ */
+#include <inttypes.h>
+#include <limits.h>
+#include <linux/futex.h>
+#include <stdio.h>
+#include <sys/syscall.h>
+
+#include "daemon/dispatch/dispatch_internal.h"
+
+/* Commands in a row before events are looked at again. */
+#define COMMANDS_MAX 16
+/* Entries that one command copies. */
+#define COPY_MAX 64
+
+int dispatch_command(struct dispatch *d, int (*run)(struct dispatch *d, void *arg), void *arg)
+{
+	struct command c = { .run = run, .arg = arg };
+	const uint64_t one = 1;
+
+	pthread_mutex_lock(&d->command_lock);
+	if (d->commands) {
+		d->commands_tail->next = &c;
+	} else {
+		d->commands = &c;
+	}
+	d->commands_tail = &c;
+	BUG_ON(write(d->command_fd, &one, sizeof(one)) < 0 && errno != EAGAIN);
+	pthread_mutex_unlock(&d->command_lock);
+	while (!atomic_load(&c.is_done)) {
+		syscall(SYS_futex, &c.is_done, FUTEX_WAIT_PRIVATE, 0, NULL, NULL, 0);
+	}
+	return c.result;
+}
+
+static struct command *take(struct dispatch *d)
+{
+	struct command *c;
+
+	pthread_mutex_lock(&d->command_lock);
+	c = d->commands;
+	if (c) {
+		d->commands = c->next;
+	}
+	pthread_mutex_unlock(&d->command_lock);
+	return c;
+}
+
+void dispatch_commands_run(struct dispatch *d)
+{
+	const uint64_t one = 1;
+	struct command *c = take(d);
+
+	for (int i = 1; c; i++) {
+		_Atomic uint32_t *is_done = &c->is_done;
+
+		c->result = c->run(d, c->arg);
+		atomic_store(is_done, 1); /* c is gone after this; a late wake-up finds nobody */
+		syscall(SYS_futex, is_done, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
+		if (i == COMMANDS_MAX) {
+			BUG_ON(write(d->command_fd, &one, sizeof(one)) < 0 && errno != EAGAIN);
+			return;
+		}
+		c = take(d);
+	}
+}
+
+/* What other threads may send; the rest is the dispatcher's own. */
+static bool is_request(uint8_t type)
+{
+	return (type >= SCHED_EV_VM_START && type <= SCHED_EV_CORE_OFFLINE &&
+		type != SCHED_EV_VM_REMOVE);
+}
+
+/* A sentence for what sched_handle() says. */
+static int explain(int r, const struct sched_event *ev, struct errmsg *e)
+{
+	const char *why = strerror(-r);
+
+	switch (-r) {
+	case ENOENT:
+		why = "there is no such VM or user";
+		break;
+	case ERANGE:
+		why = "there is no such number";
+		break;
+	case ESTALE:
+		why = "that VM has ended";
+		break;
+	case EALREADY:
+		why = "it is so already";
+		break;
+	case EPERM:
+		why = "the user is banned";
+		break;
+	case EDQUOT:
+		why = "that is over the user's quota";
+		break;
+	case ENOSPC:
+		why = "no more cores may be exclusive";
+		break;
+	case EBUSY:
+		why = "the core or the VM is busy";
+		break;
+	case EINVAL:
+		why = "the request makes no sense now";
+		break;
+	default:
+		break;
+	}
+	return errmsg_set(e, r, "%s: %s", sched_event_name((enum sched_event_type)ev->type), why);
+}
+
+static int run_event(struct dispatch *d, void *arg)
+{
+	return dispatch_handle(d, arg);
+}
+
+int dispatch_event(struct dispatch *d, const struct sched_event *ev, struct errmsg *e)
+{
+	struct sched_event copy = *ev;
+	int r;
+
+	if (!is_request(ev->type)) {
+		return errmsg_set(e, -EINVAL, "event %u is not a request", ev->type);
+	}
+	r = dispatch_command(d, run_event, &copy);
+	return r < 0 ? explain(r, ev, e) : 0;
+}
+
+static int run_go(struct dispatch *d, void *arg)
+{
+	(void)arg;
+	return dispatch_locks_adopt(d);
+}
+
+int dispatch_go(struct dispatch *d, struct errmsg *e)
+{
+	int r;
+
+	r = dispatch_command(d, run_go, NULL);
+	return r < 0 ? errmsg_set(e, r, "grants can't be let go: %s", strerror(-r)) : 0;
+}
+
+/* A copy of some entries. */
+struct copy {
+	uint32_t first, n;
+	uint64_t seq;
+	void *ret;
+};
+
+static int copy_vm(struct dispatch *d, uint32_t number, struct dispatch_vm_info *ret)
+{
+	const struct slot *sl = &d->slots[number];
+
+	*ret = (struct dispatch_vm_info){ .vm.state = SCHED_VM_FREE };
+	if (sl->state != SLOT_VM || sched_vm_get(d->s, number, &ret->vm) < 0 ||
+	    sched_vcpu_get(d->s, number, &ret->vcpu) < 0) {
+		return -ENOENT;
+	}
+	ret->grants = sl->grants;
+	ret->preemptions = sl->preemptions;
+	ret->strays = sl->strays;
+	ret->forged = sl->forged;
+	ret->signals = sl->signals;
+	ret->freezes = sl->freezes;
+	return 0;
+}
+
+static int run_vm_get(struct dispatch *d, void *arg)
+{
+	struct copy *c = arg;
+
+	return c->first < d->cfg.limits.vms ? copy_vm(d, c->first, c->ret) : -ENOENT;
+}
+
+int dispatch_vm_get(struct dispatch *d, uint32_t slot, struct dispatch_vm_info *ret)
+{
+	struct dispatch_vm_info info;
+	struct copy c = { .first = slot, .ret = &info };
+	int r;
+
+	r = dispatch_command(d, run_vm_get, &c);
+	if (r == 0) {
+		*ret = info;
+	}
+	return r;
+}
+
+static int run_vms_get(struct dispatch *d, void *arg)
+{
+	struct copy *c = arg;
+	struct dispatch_vm_info *ret = c->ret;
+	uint32_t n = 0;
+
+	while (n < c->n && n < COPY_MAX && c->first + n < d->top) {
+		(void)copy_vm(d, c->first + n, &ret[n]);
+		n++;
+	}
+	return (int)n;
+}
+
+uint32_t dispatch_vms_get(struct dispatch *d, struct dispatch_vm_info *ret, uint32_t max)
+{
+	struct copy c = { .n = max, .ret = ret };
+
+	for (;;) {
+		int n = dispatch_command(d, run_vms_get, &c);
+
+		if (n == 0) {
+			return c.first;
+		}
+		c.first += (uint32_t)n;
+		c.n -= (uint32_t)n;
+		c.ret = ret + c.first;
+	}
+}
+
+static int run_core_get(struct dispatch *d, void *arg)
+{
+	struct copy *c = arg;
+	struct dispatch_core_info *ret = c->ret;
+	struct sched_core_info info;
+	struct sched_lock l;
+	int r;
+
+	r = sched_core_get(d->s, c->first, &info);
+	if (r < 0) {
+		return r;
+	}
+	l = sched_lock_unpack(info.lock);
+	*ret = (struct dispatch_core_info){ .core = info,
+					    .host_core = d->cores[c->first].host_core,
+					    .holder = l.owner,
+					    .is_exclusive = l.exclusive };
+	return 0;
+}
+
+int dispatch_core_get(struct dispatch *d, uint16_t core, struct dispatch_core_info *ret)
+{
+	struct copy c = { .first = core, .ret = ret };
+
+	return dispatch_command(d, run_core_get, &c);
+}
+
+static int run_user_get(struct dispatch *d, void *arg)
+{
+	struct copy *c = arg;
+
+	return sched_user_get(d->s, c->first, c->ret);
+}
+
+int dispatch_user_get(struct dispatch *d, uint32_t user, struct sched_user_info *ret)
+{
+	struct copy c = { .first = user, .ret = ret };
+
+	return dispatch_command(d, run_user_get, &c);
+}
+
+static int run_stats_get(struct dispatch *d, void *arg)
+{
+	struct dispatch_stats *ret = arg;
+
+	sched_stats_get(d->s, &ret->sched);
+	ret->wakeups = d->wakeups;
+	ret->busy_ns = host_clock_thread_cpu_ns();
+	ret->decide_max_ns = d->decide_max_ns;
+	pthread_mutex_lock(&d->notice_lock);
+	ret->notices_lost = d->notices_lost;
+	pthread_mutex_unlock(&d->notice_lock);
+	return 0;
+}
+
+void dispatch_stats_get(struct dispatch *d, struct dispatch_stats *ret)
+{
+	(void)dispatch_command(d, run_stats_get, ret);
+}
+
+/* Records that the ring has lost meanwhile are skipped. */
+static int run_ring_get(struct dispatch *d, void *arg)
+{
+	struct copy *c = arg;
+	struct sched_record *ret = c->ret;
+	uint64_t next = sched_ring_next(d->s);
+	uint64_t kept = d->cfg.limits.ring;
+	uint32_t n = 0;
+
+	if (next > kept && c->seq < next - kept) {
+		c->seq = next - kept;
+	}
+	while (n < c->n && n < COPY_MAX && sched_ring_get(d->s, c->seq, &ret[n]) == 0) {
+		c->seq++;
+		n++;
+	}
+	return (int)n;
+}
+
+uint32_t dispatch_ring_get(struct dispatch *d, uint64_t *seq, struct sched_record *ret,
+			   uint32_t max)
+{
+	struct copy c = { .n = max, .seq = *seq, .ret = ret };
+
+	for (;;) {
+		int n = dispatch_command(d, run_ring_get, &c);
+
+		c.first += (uint32_t)n;
+		c.n -= (uint32_t)n;
+		c.ret = ret + c.first;
+		if (n == 0 || c.n == 0) {
+			*seq = c.seq;
+			return c.first;
+		}
+	}
+}

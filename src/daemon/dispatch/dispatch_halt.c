@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Standing still by force: freeze, thaw, kill. The kernel confirms a freeze a little later: it is
+ * asked again and again, at growing distances, and nothing waits for it.
+ */
+#include <poll.h>
+#include <signal.h>
+#include <sys/epoll.h>
+
+#include "daemon/dispatch/dispatch_internal.h"
+
+#define FIRST_NS   (30 * NS_PER_US)
+#define LONGEST_NS (10 * NS_PER_MS)
+
+static ns_t longer(ns_t step_ns)
+{
+	return step_ns * 2 < LONGEST_NS ? step_ns * 2 : LONGEST_NS;
+}
+
+static bool has_folder(const struct slot *sl)
+{
+	return sl->freeze_dir[0] != '\0';
+}
+
+/* The threads beside the vCPU have to run for a moment to come to a stop, or to die. */
+static void hurry(struct dispatch *d, struct slot *sl, int prio)
+{
+	for (uint32_t i = 0; d->fifo_prio && i < sl->n_others; i++) {
+		(void)host_task_set_fifo(sl->others[i], prio);
+	}
+}
+
+void dispatch_freeze(struct dispatch *d, struct slot *sl)
+{
+	sl->freezes++;
+	hurry(d, sl, 1);
+	sl->is_frozen = true;
+	if (!has_folder(sl) || host_cgroup_freeze(sl->freeze_dir, true) < 0) {
+		(void)host_proc_kill(sl->pidfd, SIGSTOP); /* dead: the pidfd tells */
+	}
+	sl->freeze_step_ns = FIRST_NS;
+	dispatch_todo(d, sl, TODO_FREEZE, host_clock_monotonic_ns() + sl->freeze_step_ns);
+}
+
+static bool is_frozen(const struct slot *sl)
+{
+	return (has_folder(sl) && host_cgroup_is_frozen(sl->freeze_dir)) ||
+	       host_process_is_stopped(sl->task.pid);
+}
+
+void dispatch_freeze_check(struct dispatch *d, struct slot *sl)
+{
+	struct sched_event ev = dispatch_vcpu_event(sl, SCHED_EV_VM_FROZEN);
+	struct host_task_times now;
+
+	if (!sl->is_frozen || sl->is_killed || sl->is_dead) {
+		return;
+	}
+	if (!is_frozen(sl)) {
+		/* A thread comes to a stop where it runs; this one may be queued behind another. */
+		dispatch_let_park(d, sl);
+		sl->freeze_step_ns = longer(sl->freeze_step_ns);
+		dispatch_todo(d, sl, TODO_FREEZE, host_clock_monotonic_ns() + sl->freeze_step_ns);
+		return;
+	}
+	sl->core = SCHED_CORE_NONE;
+	sl->is_held_back = false;
+	sl->claim_ns = 0;
+	sl->is_blocked = false;
+	dispatch_todo_clear(d, sl, TODO_LOOK);
+	if (host_task_times(&sl->task, &now) == 0) {
+		sl->seen_run_ns = now.run_ns;
+	}
+	dispatch_post(d, &ev);
+}
+
+void dispatch_thaw(struct dispatch *d, struct slot *sl)
+{
+	hurry(d, sl, 0);
+	sl->is_frozen = false;
+	if (has_folder(sl)) {
+		(void)host_cgroup_freeze(sl->freeze_dir, false);
+	}
+	(void)host_proc_kill(sl->pidfd, SIGCONT);
+}
+
+/* Whether its process is dead; then everybody who has to know is told. */
+void dispatch_death_check(struct dispatch *d, struct slot *sl)
+{
+	struct sched_event ev = dispatch_vcpu_event(sl, SCHED_EV_VM_DIED);
+	struct pollfd p = { .fd = sl->pidfd, .events = POLLIN };
+
+	if (sl->state != SLOT_VM || sl->is_dead) {
+		return;
+	}
+	if (poll(&p, 1, 0) != 1) {
+		if (sl->is_killed) {
+			sl->death_step_ns = longer(sl->death_step_ns);
+			dispatch_todo(d, sl, TODO_DEATH,
+				      host_clock_monotonic_ns() + sl->death_step_ns);
+		}
+		return;
+	}
+	sl->is_dead = true;
+	sl->core = SCHED_CORE_NONE;
+	sl->is_held_back = false;
+	(void)epoll_ctl(d->epoll_fd, EPOLL_CTL_DEL, sl->pidfd, NULL);
+	if (!sl->is_muted) {
+		(void)epoll_ctl(d->epoll_fd, EPOLL_CTL_DEL, sl->notify_fd, NULL);
+	}
+	sl->is_muted = true;
+	dispatch_todo_clear(d, sl, TODO_LOOK);
+	dispatch_todo_clear(d, sl, TODO_FREEZE);
+	dispatch_todo_clear(d, sl, TODO_UNMUTE);
+	dispatch_todo_clear(d, sl, TODO_DEATH);
+	dispatch_post(d, &ev);
+	dispatch_notice_slot(d, DISPATCH_DIED, SCHED_REASON_NONE, sl, SCHED_CORE_NONE);
+}
+
+/*
+ * Off the pool first: the tear-down of a large VM must not happen there. When its vCPU thread has
+ * been moved and killed, it never executes on the pool core again: the core is free before the
+ * process is gone.
+ */
+void dispatch_kill(struct dispatch *d, struct slot *sl)
+{
+	struct sched_event ev = dispatch_vcpu_event(sl, SCHED_EV_STOPPED);
+	struct host_task_times now = sl->base;
+	bool is_off;
+
+	hurry(d, sl, 1);
+	if (d->fifo_prio && host_task_set_fifo(sl->task.tid, 1) == 0) {
+		sl->prio = 1;
+	}
+	is_off = dispatch_pin(d, sl->task.tid, d->housekeeping) == 0 &&
+		 host_proc_kill(sl->pidfd, SIGKILL) == 0;
+	sl->is_killed = true;
+	sl->host_core = d->housekeeping;
+	sl->death_step_ns = FIRST_NS;
+	dispatch_todo_clear(d, sl, TODO_FREEZE);
+	dispatch_todo(d, sl, TODO_DEATH, host_clock_monotonic_ns() + sl->death_step_ns);
+	if (!is_off || sl->core == SCHED_CORE_NONE ||
+	    d->cores[sl->core].host_core == d->housekeeping) {
+		return;
+	}
+	(void)host_task_times(&sl->task, &now);
+	ev.cpu_ns = now.run_ns - sl->base.run_ns;
+	sl->core = SCHED_CORE_NONE;
+	sl->is_held_back = false;
+	dispatch_todo_clear(d, sl, TODO_LOOK);
+	dispatch_post(d, &ev);
+}

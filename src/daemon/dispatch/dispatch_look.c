@@ -1,0 +1,315 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Is a vCPU asleep? What it says on its ack page is a hint that starts the look; what the kernel
+ * says about the thread is the proof. The ack page is hostile memory: each word of it is read once
+ * per look, and no figure in it is used.
+ *
+ * One that claims to have parked and is still runnable may be on its way into its sleep, or may have
+ * been woken once more behind its successor: if it does not consume time it is sent off the core,
+ * where it can finish. If it does, the park was forged.
+ */
+#include <sys/epoll.h>
+#include <time.h>
+
+#include "daemon/dispatch/dispatch_internal.h"
+
+/* How long a running thread is watched to see its time grow. */
+#define WATCH_NS (10 * NS_PER_US)
+/* What the way into the sleep may cost. */
+#define SETTLE_NS (20 * NS_PER_US)
+/* What one that waits for its core needs to park, once it has it: more than the ladder's steps. */
+#define PARK_NS (300 * NS_PER_US)
+
+static void pause_cpu(void)
+{
+#if defined(__x86_64__) || defined(__i386__)
+	__builtin_ia32_pause();
+#endif
+}
+
+/* Whether it says that it has parked from the grant in force, and why. */
+static bool claims_park(const struct slot *sl, enum sched_why *ret_why)
+{
+	uint64_t epoch = atomic_load(&sl->ack->epoch);
+	uint32_t state = atomic_load(&sl->ack->state);
+
+	if (epoch != sl->epoch || (state != ACK_PARKED && state != ACK_BLOCKED)) {
+		return false;
+	}
+	*ret_why = state == ACK_BLOCKED ? SCHED_WHY_BLOCKED : SCHED_WHY_SLICE;
+	return true;
+}
+
+enum stand { STAND_RUNS, STAND_SLEEPS, STAND_GONE };
+
+static enum stand how_it_stands(const struct slot *sl)
+{
+	struct host_task_look look;
+
+	if (host_task_look(&sl->task, &look) < 0) {
+		return STAND_GONE;
+	}
+	switch (look.state) {
+	case 'S':
+	case 'T':
+	case 't':
+		return STAND_SLEEPS;
+	case 'Z':
+	case 'X':
+		return STAND_GONE;
+	default:
+		return STAND_RUNS;
+	}
+}
+
+static void tell_stopped(struct dispatch *d, struct slot *sl, enum sched_why why)
+{
+	struct sched_event ev = dispatch_vcpu_event(sl, SCHED_EV_STOPPED);
+	struct host_task_times now;
+
+	if (host_task_times(&sl->task, &now) == 0) {
+		ev.cpu_ns = now.run_ns - sl->base.run_ns;
+		ev.stolen_ns = now.delay_ns - sl->base.delay_ns;
+		sl->seen_run_ns = now.run_ns;
+	}
+	ev.why = (uint8_t)why;
+	sl->preemptions += why == SCHED_WHY_SLICE;
+	sl->is_blocked = why == SCHED_WHY_BLOCKED;
+	sl->core = SCHED_CORE_NONE;
+	sl->claim_ns = 0;
+	sl->is_held_back = false;
+	dispatch_todo_clear(d, sl, TODO_LOOK);
+	dispatch_post(d, &ev);
+}
+
+bool dispatch_stopped(struct dispatch *d, struct slot *sl)
+{
+	enum sched_why why;
+	enum stand stand;
+
+	if (!claims_park(sl, &why)) {
+		return false;
+	}
+	stand = how_it_stands(sl);
+	if (stand == STAND_RUNS) {
+		return false;
+	}
+	/* A thread that has ended wants nothing; its process follows, or is a VM without a vCPU. */
+	tell_stopped(d, sl, stand == STAND_GONE ? SCHED_WHY_BLOCKED : why);
+	return true;
+}
+
+int dispatch_fresh_times(const struct slot *sl, struct host_task_times *ret)
+{
+	if (sl->prio) {
+		host_task_refresh(&sl->task, sl->prio);
+	}
+	return host_task_times(&sl->task, ret);
+}
+
+/* The time of a running thread may be so old; twice, for before and after. */
+static ns_t staleness_ns(const struct slot *sl)
+{
+	struct timespec tick;
+
+	if (sl->prio) {
+		return 0;
+	}
+	clock_getres(CLOCK_MONOTONIC_COARSE, &tick);
+	return 2 * (ns_t)tick.tv_nsec;
+}
+
+static void evict(struct dispatch *d, struct slot *sl)
+{
+	/* At the least real-time priority it gets to its sleep, whatever ordinary work there is. */
+	if (d->fifo_prio && host_task_set_fifo(sl->task.tid, 1) == 0) {
+		sl->prio = 1;
+	}
+	if (dispatch_pin(d, sl->task.tid, d->housekeeping) == 0) {
+		sl->host_core = d->housekeeping;
+	}
+}
+
+/* It says that it parked, but could run. */
+static void judge_claim(struct dispatch *d, struct slot *sl)
+{
+	ns_t now_ns = host_clock_monotonic_ns();
+	struct host_task_times t;
+	ns_t used_ns;
+
+	if (dispatch_fresh_times(sl, &t) < 0) {
+		return; /* it is gone: the pidfd tells */
+	}
+	if (sl->claim_run_ns == SCHED_NEVER) {
+		sl->claim_run_ns = t.run_ns;
+	}
+	used_ns = t.run_ns - sl->claim_run_ns;
+	if (used_ns > FORGED_NS + staleness_ns(sl)) {
+		struct sched_event ev = dispatch_vcpu_event(sl, SCHED_EV_FORGED);
+
+		sl->forged++;
+		sl->claim_ns = 0;
+		dispatch_post(d, &ev);
+		return;
+	}
+	if (now_ns - sl->claim_ns > EVICT_NS && used_ns < SETTLE_NS &&
+	    sl->host_core != d->housekeeping) {
+		evict(d, sl);
+	}
+	dispatch_todo(d, sl, TODO_LOOK, now_ns + AGAIN_NS);
+}
+
+/* A moment is given for the way into the sleep. */
+static bool stops_soon(struct dispatch *d, struct slot *sl)
+{
+	ns_t until_ns = host_clock_monotonic_ns() + SPIN_NS;
+
+	while (!dispatch_stopped(d, sl)) {
+		if (d->is_one_core || host_clock_monotonic_ns() >= until_ns) {
+			return false;
+		}
+		pause_cpu();
+	}
+	return true;
+}
+
+void dispatch_look(struct dispatch *d, struct slot *sl)
+{
+	enum sched_why why;
+
+	if (sl->state != SLOT_VM || sl->core == SCHED_CORE_NONE || sl->is_held_back) {
+		return;
+	}
+	if (!claims_park(sl, &why)) {
+		sl->claim_ns = 0;
+		return;
+	}
+	if (sl->claim_ns == 0) {
+		sl->claim_ns = host_clock_monotonic_ns();
+		sl->claim_run_ns = SCHED_NEVER;
+		if (stops_soon(d, sl)) {
+			return;
+		}
+	} else if (dispatch_stopped(d, sl)) {
+		return;
+	}
+	judge_claim(d, sl);
+}
+
+/* Whether a VM that writes its eventfd without end was silenced. */
+static bool is_too_noisy(struct dispatch *d, struct slot *sl)
+{
+	ns_t now_ns = host_clock_monotonic_ns();
+
+	if (now_ns - sl->noise_since_ns > NOISE_WINDOW_NS) {
+		sl->noise_since_ns = now_ns;
+		sl->noise = 0;
+	}
+	if (++sl->noise < NOISE_MAX) {
+		return false;
+	}
+	(void)epoll_ctl(d->epoll_fd, EPOLL_CTL_DEL, sl->notify_fd, NULL);
+	sl->is_muted = true;
+	dispatch_todo(d, sl, TODO_UNMUTE, now_ns + MUTE_NS);
+	return true;
+}
+
+static void hear(struct dispatch *d, struct slot *sl)
+{
+	if (sl->core != SCHED_CORE_NONE) {
+		dispatch_look(d, sl);
+	} else if (sl->is_blocked && atomic_load(&sl->ack->state) == ACK_PARKED) {
+		struct sched_event ev = dispatch_vcpu_event(sl, SCHED_EV_WOKEN);
+
+		sl->is_blocked = false;
+		dispatch_post(d, &ev);
+	}
+}
+
+void dispatch_heard(struct dispatch *d, struct slot *sl)
+{
+	if (sl->state == SLOT_VM && !sl->is_muted && !is_too_noisy(d, sl)) {
+		hear(d, sl);
+	}
+}
+
+void dispatch_unmute(struct dispatch *d, struct slot *sl)
+{
+	if (sl->state != SLOT_VM || !sl->is_muted) {
+		return;
+	}
+	sl->is_muted = false;
+	if (dispatch_epoll_add(d, sl->notify_fd, SOURCE_NOTIFY, sl->number, EPOLLIN | EPOLLET) <
+	    0) {
+		dispatch_todo(d, sl, TODO_UNMUTE, host_clock_monotonic_ns() + MUTE_NS);
+		sl->is_muted = true;
+	}
+	hear(d, sl); /* what it had to say meanwhile */
+}
+
+/*
+ * Whether a runnable thread is kept off its core by the host at this moment: its time does not grow.
+ * Without real-time priority that can't be told from outside in so short a time.
+ */
+static bool is_waiting(const struct slot *sl, struct host_task_times *ret_now)
+{
+	struct host_task_times first = sl->base;
+	ns_t until_ns;
+
+	*ret_now = sl->base;
+	if (dispatch_fresh_times(sl, &first) < 0) {
+		return false;
+	}
+	*ret_now = first;
+	if (!sl->prio) {
+		return false;
+	}
+	until_ns = host_clock_monotonic_ns() + WATCH_NS;
+	while (host_clock_monotonic_ns() < until_ns) {
+		pause_cpu();
+	}
+	return dispatch_fresh_times(sl, ret_now) == 0 && ret_now->run_ns == first.run_ns;
+}
+
+/* For how long has it been kept waiting since it got the core? */
+static ns_t stolen_of(const struct slot *sl, struct host_task_times *ret_now)
+{
+	bool waits = is_waiting(sl, ret_now);
+	ns_t held_ns = host_clock_monotonic_ns() - sl->since_ns;
+	ns_t cpu_ns = ret_now->run_ns - sl->base.run_ns;
+	ns_t delay_ns = ret_now->delay_ns - sl->base.delay_ns;
+	ns_t missing_ns = held_ns > cpu_ns ? held_ns - cpu_ns : 0;
+
+	/* A wait that lasts is in no account yet: it is what is missing, and what is to come. */
+	if (waits) {
+		return missing_ns + PARK_NS;
+	}
+	return missing_ns > delay_ns + staleness_ns(sl) && !sl->prio ? missing_ns : delay_ns;
+}
+
+void dispatch_sample(struct dispatch *d, struct slot *sl)
+{
+	struct sched_event ev;
+	struct host_task_times now;
+	enum sched_why why;
+
+	if (sl->core == SCHED_CORE_NONE || (claims_park(sl, &why) && stops_soon(d, sl))) {
+		return;
+	}
+	ev = dispatch_vcpu_event(sl, SCHED_EV_SAMPLE);
+	if (how_it_stands(sl) == STAND_RUNS) {
+		ev.stolen_ns = stolen_of(sl, &now);
+		ev.cpu_ns = now.run_ns - sl->base.run_ns;
+	}
+	dispatch_post(d, &ev);
+}
+
+void dispatch_let_park(struct dispatch *d, struct slot *sl)
+{
+	struct host_task_times now;
+
+	if (sl->host_core != d->housekeeping && how_it_stands(sl) == STAND_RUNS &&
+	    is_waiting(sl, &now)) {
+		evict(d, sl);
+	}
+}

@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The configuration file of pinfoldd: one "key = value" per line, comments with # or ;, an optional section
+ * [pinfoldd]. Every complaint is one sentence with file and line. A key that is not known is complained
+ * about and ignored; a value that can't be used ends the start.
+ */
+#ifndef PINFOLD_DAEMON_CONFIG_H
+#define PINFOLD_DAEMON_CONFIG_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/bits.h"
+#include "base/errmsg.h"
+#include "base/log.h"
+#include "daemon/users/users.h"
+
+#define CONFIG_PATH_BYTES   4096
+#define CONFIG_CORES_BYTES  256
+#define CONFIG_WARNINGS_MAX 8u
+
+/** What can be configured. Empty texts and -1: not said. */
+struct config {
+	char cores[CONFIG_CORES_BYTES];
+	int backend;		/**< enum partition_backend, or -1 */
+	uint32_t exclusive_cap; /**< cores, or SCHED_CAP_HALF */
+	struct users_quota quota;
+	bool refuses_unknown;
+	uint32_t max_vms;
+	ns_t slice_ns;
+	enum log_level log_level;
+	char log_file[CONFIG_PATH_BYTES];
+	char state_dir[CONFIG_PATH_BYTES], run_dir[CONFIG_PATH_BYTES], socket[CONFIG_PATH_BYTES];
+	uint32_t n_warnings;
+	char warnings[CONFIG_WARNINGS_MAX][ERRMSG_SIZE];
+};
+
+/** What holds when nothing is said. */
+void config_defaults(struct config *c);
+
+/**
+ * Read a file on top of what is there.
+ * @param path   file to read
+ * @param is_optional whether it may be missing
+ * @return 0; -EINVAL a value can't be used; errno of opening; then @p c is untouched
+ */
+int config_read(struct config *c, const char *path, bool is_optional, struct errmsg *e);
+
+/** "isolated", "cpuset", ... or "auto". @return 0; -EINVAL */
+int config_parse_backend(const char *text, int *ret, struct errmsg *e);
+
+#endif

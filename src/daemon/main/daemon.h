@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * pinfoldd as a whole: which part is opened when, on which core, and the loop that looks after them.
+ *
+ *   main thread (housekeeping core): open all ─▶ loop: signals, timers ─▶ close all, in reverse
+ */
+#ifndef PINFOLD_DAEMON_DAEMON_H
+#define PINFOLD_DAEMON_DAEMON_H
+
+#include <stdatomic.h>
+
+#include "daemon/api/api.h"
+#include "daemon/main/config.h"
+
+/** What was said on the command line; NULL: nothing. */
+struct daemon_args {
+	const char *socket, *state_dir, *run_dir, *config, *cores, *log_file;
+	int backend; /**< enum partition_backend, -1: the best, -2: not said */
+	bool is_foreground, is_debug;
+};
+
+struct daemon {
+	struct daemon_args args;
+	struct config config;
+	bool is_rootless;
+	char config_path[CONFIG_PATH_BYTES];
+	bool config_is_optional;
+	int lock_fd, stop_fd, signal_fd, listen_fd;
+	atomic_bool kills_vms, is_stopping;
+	bool is_restartable; /* VMs go on without us */
+	struct partition *partition;
+	struct store *store;
+	struct audit *audit;
+	struct dispatch *dispatch;
+	struct users *users;
+	struct images *images;
+	struct events *events;
+	struct vms *vms;
+	struct api *api;
+	struct http *http;
+};
+
+/* paths.c */
+
+/** Configuration, then where everything lies: command line, configuration, defaults. */
+int daemon_settle(struct daemon *d, struct errmsg *e);
+
+/** Make run and state folder where they are missing. */
+int daemon_make_dirs(const struct daemon *d, struct errmsg *e);
+
+/* service.c */
+
+/** Signals to signal_fd, limits as high as allowed, umask. */
+int daemon_prepare(struct daemon *d, struct errmsg *e);
+
+/** One daemon per run folder. @return 0; -EBUSY */
+int daemon_lock(struct daemon *d, struct errmsg *e);
+
+/** A listening socket that the service manager passed; -1: none. Closes the others. */
+int daemon_listen_fd(void);
+
+/** Tell the service manager, if there is one. @param state "READY=1" */
+void daemon_notify(const char *state);
+
+/* daemon.c */
+
+/** Open everything. @return 0; negative errno, then daemon_close() cleans up */
+int daemon_open(struct daemon *d, struct errmsg *e);
+
+/** Close everything that is open. */
+void daemon_close(struct daemon *d);
+
+/* generation.c */
+
+/**
+ * The last generation of the store that the audit log speaks of; 0: unknown.
+ * @param warning ERRMSG_SIZE long: what is wrong with the log; empty when nothing is
+ */
+uint64_t daemon_generation(const char *state_dir, char *warning);
+
+/** Write a heartbeat with the generation of the store, and the anchor into the log. */
+void daemon_heartbeat(struct daemon *d);
+
+/* loop.c */
+
+/** Until somebody ends it. */
+void daemon_loop(struct daemon *d);
+
+/* logfile.c */
+
+/** Messages go to a file from now on (NULL: standard error), written by a thread of its own. */
+int logfile_open(const char *path, struct errmsg *e);
+
+/** Open the file again, which somebody may have moved away. */
+void logfile_reopen(void);
+
+/** Write what waits; messages go to standard error again. */
+void logfile_close(void);
+
+#endif

@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * A cgroup v2 folder per VM, for freezing it as a whole and for finding its processes:
+ *
+ *   MOUNT/OWN-GROUP/pinfold-HASH/vm-ID      HASH: of the run directory, so that two daemons don't meet
+ *
+ * The core files cgroup.freeze and cgroup.kill need no controller, so this works beside cgroup v1. Where
+ * there is no v2 hierarchy or it may not be written, VMs are frozen by SIGSTOP.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/log.h"
+#include "daemon/vms/vms_internal.h"
+#include "host/fd.h"
+#include "host/proc.h"
+
+#define PATH_MAX_BYTES 256
+
+static int write_text(const char *dir, const char *file, const char *text)
+{
+	char path[PATH_MAX_BYTES + 32];
+	_cleanup_close_ int fd = -1;
+
+	snprintf(path, sizeof(path), "%s/%s", dir, file);
+	fd = open(path, O_WRONLY | O_CLOEXEC);
+	return fd < 0 ? -errno : host_fd_write_full(fd, text, strlen(text));
+}
+
+static bool find_mount(char ret[PATH_MAX_BYTES])
+{
+	_cleanup_fclose_ FILE *f = fopen("/proc/self/mounts", "re");
+	char line[1024];
+
+	while (f && fgets(line, sizeof(line), f)) {
+		char dir[PATH_MAX_BYTES];
+		char type[32];
+
+		if (sscanf(line, "%*s %255s %31s", dir, type) == 2 &&
+		    strcmp(type, "cgroup2") == 0) {
+			memcpy(ret, dir, sizeof(dir));
+			return true;
+		}
+	}
+	return false;
+}
+
+/* The caller's own group below the mount: "" for the root. */
+static void find_own(char ret[PATH_MAX_BYTES])
+{
+	_cleanup_fclose_ FILE *f = fopen("/proc/self/cgroup", "re");
+	char line[1024];
+
+	ret[0] = '\0';
+	while (f && fgets(line, sizeof(line), f)) {
+		line[strcspn(line, "\n")] = '\0';
+		if (strncmp(line, "0::/", 4) == 0 && line[4]) {
+			snprintf(ret, PATH_MAX_BYTES, "%.250s", line + 3);
+		}
+	}
+}
+
+static bool make_base(struct vms *v, const char *own)
+{
+	uint32_t h = 2166136261u;
+	char base[PATH_MAX_BYTES];
+	char file[PATH_MAX_BYTES + 32];
+
+	for (const char *p = v->run_dir; *p; p++) {
+		h = (h ^ (unsigned char)*p) * 16777619u;
+	}
+	/* Room for "/vm-ID" behind it. */
+	if (snprintf(base, sizeof(base), "%s%s/pinfold-%08x", v->cgroup_mount, own, h) >=
+	    (int)sizeof(base) - 32) {
+		return false;
+	}
+	if (mkdir(base, 0755) < 0 && errno != EEXIST) {
+		return false;
+	}
+	snprintf(file, sizeof(file), "%s/cgroup.freeze", base);
+	if (access(file, W_OK) < 0) {
+		rmdir(base);
+		return false;
+	}
+	memcpy(v->cgroup_base, base, sizeof(base));
+	return true;
+}
+
+void vms_cgroup_init(struct vms *v)
+{
+	char own[PATH_MAX_BYTES];
+
+	v->cgroup_base[0] = '\0';
+	if (!find_mount(v->cgroup_mount)) {
+		return;
+	}
+	find_own(own);
+	if (!make_base(v, own) && (!own[0] || !make_base(v, ""))) {
+		log_info("no cgroup v2 folder can be made: VMs are frozen by SIGSTOP");
+	}
+}
+
+bool vms_cgroup_is_sane(const char *path)
+{
+	return strncmp(path, "/sys/fs/cgroup/", 15) == 0 && !strstr(path, "/../") &&
+	       strstr(path, "/pinfold");
+}
+
+int vms_cgroup_make(const struct vms *v, const char *id, char ret[PATH_MAX_BYTES])
+{
+	char path[PATH_MAX_BYTES];
+	int fd;
+
+	ret[0] = '\0';
+	if (!v->cgroup_base[0] ||
+	    snprintf(path, sizeof(path), "%s/vm-%s", v->cgroup_base, id) >= (int)sizeof(path)) {
+		return -1;
+	}
+	if (mkdir(path, 0755) < 0 && errno != EEXIST) {
+		return -1;
+	}
+	fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0) {
+		rmdir(path);
+		return -1;
+	}
+	memcpy(ret, path, sizeof(path));
+	return fd;
+}
+
+void vms_cgroup_remove(const char *path)
+{
+	if (!path[0] || rmdir(path) == 0 || errno != EBUSY) {
+		return;
+	}
+	/* Somebody is in it who should be dead. The audit removes the folder. */
+	write_text(path, "cgroup.kill", "1");
+}
+
+void vms_cgroup_thaw(const char *path, int pidfd)
+{
+	if (path[0]) {
+		write_text(path, "cgroup.freeze", "0");
+	}
+	host_proc_kill(pidfd, SIGCONT);
+}

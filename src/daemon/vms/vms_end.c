@@ -1,0 +1,341 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The end of a run: decided by vms_end_begin(), carried out by the dispatcher (which takes the core
+ * back first), seen by the dispatcher (DISPATCH_DIED), and tidied up by the reaper.
+ */
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/bug.h"
+#include "base/log.h"
+#include "daemon/vms/vms_internal.h"
+#include "host/proc.h"
+#include "host/sock.h"
+#include "host/timer.h"
+
+/* A kill goes through the scheduler; after this long it goes to the process directly, too. */
+#define DIRECT_KILL_MS 1000
+
+int vms_queue_start(struct vms *v, struct vms_queue *q, void *(*main)(void *arg), const char *name,
+		    struct errmsg *e)
+{
+	int r;
+
+	q->last = &q->first;
+	pthread_cond_init(&q->wake, NULL);
+	r = pthread_create(&q->thread, NULL, main, v);
+	if (r > 0) {
+		return errmsg_set(e, -r, "no thread can be made: %s", strerror(r));
+	}
+	pthread_setname_np(q->thread, name);
+	q->has_thread = true;
+	return 0;
+}
+
+void vms_queue_stop(struct vms *v, struct vms_queue *q)
+{
+	if (!q->has_thread) {
+		return;
+	}
+	pthread_mutex_lock(&v->lock);
+	pthread_cond_signal(&q->wake);
+	pthread_mutex_unlock(&v->lock);
+	pthread_join(q->thread, NULL);
+	pthread_cond_destroy(&q->wake);
+	q->has_thread = false;
+}
+
+void vms_reap(struct vms *v, struct vms_vm *vm)
+{
+	pthread_mutex_lock(&v->lock);
+	if (vm->has_process && !vm->is_reaping) {
+		vm->is_reaping = true;
+		vm->refs++;
+		vm->reap_next = NULL;
+		*v->reaper.last = vm;
+		v->reaper.last = &vm->reap_next;
+		pthread_cond_signal(&v->reaper.wake);
+	}
+	pthread_mutex_unlock(&v->lock);
+}
+
+static void end_direct_locked(struct vms_vm *vm)
+{
+	if (vm->has_process && vm->pidfd >= 0) {
+		host_proc_kill(vm->pidfd, SIGKILL);
+	}
+}
+
+void vms_end_begin(struct vms *v, struct vms_vm *vm, enum vms_state end,
+		   const struct proto_stopped *stop, const char *message)
+{
+	bool is_added;
+	int r;
+
+	pthread_mutex_lock(&v->lock);
+	if (!vm->has_process || vm->is_ending) {
+		pthread_mutex_unlock(&v->lock);
+		return;
+	}
+	vm->is_ending = true;
+	vm->end_state = end;
+	if (stop) {
+		vm->stop = *stop;
+		vm->has_stop = true;
+	}
+	if (message) {
+		snprintf(vm->message, sizeof(vm->message), "%s", message);
+	}
+	if (end != VMS_FAULTED) {
+		vms_state_set_locked(vm, VMS_STOPPING);
+	}
+	vms_cancel_locked(vm);
+	is_added = vm->is_added;
+	if (!is_added) {
+		end_direct_locked(vm);
+	}
+	pthread_mutex_unlock(&v->lock);
+	r = is_added ? vms_sched(v, vm, SCHED_EV_VM_KILL, NULL) : 0;
+	if (r < 0 && r != -EALREADY) {
+		pthread_mutex_lock(&v->lock);
+		end_direct_locked(vm);
+		pthread_mutex_unlock(&v->lock);
+	}
+}
+
+int vms_end_wait(struct vms *v, struct vms_vm *vm, uint32_t timeout_ms)
+{
+	uint32_t waited_ms = 0;
+	int r = 0;
+
+	pthread_mutex_lock(&v->lock);
+	while (vm->has_process && waited_ms < timeout_ms) {
+		ns_t until_ns = host_clock_monotonic_ns() + DIRECT_KILL_MS * NS_PER_MS;
+		struct timespec until = { (time_t)(until_ns / NS_PER_S),
+					  (long)(until_ns % NS_PER_S) };
+
+		if (pthread_cond_timedwait(&vm->changed, &v->lock, &until) == ETIMEDOUT) {
+			waited_ms += DIRECT_KILL_MS;
+			if (vm->is_ending) {
+				end_direct_locked(vm);
+			}
+		}
+	}
+	r = vm->has_process ? -ETIMEDOUT : 0;
+	pthread_mutex_unlock(&v->lock);
+	return r;
+}
+
+/* How a process ended that nobody ended. */
+static void describe_death(const struct vms_vm *vm, bool is_known, int status, char *buf,
+			   size_t size)
+{
+	const char *words = vm->out.words;
+	char how[96];
+
+	if (!is_known) {
+		snprintf(how, sizeof(how), "the VM process is gone");
+	} else if (WIFEXITED(status)) {
+		snprintf(how, sizeof(how), "the VM process ended with status %d",
+			 WEXITSTATUS(status));
+	} else if (WTERMSIG(status) == SIGSYS) {
+		snprintf(how, sizeof(how),
+			 "the VM process was killed for a system call that its jail forbids");
+	} else {
+		snprintf(how, sizeof(how), "the VM process was killed by signal %d",
+			 WTERMSIG(status));
+	}
+	snprintf(buf, size, "%s%s%s", how, words[0] ? ": " : "", words);
+}
+
+/* Reap it, and say how it ended if nobody knows better. */
+static void take_status(struct vms *v, struct vms_vm *vm)
+{
+	struct rusage usage = { 0 };
+	bool is_known = !vm->lv.is_stranger;
+	char how[PROTO_TEXT];
+	int status = 0;
+
+	if (vm->lv.pid <= 0) {
+		return;
+	}
+	is_known = launch_vm_wait(&vm->lv, &status, &usage) == 0 && is_known;
+	describe_death(vm, is_known, status, how, sizeof(how));
+	pthread_mutex_lock(&v->lock);
+	if (!vm->is_ending) {
+		vm->is_ending = true;
+		vm->end_state = vm->state == VMS_FAULTED ? VMS_FAULTED : VMS_KILLED;
+		if (vm->state != VMS_FAULTED) {
+			snprintf(vm->message, sizeof(vm->message), "%s", how);
+		}
+	}
+	if ((uint64_t)usage.ru_maxrss * 1024 > vm->peak_bytes) {
+		vm->peak_bytes = (uint64_t)usage.ru_maxrss * 1024;
+	}
+	pthread_mutex_unlock(&v->lock);
+}
+
+/* What the scheduler counted. */
+static void take_usage(struct vms *v, struct vms_vm *vm)
+{
+	struct dispatch_vm_info d;
+
+	if (!vm->is_added || dispatch_vm_get(v->o.dispatch, vm->slot, &d) < 0) {
+		return;
+	}
+	pthread_mutex_lock(&v->lock);
+	vm->cpu_ns += d.vcpu.cpu_ns;
+	vm->wait_ns += d.vcpu.wait_ns;
+	vm->slices += d.vcpu.slices;
+	pthread_mutex_unlock(&v->lock);
+}
+
+/* The dispatcher forgets it, and the slot is free. */
+static void leave_dispatcher(struct vms *v, struct vms_vm *vm)
+{
+	struct errmsg e = { 0 };
+	int r = 0;
+
+	if (vm->is_added) {
+		r = dispatch_vm_remove(v->o.dispatch, vm->slot, vm->gen, &e);
+		if (r < 0) {
+			log_err("the dispatcher keeps a dead VM id=%s slot=%u error=\"%s\"", vm->id,
+				vm->slot, e.text);
+		}
+	} else if (vm->is_slot_open) {
+		dispatch_slot_close(v->o.dispatch, vm->slot);
+	}
+	pthread_mutex_lock(&v->lock);
+	vm->is_added = vm->is_slot_open = false;
+	vms_pid_set_locked(v, vm, 0);
+	vm->pidfd = -1;
+	pthread_mutex_unlock(&v->lock);
+	vms_slot_give(v, vm, r < 0);
+}
+
+static void result_text(const struct vms_vm *vm, char *buf, size_t size)
+{
+	switch (vm->end_state) {
+	case VMS_KILLED:
+		snprintf(buf, size, "killed: %s", vm->message);
+		break;
+	case VMS_FAULTED:
+		snprintf(buf, size, "fault: %s", vm->message);
+		break;
+	default:
+		snprintf(buf, size, "%s", vm->message[0] ? vm->message : "stopped");
+		break;
+	}
+}
+
+/* Written down and shown as over. */
+static void announce(struct vms *v, struct vms_vm *vm)
+{
+	static const char *const types[VMS_STATES] = {
+		[VMS_KILLED] = "vm.killed",
+		[VMS_STOPPED] = "vm.stopped",
+	};
+	char result[VMS_RESULT_TEXT];
+	char message[PROTO_TEXT];
+	enum vms_state end;
+	bool is_new;
+
+	pthread_mutex_lock(&v->lock);
+	end = vm->end_state;
+	is_new = !vm->is_closed;
+	if (!vm->ended_ns) {
+		vm->ended_ns = vms_now_ns();
+	}
+	result_text(vm, result, sizeof(result));
+	memcpy(message, vm->message, sizeof(message));
+	vm->is_closed = true;
+	pthread_mutex_unlock(&v->lock);
+	if (is_new) {
+		vms_run_put(v, vm, result);
+	}
+	pthread_mutex_lock(&v->lock);
+	close(vm->cancel_fd);
+	vm->cancel_fd = -1;
+	vm->has_process = vm->is_reaping = vm->is_frozen = false;
+	vm->memory_bytes = 0;
+	vms_state_set_locked(vm, end);
+	pthread_mutex_unlock(&v->lock);
+	if (types[end] && (is_new || end == VMS_KILLED)) {
+		vms_publish(v, vm, types[end], message);
+	}
+}
+
+void vms_bury(struct vms *v, struct vms_vm *vm)
+{
+	bool had_core;
+
+	launch_vm_force_stop(&vm->lv);
+	vms_events_take(v, vm);
+	vms_watch_remove(v, vm);
+	vms_console_close(v, vm);
+	take_usage(v, vm);
+	take_status(v, vm);
+	had_core = vm->is_added && vm->spec.is_exclusive;
+	leave_dispatcher(v, vm);
+	if (had_core) {
+		vms_alloc_put(v, vm, false);
+	}
+	launch_vm_done(&vm->lv);
+	vms_cgroup_remove(vm->cgroup_dir);
+	vms_dir_remove(v, vm->id);
+	vms_image_put(v, vm->image);
+	vm->image = NULL;
+	if (vm->is_charged) {
+		users_release(v->o.users, vm->owner, vm->spec.config.limits.mem_bytes);
+		vm->is_charged = false;
+	}
+	announce(v, vm);
+}
+
+static struct vms_vm *next_dead(struct vms *v)
+{
+	struct vms_queue *q = &v->reaper;
+	struct vms_vm *vm;
+
+	pthread_mutex_lock(&v->lock);
+	while (!q->first && !v->is_closing) {
+		pthread_cond_wait(&q->wake, &v->lock);
+	}
+	vm = q->first;
+	if (vm) {
+		q->first = vm->reap_next;
+		q->last = q->first ? q->last : &q->first;
+	}
+	pthread_mutex_unlock(&v->lock);
+	return vm;
+}
+
+/* Whether its process is the one that was reported dead. */
+static bool is_dead(const struct vms_vm *vm)
+{
+	return vm->has_process && vm->lv.pid > 0 && vm->lv.pidfd >= 0 &&
+	       host_sock_wait_readable(vm->lv.pidfd, 0) == 0;
+}
+
+void *vms_reaper_main(void *arg)
+{
+	struct vms *v = arg;
+	struct vms_vm *vm;
+
+	while ((vm = next_dead(v)) != NULL) {
+		vms_talk_begin(vm);
+		if (is_dead(vm)) {
+			vms_bury(v, vm);
+		}
+		pthread_mutex_lock(&v->lock);
+		vm->is_reaping = false;
+		pthread_mutex_unlock(&v->lock);
+		vms_talk_end(v, vm);
+		vms_unref(v, vm);
+	}
+	return NULL;
+}

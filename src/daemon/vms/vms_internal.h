@@ -1,0 +1,384 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Inside the table of VMs.
+ *
+ * Three locks, taken in this order and never the other way:
+ *
+ *   vm->talk      one per VM: its process handle (vm->lv), requests to it, its life cycle. May be held
+ *                 for as long as a VM takes to answer. Only talk_end() releases it
+ *   v->lock       the table, and what is shown of each VM. Held for moments
+ *   vm->out_lock  one per VM: console ring and descriptors
+ *
+ * Four threads of its own: the watcher (vms_watch.c) waits for descriptors and the dispatcher's
+ * notices and never for a VM; the reaper (vms_end.c) buries what has died; the keeper (vms_fault.c)
+ * saves the contexts of faulted VMs. Requests run on their callers' threads.
+ */
+#ifndef PINFOLD_DAEMON_VMS_INTERNAL_H
+#define PINFOLD_DAEMON_VMS_INTERNAL_H
+
+#include <pthread.h>
+#include <semaphore.h>
+#include <stdatomic.h>
+
+#include "daemon/vms/vms.h"
+#include "launch/launch.h"
+
+#define VMS_BUCKETS	4096u /* of each hash; a power of two */
+#define VMS_PATH_BYTES	512
+#define VMS_LAUNCHES	8 /* at a time */
+#define VMS_RESULT_TEXT 400
+#define VMS_ZOMBIES	64
+/** Names of what a running VM has in run_dir/vms/ID/. */
+#define VMS_SOCKET "socket"
+#define VMS_RECORD "record"
+
+/** An image in memory, shared by the VMs that run it (vms_image.c). */
+struct vms_image {
+	struct vms_image *next;
+	char hash[SPEC_HASH_MAX + 1];
+	int fd; /**< sealed */
+	uint32_t refs;
+	uint64_t idle_since_ns;
+};
+
+/** What the guest printed: a ring, made with the first byte. Guarded by vm->out_lock. */
+struct vms_console {
+	uint8_t *ring;
+	uint64_t total;	 /**< bytes printed in this run; the last console_bytes of them are kept */
+	bool is_over;	 /**< nothing will come any more */
+	char words[256]; /**< the end of what the process wrote to stderr, stripped */
+};
+
+/** What is written down so that another daemon finds a running VM (vms_record.c). */
+struct vms_record {
+	char id[VMS_ID_BYTES];
+	pid_t pid;
+	uint64_t start_ticks; /**< of the process: field 22 of /proc/PID/stat */
+	uint32_t slot, gen;
+	uint64_t digest; /**< of what can't change in its definition */
+	uint64_t run;	 /**< row of the history */
+	uint64_t started_ns;
+	uint32_t runs;
+	bool is_paused;
+	uint32_t fault; /**< enum sched_reason: frozen into the fault queue */
+	char cgroup_memory[256], cgroup_pids[256], freeze_dir[256];
+};
+
+/** One VM. */
+struct vms_vm {
+	/* fixed */
+	char id[VMS_ID_BYTES];
+	uid_t owner;
+	uint64_t created_ns;
+
+	/* v->lock */
+	struct vms_vm *id_next, *name_next, *pid_next; /* hash chains */
+	struct vms_vm *prev, *next;		       /* all, oldest first */
+	uint32_t refs;
+	bool is_removing;
+	struct vm_spec spec;
+	enum vms_state state;
+	pthread_cond_t changed; /* state, or what is shown */
+	bool has_process;	/* from before the launch until it is buried */
+	bool is_added;		/* the dispatcher knows it */
+	bool is_frozen;		/* by the scheduler: it can't answer */
+	bool is_ending;		/* end_state is decided */
+	bool is_reaping, is_keeping;
+	bool has_event;	   /* its socket was readable while somebody talked to it */
+	bool is_closed;	   /* a run is written down as over */
+	bool is_slot_open; /* the dispatcher made its pages */
+	bool was_dead;	   /* when the audit looked last */
+	bool is_charged;
+	int cancel_fd; /* readable: stop waiting for its answers; -1 without a process */
+	int pidfd;     /* of has_process, or -1 */
+	pid_t pid;
+	uint32_t slot, gen;
+	enum vms_state end_state;
+	char reason[PROTO_TEXT];
+	char arch[16], engine[16];
+	char message[PROTO_TEXT];
+	uint64_t started_ns, ended_ns;
+	struct proto_stopped stop;
+	bool has_stop;
+	enum sched_reason fault;
+	uint64_t memory_bytes, peak_bytes;
+	uint64_t cpu_ns, wait_ns,
+		slices; /* of a run that is over, or before the daemon came back */
+	uint32_t runs;
+	uint64_t run; /* row of the history */
+	bool has_fault_context;
+	struct vms_vm *reap_next, *keep_next;
+
+	/* talk */
+	pthread_mutex_t talk;
+	struct launch_vm lv;
+	struct vms_image *image;
+	char cgroup_dir[256]; /* made for it; or "" */
+	char freeze_dir
+		[256]; /* by which it is frozen: cgroup_dir, or one of launch/ or partition/ */
+
+	/* out_lock */
+	pthread_mutex_t out_lock;
+	pthread_cond_t out_changed;
+	struct vms_console out;
+	int console_fd, stderr_fd; /* borrowed from lv; -1 */
+};
+
+/** Work for a thread, in the order of coming. Guarded by v->lock. */
+struct vms_queue {
+	struct vms_vm *first, **last;
+	pthread_cond_t wake;
+	pthread_t thread;
+	bool has_thread;
+};
+
+/** Use of a slot. */
+struct vms_slot {
+	struct vms_vm *vm; /* NULL: free, or is_stuck */
+	uint32_t gen;
+	bool is_stuck; /* the dispatcher did not let go yet: audit tries again */
+};
+
+/** Definitions of one user. */
+struct vms_owner {
+	struct vms_owner *next;
+	uid_t uid;
+	uint32_t n_definitions;
+	uint64_t diff_bytes; /* what the last audit found wrong with its memory */
+};
+
+struct vms {
+	struct vms_options o;
+	char *run_dir, *state_dir; /* run_dir/vms, state_dir/faults */
+	char *vm_program;
+	char cgroup_base[256]; /* cgroup v2 folder for those of VMs, or "" */
+	char cgroup_mount[256];
+
+	pthread_mutex_t lock;
+	struct vms_vm *by_id[VMS_BUCKETS], *by_name[VMS_BUCKETS], *by_pid[VMS_BUCKETS];
+	struct vms_owner *owners[VMS_BUCKETS];
+	struct vms_vm *first, *last;
+	uint32_t n_vms;
+	struct vms_slot *slots; /* o.max_vms */
+	uint32_t next_gen;
+	bool is_closing;
+	struct vms_queue reaper, keeper;
+
+	sem_t launches;
+	int epoll_fd, stop_fd;
+	pthread_t watcher;
+	bool has_watcher;
+
+	pthread_mutex_t image_lock;
+	struct vms_image *images;
+
+	_Atomic uint64_t log_tokens_ns;
+
+	/* of the auditing thread */
+	pid_t zombies[VMS_ZOMBIES];
+	uint32_t n_zombies;
+};
+
+/** What a descriptor in the watcher's set is. */
+enum vms_watch {
+	VMS_WATCH_STOP,
+	VMS_WATCH_NOTICE,
+	VMS_WATCH_SOCKET,
+	VMS_WATCH_CONSOLE,
+	VMS_WATCH_STDERR
+};
+
+/* vms.c */
+
+/** Real time. */
+uint64_t vms_now_ns(void);
+/** A VM with a reference, or NULL. */
+struct vms_vm *vms_ref(struct vms *v, const char *id);
+/** As vms_ref(), with the sentence that it is not there. @return 0; -ENOENT */
+int vms_ref_or(struct vms *v, const char *id, struct vms_vm **ret, struct errmsg *e);
+/** The VM that uses a slot, with a reference, or NULL. */
+struct vms_vm *vms_ref_slot(struct vms *v, uint32_t slot, uint32_t gen);
+/** Give a reference back. */
+void vms_unref(struct vms *v, struct vms_vm *vm);
+/** @copydoc vms_unref */
+void vms_unref_locked(struct vms *v, struct vms_vm *vm);
+/** A new VM that is in no table. @return with one reference; NULL: out of memory */
+struct vms_vm *vms_vm_new(const char *id, uid_t owner, const struct vm_spec *spec);
+/** Enter into the table. @return 0; -EEXIST the owner has one of that name; -ENOMEM */
+int vms_insert_locked(struct vms *v, struct vms_vm *vm);
+/** Take out of the table; the reference of the table is given back. */
+void vms_delete_locked(struct vms *v, struct vms_vm *vm);
+/** @return how many definitions a user has. */
+uint32_t vms_owner_count_locked(struct vms *v, uid_t uid);
+/** Tell the hash of processes. @param pid 0: none any more */
+void vms_pid_set_locked(struct vms *v, struct vms_vm *vm, pid_t pid);
+/** Change what is shown as its state, and wake who waits for that. */
+void vms_state_set_locked(struct vms_vm *vm, enum vms_state state);
+/** Whether a state is an end. */
+bool vms_state_is_end(enum vms_state s);
+/** Fill a view. @param d what the dispatcher says, or NULL */
+void vms_info_fill_locked(const struct vms_vm *vm, const struct dispatch_vm_info *d,
+			  struct vms_info *ret);
+/** Tell the world. @param message may be NULL */
+void vms_publish(struct vms *v, struct vms_vm *vm, const char *type, const char *message);
+/** Whether a message that a guest can cause may be logged now. */
+bool vms_may_log(struct vms *v);
+/** Take a free slot for a VM. @return 0; -ENOSPC */
+int vms_slot_take(struct vms *v, struct vms_vm *vm, struct errmsg *e);
+/** Give the slot back. @param is_stuck the dispatcher still has it */
+void vms_slot_give(struct vms *v, struct vms_vm *vm, bool is_stuck);
+/** Send one event about a VM to the scheduler. */
+int vms_sched(struct vms *v, struct vms_vm *vm, enum sched_event_type type, struct errmsg *e);
+
+/* vms_define.c */
+
+/** The row of a VM's definition, durable. */
+int vms_row_put(struct vms *v, const struct vms_vm *vm, const struct vm_spec *spec,
+		enum store_op op, struct errmsg *e);
+/** Read all definitions and the history of each from the store. */
+int vms_load(struct vms *v, struct errmsg *e);
+/** The row of this run in the history; @p result "" while it runs. Does not wait. */
+void vms_run_put(struct vms *v, struct vms_vm *vm, const char *result);
+/** Write or remove the row that says that a VM has a core. Does not wait. */
+void vms_alloc_put(struct vms *v, struct vms_vm *vm, bool is_given);
+
+/* vms_image.c */
+
+/** The sealed image of that hash. @return 0; -ENOENT; negative errno */
+int vms_image_get(struct vms *v, const char *hash, struct vms_image **ret, struct errmsg *e);
+/** Give it back. NULL is allowed. */
+void vms_image_put(struct vms *v, struct vms_image *im);
+/** Forget images that nobody used for @p idle_ns. */
+void vms_image_trim(struct vms *v, uint64_t idle_ns);
+
+/* vms_record.c */
+
+/** Path of a VM's folder, or of a file in it (@p file may be NULL). */
+void vms_path(const struct vms *v, const char *id, const char *file, char ret[VMS_PATH_BYTES]);
+/** Start time of a process. @return 0; -ESRCH */
+int vms_start_ticks(pid_t pid, uint64_t *ret);
+/** Digest of what can't change in a definition. */
+uint64_t vms_spec_digest(const struct vm_spec *spec);
+/** Write the record of a running VM. Holds talk. */
+int vms_record_write(struct vms *v, struct vms_vm *vm, bool is_paused, struct errmsg *e);
+/** Read and check the form of a record. @return 0; -ENOENT; -EBADMSG and a sentence */
+int vms_record_read(const struct vms *v, const char *id, struct vms_record *ret, struct errmsg *e);
+/** Make the folder and the listening socket. @return descriptor; negative errno */
+int vms_dir_make(const struct vms *v, const char *id, struct errmsg *e);
+/** Remove the folder with what is in it. */
+void vms_dir_remove(const struct vms *v, const char *id);
+
+/* vms_cgroup.c */
+
+/** Find out whether VMs can have cgroup v2 folders; sets cgroup_base. */
+void vms_cgroup_init(struct vms *v);
+/** Make a folder. @param ret path, or "" @return O_PATH descriptor, or -1 */
+int vms_cgroup_make(const struct vms *v, const char *id, char ret[256]);
+/** Remove a folder, killing what is in it. */
+void vms_cgroup_remove(const char *path);
+/** Whether a path may be a cgroup of ours. */
+bool vms_cgroup_is_sane(const char *path);
+/** Let a frozen or stopped process run again. */
+void vms_cgroup_thaw(const char *path, int pidfd);
+
+/* vms_start.c */
+
+/** Begin to watch the descriptors of a process. Holds talk. */
+int vms_watch_add(struct vms *v, struct vms_vm *vm, struct errmsg *e);
+/** Stop watching. Holds talk. */
+void vms_watch_remove(struct vms *v, struct vms_vm *vm);
+/** CPU time at which the scheduler ends a VM that does not end itself. */
+ns_t vms_backstop_ns(ns_t limit_ns);
+/** Tell the partition about the process of a VM, once per daemon. Holds talk. */
+int vms_admit(struct vms *v, struct vms_vm *vm, struct errmsg *e);
+/** Tell the dispatcher about the process of a VM. Holds talk. */
+int vms_dispatch_add(struct vms *v, struct vms_vm *vm, struct errmsg *e);
+/** Ask for the exclusive core that its spec wants. */
+int vms_excl_request(struct vms *v, struct vms_vm *vm, struct errmsg *e);
+/** Pool core of a host core. @return 0; -EINVAL */
+int vms_pool_core(const struct vms *v, uint16_t host_core, uint16_t *ret, struct errmsg *e);
+
+/* vms_ops.c */
+
+/** Lock a VM for talking to its process. */
+void vms_talk_begin(struct vms_vm *vm);
+/** Take what its process said meanwhile, unlock. */
+void vms_talk_end(struct vms *v, struct vms_vm *vm);
+/** A request without a reply; talk is held. */
+int vms_ask(struct vms_vm *vm, enum proto_type type, const void *body, size_t bytes, int fd,
+	    struct errmsg *e);
+/** Stop waiting for answers of a VM from now on. */
+void vms_cancel_locked(struct vms_vm *vm);
+
+/* vms_watch.c */
+
+/** Start the watcher. */
+int vms_watch_start(struct vms *v, struct errmsg *e);
+/** End it. */
+void vms_watch_stop(struct vms *v);
+/** Take all stop events that wait; talk is held. */
+void vms_events_take(struct vms *v, struct vms_vm *vm);
+/** A stop that a VM reported; talk is held. */
+void vms_on_stop(struct vms *v, struct vms_vm *vm, const struct proto_stopped *stop);
+
+/* vms_console.c */
+
+/** A new run prints from offset 0. */
+void vms_console_reset(struct vms_vm *vm);
+/** Read what there is. @return false: the end, or an error */
+bool vms_console_pump(struct vms *v, struct vms_vm *vm);
+/** Read what the process writes to stderr. @return as vms_console_pump() */
+bool vms_words_pump(struct vms_vm *vm);
+/** The descriptors go away; who waits for output learns that it is over. */
+void vms_console_close(struct vms *v, struct vms_vm *vm);
+
+/* vms_end.c */
+
+/** Start a thread that serves a queue. */
+int vms_queue_start(struct vms *v, struct vms_queue *q, void *(*main)(void *arg), const char *name,
+		    struct errmsg *e);
+/** End it. */
+void vms_queue_stop(struct vms *v, struct vms_queue *q);
+/** The reaper's thread. */
+void *vms_reaper_main(void *arg);
+/** A process is dead: bury it soon. */
+void vms_reap(struct vms *v, struct vms_vm *vm);
+/**
+ * A VM must end; the first cause counts. Does not wait.
+ * @param end     state afterwards
+ * @param stop    what the VM reported, or NULL
+ * @param message one sentence, or NULL
+ */
+void vms_end_begin(struct vms *v, struct vms_vm *vm, enum vms_state end,
+		   const struct proto_stopped *stop, const char *message);
+/** Wait until a VM has no process. @return 0; -ETIMEDOUT */
+int vms_end_wait(struct vms *v, struct vms_vm *vm, uint32_t timeout_ms);
+/** Free everything a process had; it is dead. Holds talk. */
+void vms_bury(struct vms *v, struct vms_vm *vm);
+
+/* vms_fault.c */
+
+/** A VM stands by its own fault. @param stop may be NULL; holds talk */
+void vms_fault_guest(struct vms *v, struct vms_vm *vm, const struct proto_stopped *stop);
+/** The scheduler put it into the fault queue. */
+void vms_fault_sched(struct vms *v, struct vms_vm *vm, enum sched_reason reason);
+/** The keeper's thread. */
+void *vms_keeper_main(void *arg);
+/** Path of a saved context. */
+void vms_fault_path(const struct vms *v, const char *id, char ret[VMS_PATH_BYTES]);
+/** Forget the saved context of a VM. */
+void vms_fault_forget(struct vms *v, struct vms_vm *vm);
+/** At most o.max_faults_per_user of a user keep their processes. */
+void vms_fault_trim(struct vms *v, uid_t owner);
+
+/* vms_restart.c */
+
+/** Meet again what still runs, clean up the rest. */
+int vms_restart(struct vms *v, struct errmsg *e);
+
+/* vms_audit.c */
+
+/** End a process that nobody knows: by its folder's socket and cgroup. */
+void vms_orphan_end(struct vms *v, const char *id);
+
+#endif

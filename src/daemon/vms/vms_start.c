@@ -1,0 +1,410 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Starting a VM, on the thread of who asks for it:
+ *
+ *   quota, slot ─▶ image, folder, socket, cgroup ─▶ pages of the dispatcher ─▶ launch_vm(), attach
+ *   ─▶ record ─▶ dispatcher watches ─▶ watcher watches ─▶ PROTO_START ─▶ VM_START: grants flow
+ *
+ * Whatever fails is undone by vms_bury(), which knows from the VM how far it came. A kill may come at
+ * any moment: it sets is_ending, and the cancel descriptor ends every wait.
+ */
+#include <dirent.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "base/bug.h"
+#include "base/cleanup.h"
+#include "base/log.h"
+#include "daemon/vms/vms_internal.h"
+#include "proto/grant.h"
+
+/* A VM ends itself at its limit; one that does not is ended by the scheduler this much later. */
+#define BACKSTOP_NS (100 * NS_PER_MS)
+
+ns_t vms_backstop_ns(ns_t limit_ns)
+{
+	return limit_ns ? limit_ns + limit_ns / 8 + BACKSTOP_NS : 0;
+}
+
+int vms_pool_core(const struct vms *v, uint16_t host_core, uint16_t *ret, struct errmsg *e)
+{
+	const struct sched_roles *roles = partition_roles(v->o.partition);
+
+	for (uint32_t i = 0; i < roles->n_pool; i++) {
+		if (roles->pool[i] == host_core) {
+			*ret = (uint16_t)i;
+			return 0;
+		}
+	}
+	return errmsg_set(e, -EINVAL, "core %u is not in the pool", host_core);
+}
+
+int vms_excl_request(struct vms *v, struct vms_vm *vm, struct errmsg *e)
+{
+	struct sched_event ev = { .type = SCHED_EV_EXCL_REQUEST, .core = SCHED_CORE_NONE };
+	uint16_t host_core;
+	int r = 0;
+
+	pthread_mutex_lock(&v->lock);
+	host_core = vm->spec.host_core;
+	ev.vm = ev.vcpu = vm->slot;
+	ev.gen = vm->gen;
+	pthread_mutex_unlock(&v->lock);
+	if (host_core != SPEC_CORE_ANY) {
+		r = vms_pool_core(v, host_core, &ev.core, e);
+	}
+	return r < 0 ? r : dispatch_event(v->o.dispatch, &ev, e);
+}
+
+int vms_dispatch_add(struct vms *v, struct vms_vm *vm, struct errmsg *e)
+{
+	struct dispatch_vm d = { .pid = vm->lv.pid, .pidfd = vm->lv.pidfd };
+	bool is_ending;
+	int r = users_number(v->o.users, vm->owner, &d.user, e);
+
+	if (r < 0) {
+		return r;
+	}
+	pthread_mutex_lock(&v->lock);
+	d.gen = vm->gen;
+	d.prio = vm->spec.prio;
+	d.slice_ns = vm->spec.config.slice_ns;
+	d.limit_cpu_ns = vms_backstop_ns(vm->spec.config.limits.cpu_ns);
+	pthread_mutex_unlock(&v->lock);
+	/* What it used under an earlier daemon counts. */
+	if (d.limit_cpu_ns) {
+		d.limit_cpu_ns = d.limit_cpu_ns > vm->cpu_ns ? d.limit_cpu_ns - vm->cpu_ns : 1;
+	}
+	memcpy(d.freeze_dir, vm->freeze_dir, sizeof(d.freeze_dir));
+	r = dispatch_vm_add(v->o.dispatch, vm->slot, &d, e);
+	if (r < 0) {
+		return r;
+	}
+	pthread_mutex_lock(&v->lock);
+	vm->is_added = true;
+	is_ending = vm->is_ending;
+	pthread_mutex_unlock(&v->lock);
+	/* A kill that came before this did not tell the scheduler. */
+	if (is_ending) {
+		vms_sched(v, vm, SCHED_EV_VM_KILL, NULL);
+		return errmsg_set(e, -ECANCELED, "the VM was killed while it started");
+	}
+	return 0;
+}
+
+static void launch_options_fill(const struct vms *v, const struct vms_vm *vm,
+				const struct vm_spec *spec, struct launch_options *o)
+{
+	launch_options_defaults(o);
+	o->config = spec->config;
+	memset(o->config.name, 0, sizeof(o->config.name));
+	memcpy(o->config.name, spec->name, strnlen(spec->name, sizeof(o->config.name) - 1));
+	o->config.jail = PROTO_JAIL_OUTLIVE;
+	o->vm_program = v->o.vm_program;
+	o->is_kvm_allowed = spec->is_kvm_allowed;
+	o->reply_ms = v->o.reply_ms;
+	o->cancel_fd = vm->cancel_fd;
+}
+
+/* The VM is born into its own folder, unless the limits moved it to another. */
+static void settle_cgroup(const struct vms *v, struct vms_vm *vm)
+{
+	size_t n = strlen(v->cgroup_mount);
+	const char *moved = vm->lv.cgroup_pids[0] ? vm->lv.cgroup_pids : vm->lv.cgroup_memory;
+
+	memcpy(vm->freeze_dir, vm->cgroup_dir, sizeof(vm->freeze_dir));
+	if (vm->cgroup_dir[0] && strncmp(moved, v->cgroup_mount, n) == 0 && moved[n] == '/') {
+		memcpy(vm->freeze_dir, moved, sizeof(vm->freeze_dir));
+	}
+}
+
+/* The thread that runs the guest. @return 0 when there is none */
+static pid_t find_vcpu(pid_t pid)
+{
+	char path[300];
+	char name[32];
+	const struct dirent *ent;
+	pid_t tid = 0;
+	DIR *d;
+
+	snprintf(path, sizeof(path), "/proc/%d/task", pid);
+	d = opendir(path);
+	while (d && tid == 0 && (ent = readdir(d)) != NULL) {
+		FILE *f;
+
+		snprintf(path, sizeof(path), "/proc/%d/task/%s/comm", pid, ent->d_name);
+		f = ent->d_name[0] == '.' ? NULL : fopen(path, "re");
+		if (f && fgets(name, sizeof(name), f) &&
+		    strcmp(name, GRANT_THREAD_NAME "\n") == 0) {
+			tid = (pid_t)atoi(ent->d_name);
+		}
+		if (f) {
+			fclose(f);
+		}
+	}
+	if (d) {
+		closedir(d);
+	}
+	return tid;
+}
+
+int vms_admit(struct vms *v, struct vms_vm *vm, struct errmsg *e)
+{
+	pid_t tid = find_vcpu(vm->lv.pid);
+	int r;
+
+	if (tid == 0) {
+		return errmsg_set(e, -EPROTO, "the VM process has no vCPU thread");
+	}
+	r = partition_admit(v->o.partition, vm->lv.pid, tid, vm->freeze_dir, e);
+	if (r == 0 && strcmp(vm->freeze_dir, vm->cgroup_dir) != 0) {
+		/* It lives elsewhere now. */
+		vms_cgroup_remove(vm->cgroup_dir);
+	}
+	return r;
+}
+
+/* Its process, ready, with the scheduler's pages. */
+static int launch(struct vms *v, struct vms_vm *vm, const struct vm_spec *spec, struct errmsg *e)
+{
+	char context_path[IMAGES_PATH_BYTES];
+	_cleanup_close_ int listen_fd = -1;
+	_cleanup_close_ int cgroup_fd = -1;
+	struct launch_options o;
+	struct dispatch_fds fds;
+	int r;
+
+	launch_options_fill(v, vm, spec, &o);
+	if (spec->image[0]) {
+		r = vms_image_get(v, spec->image, &vm->image, e);
+		if (r < 0) {
+			return r;
+		}
+		o.image_fd = vm->image->fd;
+	}
+	if (spec->context[0]) {
+		r = images_check(v->o.images, spec->context, e);
+		if (r < 0) {
+			return r;
+		}
+		images_path(v->o.images, spec->context, context_path);
+		o.context_path = context_path;
+	}
+	listen_fd = vms_dir_make(v, vm->id, e);
+	if (listen_fd < 0) {
+		return listen_fd;
+	}
+	o.listen_fd = listen_fd;
+	cgroup_fd = vms_cgroup_make(v, vm->id, vm->cgroup_dir);
+	o.cgroup_fd = cgroup_fd;
+	r = dispatch_slot_open(v->o.dispatch, vm->slot, &fds, e);
+	if (r < 0) {
+		return r;
+	}
+	vm->is_slot_open = true;
+	r = launch_vm(&o, &vm->lv, e);
+	if (r < 0) {
+		return r;
+	}
+	settle_cgroup(v, vm);
+	r = vms_admit(v, vm, e);
+	if (r < 0) {
+		return r;
+	}
+	return launch_vm_attach(&vm->lv, fds.grant_fd, fds.ack_fd, fds.notify_fd, e);
+}
+
+/* Shown, written down, watched. */
+static int introduce(struct vms *v, struct vms_vm *vm, struct errmsg *e)
+{
+	const struct proto_ready *ready = &vm->lv.ready;
+	int r;
+
+	pthread_mutex_lock(&v->lock);
+	vms_pid_set_locked(v, vm, vm->lv.pid);
+	vm->pidfd = vm->lv.pidfd;
+	memcpy(vm->arch, ready->arch_name, sizeof(vm->arch));
+	memcpy(vm->engine, ready->engine, sizeof(vm->engine));
+	memcpy(vm->reason, ready->reason, sizeof(vm->reason));
+	r = vm->is_ending ? errmsg_set(e, -ECANCELED, "the VM was killed while it started") : 0;
+	pthread_mutex_unlock(&v->lock);
+	r = r < 0 ? r : vms_record_write(v, vm, false, e);
+	r = r < 0 ? r : vms_dispatch_add(v, vm, e);
+	return r < 0 ? r : vms_watch_add(v, vm, e);
+}
+
+/* All that comes before VM_START. */
+static int make_ready(struct vms *v, struct vms_vm *vm, const struct vm_spec *spec,
+		      struct errmsg *e)
+{
+	uint32_t user;
+	int r;
+
+	r = users_number(v->o.users, vm->owner, &user, e);
+	r = r < 0 ? r : users_charge(v->o.users, vm->owner, spec->config.limits.mem_bytes, e);
+	if (r < 0) {
+		return r;
+	}
+	vm->is_charged = true;
+	r = vms_slot_take(v, vm, e);
+	if (r < 0) {
+		return r;
+	}
+	while (sem_wait(&v->launches) < 0) {
+		BUG_ON(errno != EINTR);
+	}
+	r = launch(v, vm, spec, e);
+	r = r < 0 ? r : introduce(v, vm, e);
+	sem_post(&v->launches);
+	return r < 0 ? r : vms_ask(vm, PROTO_START, NULL, 0, -1, e);
+}
+
+/* Whether it may start; then it is starting. */
+static int begin(struct vms *v, struct vms_vm *vm, struct vm_spec *ret_spec, struct errmsg *e)
+{
+	int cancel_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	int r = 0;
+
+	if (cancel_fd < 0) {
+		return errmsg_set(e, -errno, "no descriptor is left: %s", strerror(errno));
+	}
+	pthread_mutex_lock(&v->lock);
+	if (vm->is_removing || v->is_closing) {
+		r = errmsg_set(e, -ENOENT, "VM %s goes away", vm->spec.name);
+	} else if (vm->has_process) {
+		r = errmsg_set(e, -EALREADY, "VM %s is %s", vm->spec.name,
+			       vms_state_name(vm->state));
+	}
+	if (r < 0) {
+		pthread_mutex_unlock(&v->lock);
+		close(cancel_fd);
+		return r;
+	}
+	vm->has_process = true;
+	vm->cancel_fd = cancel_fd;
+	vm->is_ending = vm->is_added = vm->is_frozen = vm->is_closed = vm->has_event = false;
+	vm->has_stop = false;
+	vm->fault = SCHED_REASON_NONE;
+	vm->message[0] = vm->reason[0] = '\0';
+	vm->cpu_ns = vm->wait_ns = vm->slices = vm->memory_bytes = vm->peak_bytes = 0;
+	vm->started_ns = vms_now_ns();
+	vm->ended_ns = 0;
+	vm->run = store_run_next(v->o.store);
+	vm->runs++;
+	*ret_spec = vm->spec;
+	vms_state_set_locked(vm, VMS_STARTING);
+	pthread_mutex_unlock(&v->lock);
+	memset(&vm->lv, 0, sizeof(vm->lv));
+	vm->lv.socket_fd = vm->lv.stderr_fd = vm->lv.console_fd = vm->lv.pidfd = -1;
+	vm->lv.image_fd = vm->lv.trace_fd = -1;
+	vm->cgroup_dir[0] = vm->freeze_dir[0] = '\0';
+	vms_console_reset(vm);
+	return 0;
+}
+
+/* It did not come to run: as if nothing had happened, but for the reason. */
+static void undo(struct vms *v, struct vms_vm *vm, const struct errmsg *e)
+{
+	bool is_mine;
+
+	pthread_mutex_lock(&v->lock);
+	/* A kill that the scheduler knows of ends at the reaper. */
+	is_mine = !vm->is_ending || !vm->is_added;
+	if (!vm->is_ending) {
+		vm->is_ending = true;
+		vm->end_state = --vm->runs ? VMS_STOPPED : VMS_CREATED;
+		snprintf(vm->reason, sizeof(vm->reason), "%s", e->text);
+	}
+	vm->is_closed = true; /* no row of the history */
+	pthread_mutex_unlock(&v->lock);
+	if (is_mine) {
+		vms_bury(v, vm);
+	}
+}
+
+/* The scheduler has it. */
+static void go(struct vms *v, struct vms_vm *vm)
+{
+	pthread_mutex_lock(&v->lock);
+	if (vm->state == VMS_STARTING) {
+		vms_state_set_locked(vm, VMS_RUNNING);
+	}
+	pthread_mutex_unlock(&v->lock);
+	vms_run_put(v, vm, "");
+	vms_publish(v, vm, "vm.started", NULL);
+}
+
+/* With the lock for talking held. */
+static int start(struct vms *v, struct vms_vm *vm, struct errmsg *e)
+{
+	struct vm_spec spec;
+	int r;
+
+	r = begin(v, vm, &spec, e);
+	if (r < 0) {
+		return r;
+	}
+	vms_fault_forget(v, vm);
+	r = make_ready(v, vm, &spec, e);
+	r = r < 0 ? r : vms_sched(v, vm, SCHED_EV_VM_START, e);
+	if (r < 0) {
+		undo(v, vm, e);
+		return r;
+	}
+	go(v, vm);
+	if (spec.is_exclusive) {
+		r = vms_excl_request(v, vm, e);
+		if (r < 0) {
+			errmsg_prefix(e, "no core for VM %s alone: ", spec.name);
+			vms_end_begin(v, vm, VMS_STOPPED, NULL, e->text);
+			return r;
+		}
+		vms_alloc_put(v, vm, true);
+	}
+	return 0;
+}
+
+/* A process that is kept in the fault queue makes room for a new run. */
+static int clear_fault(struct vms *v, struct vms_vm *vm, struct errmsg *e)
+{
+	bool is_kept;
+
+	pthread_mutex_lock(&v->lock);
+	is_kept = vm->has_process && vm->state == VMS_FAULTED;
+	pthread_mutex_unlock(&v->lock);
+	if (!is_kept) {
+		return 0;
+	}
+	vms_end_begin(v, vm, VMS_FAULTED, NULL, NULL);
+	return vms_end_wait(v, vm, v->o.reply_ms) < 0
+		       ? errmsg_set(e, -EBUSY, "the process of its last run does not die")
+		       : 0;
+}
+
+int vms_start(struct vms *v, const char *id, struct errmsg *e)
+{
+	struct errmsg local = { 0 };
+	struct vms_vm *vm;
+	int r = vms_ref_or(v, id, &vm, e);
+
+	if (r < 0) {
+		return r;
+	}
+	e = e ? e : &local;
+	r = clear_fault(v, vm, e);
+	if (r == 0) {
+		vms_talk_begin(vm);
+		r = start(v, vm, e);
+		vms_talk_end(v, vm);
+		if (r < 0 && r != -EALREADY) {
+			/* What is being killed is gone when this returns. */
+			vms_end_wait(v, vm, v->o.reply_ms);
+		}
+	}
+	vms_unref(v, vm);
+	return r;
+}

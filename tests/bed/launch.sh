@@ -1,0 +1,85 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0-or-later
+# VM processes of "pinfold run" on a kernel with cgroup v2 alone: every system test of theirs, and limits wherever the
+# controller was started from.
+. /bed/lib.sh
+. /bed/launch_lib.sh
+
+# by_user USER COMMAND...: an ordinary user without any group.
+by_user()
+{
+	uid=$(id -u "$1")
+	shift
+	setpriv --reuid "$uid" --regid "$uid" --clear-groups "$@"
+}
+
+# A group that belongs to alice, with controllers that work below it, as systemd delegates it to a user's services. Her
+# processes are in a leaf, and what moves them must be hers too: the group above.
+delegated_limits()
+{
+	mkdir -p "$cg/user.slice/alice/shell"
+	for dir in user.slice user.slice/alice; do
+		echo "+memory +pids" >"$cg/$dir/cgroup.subtree_control"
+	done
+	chown -R 1000:1000 "$cg/user.slice/alice"
+	start_endless in_group user.slice/alice/shell by_user alice
+	path=$cg$(sed -n 's/^0:://p' "/proc/$vm_pid/cgroup")
+	kill -INT "$run_pid"
+	wait "$run_pid" || :
+	echo "note: an ordinary user's VM with a delegated group ran in $path"
+}
+
+# Nobody switched controllers on: VMs run all the same, and "doctor" says that there is no limit.
+no_controllers()
+{
+	find "$cg" -mindepth 1 -type d | sort -r | while IFS= read -r dir; do
+		echo "-memory -pids -cpu -io -cpuset" >"$dir/cgroup.subtree_control" 2>/dev/null || :
+	done
+	echo "-memory -pids" >"$cg/cgroup.subtree_control"
+	pinfold run "$guests/arm/sum.elf" | grep -q 5050
+	pinfold doctor | grep 'cgroup .* limit' | tee /tmp/doctor.limits
+	[ "$(grep -c ' no ' /tmp/doctor.limits)" -eq 2 ]
+	echo "+memory +pids +cpu +io +cpuset" >"$cg/cgroup.subtree_control"
+	pinfold doctor | grep 'cgroup .* limit' | tee /tmp/doctor.limits
+	[ "$(grep -c ' yes ' /tmp/doctor.limits)" -eq 2 ]
+}
+
+# More tasks than its group allows: the kernel refuses, the VM ends with a sentence. A group that is full stops no other.
+crowd()
+{
+	i=0
+	pids=
+	while [ $i -lt 16 ]; do
+		for arch in x86 x64 arm arm64 riscv64; do
+			pinfold run "$guests/$arch/sum.elf" >"/tmp/crowd.$i.$arch" 2>&1 &
+			pids="$pids $!"
+		done
+		i=$((i + 1))
+	done
+	for pid in $pids; do
+		wait "$pid"
+	done
+	[ "$(cat /tmp/crowd.* | grep -c '5050')" -eq 80 ]
+}
+
+build=/pinfold
+for name in limits; do
+	for arch in x86 x64 arm arm64 riscv64; do
+		check "system/$name/$arch" "/pinfold/bin/test_$name" "$build" "$arch"
+	done
+done
+for name in memory reattach; do
+	check "system/$name" "/pinfold/bin/test_$name" "$build"
+done
+for name in jail gate; do
+	check "unit/$name" in_group system.slice/unit "/pinfold/bin/test_$name"
+done
+check run/ordinary-user by_user alice pinfold run "$guests/arm64/sum.elf"
+check run/limits-from-a-service limits_in_force system.slice
+check run/limits-from-a-session limits_in_force session.scope/deeper
+check run/limits-from-the-root limits_in_force .
+check run/delegated-group delegated_limits
+check run/80-at-once crowd
+check run/groups-removed groups_removed
+check run/no-controllers no_controllers
+finish

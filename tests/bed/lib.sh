@@ -1,0 +1,70 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# For the scripts that run inside the test bed; read with ". /bed/lib.sh". Descriptor 3 goes to the host
+# (scripts/bed/init). A script ends with "finish".
+# shellcheck shell=sh
+
+bed_failed=0
+bed_out=/tmp/bed-out
+mkdir -p "$bed_out"
+
+# Text for the person watching.
+note()
+{
+	echo "note: $*" >&3
+}
+
+# check NAME COMMAND...: passes when the command succeeds. Exit status 77 is a skip; the last line of output is its reason.
+check()
+{
+	bed_name=$1
+	shift
+	bed_start=$(cut -d ' ' -f 1 /proc/uptime)
+	# Not as a condition: there "set -e" has no effect.
+	(set -e; "$@") >"$bed_out/log" 2>&1 </dev/null
+	bed_status=$?
+	bed_s=$(cut -d ' ' -f 1 /proc/uptime | awk -v a="$bed_start" '{ printf "%.1f", $1 - a }')
+	case $bed_status in
+	0)
+		echo "check: $bed_name pass $bed_s" >&3
+		grep '^note: ' "$bed_out/log" >&3
+		;;
+	77)
+		echo "check: $bed_name skip $bed_s $(tail -n 1 "$bed_out/log")" >&3
+		;;
+	*)
+		echo "check: $bed_name fail $bed_s exit status $bed_status" >&3
+		tail -n 40 "$bed_out/log" | sed 's/^/| /' >&3
+		bed_failed=$((bed_failed + 1))
+		;;
+	esac
+}
+
+# expect WANT COMMAND...: for use in functions given to check: the command must end with this exit status.
+expect()
+{
+	bed_want=$1
+	shift
+	bed_got=0
+	"$@" || bed_got=$?
+	if [ "$bed_got" -ne "$bed_want" ]; then
+		echo "exit status $bed_got instead of $bed_want: $*"
+		return 1
+	fi
+}
+
+# wait_for SECONDS COMMAND...: until it succeeds.
+wait_for()
+{
+	bed_end=$(($(cut -d . -f 1 /proc/uptime) + $1))
+	shift
+	until "$@"; do
+		[ "$(cut -d . -f 1 /proc/uptime)" -lt "$bed_end" ] || return 1
+		usleep 50000
+	done
+}
+
+finish()
+{
+	[ "$bed_failed" -eq 0 ] || exit 1
+	exit 0
+}

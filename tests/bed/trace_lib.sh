@@ -1,0 +1,74 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# Kernel traces inside the bed and their judgement by trace_check; read after lib.sh.
+# shellcheck shell=sh
+
+tracing=/sys/kernel/tracing
+trace_facts=/tmp/trace.facts
+
+# trace_start: events of the scheduler from here on; nothing may be lost.
+trace_start()
+{
+	echo 0 >"$tracing/tracing_on"
+	echo nop >"$tracing/current_tracer"
+	echo mono >"$tracing/trace_clock"
+	echo "${1:-40960}" >"$tracing/buffer_size_kb"
+	echo 0 >"$tracing/options/overwrite"
+	for event in switch migrate_task process_fork process_exit; do
+		echo 1 >"$tracing/events/sched/sched_$event/enable"
+	done
+	: >"$tracing/trace"
+	: >"$trace_facts"
+	trace_kthreads
+	echo 1 >"$tracing/tracing_on"
+}
+
+# Kernel threads are those that kthreadd made.
+trace_kthreads()
+{
+	for stat in /proc/[0-9]*/stat; do
+		sed -n 's/^\([0-9]*\) (.*) [A-Za-z] 2 .*/kthread \1/p' "$stat" 2>/dev/null
+	done >>"$trace_facts"
+}
+
+# trace_roles CONTROL HOUSEKEEPING IS_ISOLATED POOL...
+trace_roles()
+{
+	{
+		echo "control $1"
+		echo "housekeeping $2"
+		echo "is_isolated $3"
+		shift 3
+		echo "pool $*"
+	} >>"$trace_facts"
+}
+
+# Seconds of the trace's clock, for the facts "from" and "exclusive".
+trace_now()
+{
+	awk '/^now at/ { printf "%.6f\n", $3 / 1e9; exit }' /proc/timer_list
+}
+
+trace_stop()
+{
+	echo 0 >"$tracing/tracing_on"
+	echo 0 >"$tracing/events/enable"
+}
+
+# trace_judge [FACT...]: prints what was found and a line for the person watching.
+trace_judge()
+{
+	for fact in "$@"; do
+		echo "$fact" >>"$trace_facts"
+	done
+	if grep -h -v '^\(overrun\|commit overrun\|dropped events\): 0$' "$tracing"/per_cpu/cpu*/stats |
+		grep -E '^(overrun|commit overrun|dropped events)'; then
+		echo "the trace has holes"
+		return 1
+	fi
+	trace_check "$tracing/trace" "$trace_facts" >/tmp/trace.judged || {
+		status=$?
+		cat /tmp/trace.judged
+		return "$status"
+	}
+	sed 's/^/note: trace: /' /tmp/trace.judged
+}

@@ -1,0 +1,438 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The dispatcher with fake VMs that behave: they rotate in equal slices and never overlap, block and
+ * wake, are paused, killed, pinned and changed; sleeping ones cost nothing.
+ * Usage: test_dispatch FAKE-VM
+ */
+#include <errno.h>
+#include <signal.h>
+#include <sys/wait.h>
+
+#include "fake_vm_rig.h"
+#include "host/timer.h"
+#include "test.h"
+
+static const char *program;
+static struct rig rig;
+
+static void begin(uint32_t n, ns_t slice_ns)
+{
+	rig_init(&rig, program);
+	rig_spawn(&rig, n);
+	CHECK_INT(rig_start(&rig), 0);
+	rig_go(&rig, slice_ns);
+}
+
+static void all(enum fake_mode mode)
+{
+	for (uint32_t i = 0; i < rig.n; i++) {
+		rig_mode(&rig, i, mode);
+	}
+}
+
+static void end(void)
+{
+	struct dispatch_stats stats;
+
+	dispatch_stats_get(rig.d, &stats);
+	CHECK_INT(stats.sched.violations, 0);
+	CHECK_INT(stats.notices_lost, 0);
+	if (stats.sched.violations) {
+		printf("violation: %s\n", sched_violation_name(stats.sched.last_violation));
+	}
+	rig_done(&rig);
+	CHECK_INT(rig.violations, 0);
+}
+
+static void rotate(uint32_t n, ns_t slice_ns, ns_t run_ns)
+{
+	ns_t from_ns;
+	ns_t to_ns;
+	ns_t least_ns = SCHED_NEVER;
+	ns_t most_ns = 0;
+
+	begin(n, slice_ns);
+	all(FAKE_GOOD);
+	rig_pause(20 * NS_PER_MS);
+	from_ns = host_clock_monotonic_ns();
+	rig_pause(run_ns);
+	to_ns = host_clock_monotonic_ns();
+	rig_pause(n * slice_ns * 2);
+	for (uint32_t i = 0; i < n; i++) {
+		uint64_t turns;
+		ns_t cpu_ns = rig_cpu_ns(&rig, i, from_ns, to_ns, &turns);
+
+		CHECK(turns > 0);
+		least_ns = cpu_ns < least_ns ? cpu_ns : least_ns;
+		most_ns = cpu_ns > most_ns ? cpu_ns : most_ns;
+	}
+	printf("  %u: CPU from %.3f to %.3f ms of %.0f ms\n", n, (double)least_ns / 1e6,
+	       (double)most_ns / 1e6, (double)run_ns / 1e6);
+	/* Whole turns only: one at each end may be missing. */
+	if (rig.is_real_time && rig.roles.n_pool == 1) {
+		CHECK(most_ns - least_ns <= 2 * slice_ns + run_ns / n / 50);
+		CHECK_INT(rig_overlaps(&rig, 0), 0);
+	}
+	end();
+}
+
+static void two_rotate(void)
+{
+	rotate(2, 5 * NS_PER_MS, 500 * NS_PER_MS);
+}
+
+static void eight_rotate(void)
+{
+	rotate(8, 2 * NS_PER_MS, 800 * NS_PER_MS);
+}
+
+static void one_alone_runs_on(void)
+{
+	struct dispatch_vm_info info;
+	struct dispatch_stats stats;
+
+	begin(1, 5 * NS_PER_MS);
+	all(FAKE_GOOD);
+	rig_pause(200 * NS_PER_MS);
+	dispatch_stats_get(rig.d, &stats);
+	CHECK(stats.sched.extended >= 5);
+	CHECK_INT(dispatch_vm_get(rig.d, 0, &info), 0);
+	CHECK_INT(info.vcpu.state, SCHED_VCPU_RUNNING);
+	CHECK_INT(dispatch_vm_get(rig.d, 1, &info), -ENOENT);
+	end();
+}
+
+static void it_blocks_and_wakes(void)
+{
+	struct dispatch_vm_info info;
+	uint64_t before;
+
+	begin(2, 5 * NS_PER_MS);
+	rig_mode(&rig, 0, FAKE_GOOD);
+	rig_mode(&rig, 1, FAKE_BURSTS);
+	for (int i = 0; i < 20; i++) {
+		before = atomic_load(&rig.fake[1].log->work);
+		rig_wake(&rig, 1);
+		CHECK(rig_executes(&rig, 1));
+		rig_pause(20 * NS_PER_MS);
+		CHECK_INT(dispatch_vm_get(rig.d, 1, &info), 0);
+		CHECK(info.vcpu.state != SCHED_VCPU_FAULTED);
+		CHECK(atomic_load(&rig.fake[1].log->work) > before);
+	}
+	CHECK_INT(info.vcpu.state, SCHED_VCPU_BLOCKED);
+	end();
+}
+
+static void pause_and_resume(void)
+{
+	struct dispatch_vm_info info;
+
+	begin(2, 5 * NS_PER_MS);
+	all(FAKE_GOOD);
+	for (int i = 0; i < 30; i++) {
+		CHECK_INT(rig_event(&rig, 0, SCHED_EV_VM_PAUSE), 0);
+		rig_pause(7 * NS_PER_MS);
+		CHECK_INT(dispatch_vm_get(rig.d, 0, &info), 0);
+		CHECK_INT(info.vm.state, SCHED_VM_PAUSED);
+		CHECK_INT(rig_event(&rig, 0, SCHED_EV_VM_RESUME), 0);
+		rig_pause(3 * NS_PER_MS);
+	}
+	CHECK_INT(rig_event(&rig, 0, SCHED_EV_VM_PAUSE), 0);
+	rig_pause(20 * NS_PER_MS);
+	CHECK(rig_stands(&rig, 0));
+	CHECK(rig_executes(&rig, 1));
+	CHECK_INT(rig_event(&rig, 0, SCHED_EV_VM_RESUME), 0);
+	CHECK(rig_executes(&rig, 0));
+	end();
+}
+
+/* A VM that is paused by its own process while it waits for its turn gives its next grant back. */
+static void the_process_pauses_itself(void)
+{
+	struct dispatch_vm_info info;
+
+	begin(2, 5 * NS_PER_MS);
+	all(FAKE_GOOD);
+	for (uint32_t i = 0; i < 50; i++) {
+		rig_mode(&rig, 0, FAKE_BLOCKED);
+		rig_pause(i % 7 * NS_PER_MS);
+		rig_mode(&rig, 0, FAKE_GOOD);
+		rig_pause(i % 5 * NS_PER_MS);
+	}
+	rig_mode(&rig, 0, FAKE_BLOCKED);
+	rig_pause(50 * NS_PER_MS);
+	CHECK_INT(dispatch_vm_get(rig.d, 0, &info), 0);
+	CHECK_INT(info.vcpu.state, SCHED_VCPU_BLOCKED);
+	rig_mode(&rig, 0, FAKE_GOOD);
+	CHECK(rig_executes(&rig, 0));
+	end();
+}
+
+static void a_killed_one_is_noticed(void)
+{
+	struct dispatch_notice n;
+
+	begin(3, 5 * NS_PER_MS);
+	all(FAKE_GOOD);
+	rig_pause(50 * NS_PER_MS);
+	kill(rig.fake[0].pid, SIGKILL);
+	CHECK(rig_await(&rig, DISPATCH_DIED, 0, 2000, &n));
+	CHECK_INT(n.gen, rig.fake[0].gen);
+	CHECK(rig_executes(&rig, 1));
+	CHECK_INT(dispatch_vm_remove(rig.d, 0, rig.fake[0].gen, NULL), 0);
+	CHECK_INT(rig_event(&rig, 1, SCHED_EV_VM_KILL), 0);
+	CHECK(rig_await(&rig, DISPATCH_DIED, 1, 2000, &n));
+	CHECK(rig_executes(&rig, 2));
+	CHECK_INT(rig_event(&rig, 1, SCHED_EV_VM_KILL), -EALREADY);
+	end();
+}
+
+static void kill_by_dozens(void)
+{
+	begin(4, NS_PER_MS);
+	all(FAKE_GOOD);
+	for (uint32_t i = 0; i < 60; i++) {
+		uint32_t k = i % 3;
+
+		rig_pause(i * 37 % 5 * 300 * NS_PER_US);
+		rig_bury(&rig, k);
+		rig.n = k;
+		rig_spawn(&rig, 1);
+		rig.n = 4;
+		CHECK_INT(rig_attach(&rig, k, NS_PER_MS), 0);
+		rig_mode(&rig, k, FAKE_GOOD);
+	}
+	for (uint32_t i = 0; i < 4; i++) {
+		CHECK(rig_executes(&rig, i));
+	}
+	end();
+}
+
+static void a_core_is_given_and_taken(void)
+{
+	struct sched_event ev = { .type = SCHED_EV_EXCL_CAP, .arg = 1 };
+	struct dispatch_core_info core;
+	struct dispatch_notice n;
+
+	begin(2, 5 * NS_PER_MS);
+	if (rig.roles.n_pool != 1) {
+		printf("  skipped: written for a pool of one core\n");
+		end();
+		return;
+	}
+	all(FAKE_GOOD);
+	CHECK_INT(rig_event(&rig, 0, SCHED_EV_EXCL_REQUEST), -ENOSPC);
+	CHECK_INT(dispatch_event(rig.d, &ev, NULL), 0);
+	for (int i = 0; i < 5; i++) {
+		CHECK_INT(rig_event(&rig, 0, SCHED_EV_EXCL_REQUEST), 0);
+		rig_pause(30 * NS_PER_MS);
+		CHECK_INT(dispatch_core_get(rig.d, 0, &core), 0);
+		CHECK(core.is_exclusive);
+		CHECK_INT(core.holder, 0);
+		CHECK(rig_executes(&rig, 0));
+		CHECK(rig_stands(&rig, 1));
+		if (i % 2) {
+			CHECK_INT(rig_event(&rig, 0, SCHED_EV_EXCL_RELEASE), 0);
+		} else {
+			ev = (struct sched_event){ .type = SCHED_EV_EXCL_RECLAIM, .core = 0 };
+			CHECK_INT(dispatch_event(rig.d, &ev, NULL), 0);
+			CHECK(rig_await(&rig, DISPATCH_REPORT, 0, 1000, &n));
+			CHECK_INT(n.reason, SCHED_REASON_EXCL_LOST);
+		}
+		CHECK(rig_executes(&rig, 1));
+		CHECK(rig_executes(&rig, 0));
+	}
+	end();
+}
+
+static void a_core_goes_and_comes(void)
+{
+	struct sched_event off = { .type = SCHED_EV_CORE_OFFLINE, .core = 0 };
+	struct sched_event on = { .type = SCHED_EV_CORE_ONLINE, .core = 0 };
+	struct dispatch_notice n;
+
+	begin(2, 5 * NS_PER_MS);
+	all(FAKE_GOOD);
+	rig_pause(20 * NS_PER_MS);
+	for (int i = 0; i < 5; i++) {
+		CHECK_INT(dispatch_event(rig.d, &off, NULL), 0);
+		CHECK(rig_await(&rig, DISPATCH_CORE_OFF, SCHED_NONE, 1000, &n));
+		CHECK_INT(n.core, 0);
+		CHECK_INT(dispatch_event(rig.d, &on, NULL), 0);
+		CHECK(rig_executes(&rig, 0));
+		CHECK(rig_executes(&rig, 1));
+	}
+	end();
+}
+
+static void a_slice_changes(void)
+{
+	struct sched_event ev = {
+		.type = SCHED_EV_VM_UPDATE, .vm = 0, .mask = SCHED_UPDATE_SLICE, .slice_ns = NS_PER_MS
+	};
+	ns_t from_ns;
+	uint64_t few;
+	uint64_t many;
+
+	begin(2, 20 * NS_PER_MS);
+	all(FAKE_GOOD);
+	from_ns = host_clock_monotonic_ns();
+	rig_pause(300 * NS_PER_MS);
+	rig_cpu_ns(&rig, 0, from_ns, host_clock_monotonic_ns(), &few);
+	ev.gen = rig.fake[0].gen;
+	CHECK_INT(dispatch_event(rig.d, &ev, NULL), 0);
+	ev.vm = 1;
+	ev.gen = rig.fake[1].gen;
+	CHECK_INT(dispatch_event(rig.d, &ev, NULL), 0);
+	from_ns = host_clock_monotonic_ns();
+	rig_pause(300 * NS_PER_MS);
+	rig_cpu_ns(&rig, 0, from_ns, host_clock_monotonic_ns(), &many);
+	CHECK(many > 5 * few);
+	end();
+}
+
+/* A CPU limit ends in the fault queue. */
+static void a_limit_is_reached(void)
+{
+	struct sched_event ev = { .type = SCHED_EV_VM_UPDATE,
+				  .vm = 0,
+				  .mask = SCHED_UPDATE_LIMIT,
+				  .limit_cpu_ns = 30 * NS_PER_MS };
+	struct dispatch_vm_info info;
+	struct dispatch_notice n;
+
+	begin(2, 5 * NS_PER_MS);
+	ev.gen = rig.fake[0].gen;
+	CHECK_INT(dispatch_event(rig.d, &ev, NULL), 0);
+	all(FAKE_GOOD);
+	CHECK(rig_await(&rig, DISPATCH_FAULT, 0, 3000, &n));
+	CHECK_INT(n.reason, SCHED_REASON_CPU_LIMIT);
+	CHECK_INT(dispatch_vm_get(rig.d, 0, &info), 0);
+	CHECK(info.vcpu.cpu_ns >= 30 * NS_PER_MS);
+	CHECK(info.vcpu.cpu_ns < 32 * NS_PER_MS || !rig.is_real_time);
+	end();
+}
+
+static long switches(uint32_t i)
+{
+	char path[64];
+	char line[128];
+	long n = -1;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/%d/status", rig.fake[i].pid);
+	f = fopen(path, "r");
+	while (f && fgets(line, sizeof(line), f)) {
+		(void)sscanf(line, "voluntary_ctxt_switches: %ld", &n);
+	}
+	if (f) {
+		fclose(f);
+	}
+	return n;
+}
+
+static void sleeping_ones_cost_nothing(void)
+{
+	struct dispatch_stats before;
+	struct dispatch_stats after;
+	long was[RIG_FAKES_MAX];
+
+	begin(16, 5 * NS_PER_MS); /* all blocked */
+	rig_pause(200 * NS_PER_MS);
+	for (uint32_t i = 0; i < rig.n; i++) {
+		was[i] = switches(i);
+	}
+	dispatch_stats_get(rig.d, &before);
+	rig_pause(NS_PER_S);
+	dispatch_stats_get(rig.d, &after);
+	for (uint32_t i = 0; i < rig.n; i++) {
+		CHECK_INT(switches(i), was[i]);
+	}
+	/* The sampler, and the question itself. */
+	CHECK(after.wakeups - before.wakeups <= 14);
+	CHECK_INT(after.sched.events, before.sched.events);
+	printf("  %" PRIu64 " wake-ups, %" PRIu64 " us in a second\n",
+	       after.wakeups - before.wakeups, (after.busy_ns - before.busy_ns) / 1000);
+	end();
+	begin(0, NS_PER_MS);
+	dispatch_stats_get(rig.d, &before);
+	rig_pause(NS_PER_S / 2);
+	dispatch_stats_get(rig.d, &after);
+	CHECK(after.wakeups - before.wakeups <= 2); /* the two questions */
+	end();
+}
+
+static void decisions_are_kept(void)
+{
+	struct sched_record *rec = calloc(300, sizeof(*rec));
+	uint64_t seq = 0;
+	uint32_t n;
+
+	begin(2, NS_PER_MS);
+	all(FAKE_GOOD);
+	for (int i = 0; i < 50; i++) {
+		struct dispatch_stats stats;
+
+		rig_pause(100 * NS_PER_MS);
+		dispatch_stats_get(rig.d, &stats);
+		if (stats.sched.events >= 350) {
+			break;
+		}
+	}
+	n = dispatch_ring_get(rig.d, &seq, rec, 300);
+	CHECK_INT(n, 300);
+	for (uint32_t i = 1; i < n; i++) {
+		CHECK_INT(rec[i].seq, rec[i - 1].seq + 1);
+	}
+	CHECK_INT(seq, rec[n - 1].seq + 1);
+	free(rec);
+	end();
+}
+
+static void requests_are_checked(void)
+{
+	struct sched_event ev = { .type = SCHED_EV_STOPPED };
+	struct errmsg e = { "" };
+	struct dispatch_fds fds;
+
+	begin(1, NS_PER_MS);
+	CHECK_INT(dispatch_event(rig.d, &ev, &e), -EINVAL);
+	ev = (struct sched_event){ .type = SCHED_EV_VM_PAUSE, .vm = 0, .gen = 77 };
+	CHECK_INT(dispatch_event(rig.d, &ev, &e), -ESTALE);
+	CHECK_STR(e.text, "vm-pause: that VM has ended");
+	CHECK_INT(dispatch_slot_open(rig.d, 0, &fds, &e), -EBUSY);
+	CHECK_INT(dispatch_slot_open(rig.d, RIG_FAKES_MAX, &fds, &e), -ERANGE);
+	CHECK_INT(dispatch_slot_open(rig.d, 5, &fds, &e), 0);
+	dispatch_slot_close(rig.d, 5);
+	CHECK_INT(dispatch_vm_remove(rig.d, 0, rig.fake[0].gen, &e), -EBUSY);
+	end();
+}
+
+static const struct test_case cases[] = {
+	{ "requests are checked", requests_are_checked },
+	{ "one alone runs on", one_alone_runs_on },
+	{ "two rotate", two_rotate },
+	{ "eight rotate", eight_rotate },
+	{ "it blocks and wakes", it_blocks_and_wakes },
+	{ "pause and resume", pause_and_resume },
+	{ "the process pauses itself", the_process_pauses_itself },
+	{ "a killed one is noticed", a_killed_one_is_noticed },
+	{ "kill by dozens", kill_by_dozens },
+	{ "a core is given and taken", a_core_is_given_and_taken },
+	{ "a core goes and comes", a_core_goes_and_comes },
+	{ "a slice changes", a_slice_changes },
+	{ "a limit is reached", a_limit_is_reached },
+	{ "sleeping ones cost nothing", sleeping_ones_cost_nothing },
+	{ "decisions are kept", decisions_are_kept },
+};
+
+int main(int argc, char **argv)
+{
+	if (argc != 2) {
+		printf("usage: test_dispatch FAKE-VM\n");
+		return 1;
+	}
+	setvbuf(stdout, NULL, _IOLBF, 0);
+	program = argv[1];
+	return test_main(cases, ARRAY_SIZE(cases));
+}

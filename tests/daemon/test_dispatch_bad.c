@@ -1,0 +1,258 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Fake VMs that break the rules: each is found, stopped and reported, its core goes to its
+ * neighbours, and nothing happens to them.
+ * Usage: test_dispatch_bad FAKE-VM
+ */
+#include <errno.h>
+#include <signal.h>
+#include <unistd.h>
+
+#include "fake_vm_rig.h"
+#include "host/task.h"
+#include "host/timer.h"
+#include "test.h"
+
+static const char *program;
+static struct rig rig;
+static bool wants_cgroups;
+
+/* Three fakes that run; number 0 will be bad. */
+static void begin(void)
+{
+	rig_init(&rig, program);
+	if (wants_cgroups && !rig_use_cgroups(&rig)) {
+		printf("  no cgroup v2 here: by SIGSTOP\n");
+	}
+	rig_spawn(&rig, 3);
+	CHECK_INT(rig_start(&rig), 0);
+	rig_go(&rig, 5 * NS_PER_MS);
+	for (uint32_t i = 0; i < rig.n; i++) {
+		rig_mode(&rig, i, FAKE_GOOD);
+	}
+	rig_pause(50 * NS_PER_MS);
+}
+
+static void end(void)
+{
+	struct dispatch_stats stats;
+
+	CHECK(rig_executes(&rig, 1));
+	CHECK(rig_executes(&rig, 2));
+	dispatch_stats_get(rig.d, &stats);
+	CHECK_INT(stats.sched.violations, 0);
+	rig_done(&rig);
+	CHECK_INT(rig.violations, 0);
+}
+
+static void ends_in_the_fault_queue(enum sched_reason reason)
+{
+	struct dispatch_vm_info info;
+	struct dispatch_notice n = { .reason = SCHED_REASON_NONE };
+
+	CHECK(rig_await(&rig, DISPATCH_FAULT, 0, 5000, &n));
+	if (n.reason != reason) {
+		printf("  reason %s\n", sched_reason_name(n.reason));
+	}
+	CHECK_INT(n.reason, reason);
+	CHECK_INT(n.gen, rig.fake[0].gen);
+	CHECK(rig_stands(&rig, 0));
+	CHECK_INT(dispatch_vm_get(rig.d, 0, &info), 0);
+	CHECK_INT(info.vm.state, SCHED_VM_FAULTED);
+	CHECK(info.freezes > 0);
+	/* It can be killed where it stands. */
+	CHECK_INT(rig_event(&rig, 0, SCHED_EV_VM_KILL), 0);
+	CHECK(rig_await(&rig, DISPATCH_DIED, 0, 2000, &n));
+	CHECK_INT(dispatch_vm_remove(rig.d, 0, rig.fake[0].gen, NULL), 0);
+	rig.fake[0].is_added = false;
+}
+
+static void bad(enum fake_mode mode, enum sched_reason reason)
+{
+	begin();
+	atomic_store(&rig.fake[0].log->mode, mode);
+	ends_in_the_fault_queue(reason);
+	end();
+}
+
+static void a_hung_one(void)
+{
+	bad(FAKE_HANG, SCHED_REASON_HUNG);
+}
+
+static void a_forged_park(void)
+{
+	bad(FAKE_FORGE, SCHED_REASON_FORGED);
+}
+
+static void a_run_without_a_grant(void)
+{
+	begin();
+	CHECK_INT(rig_event(&rig, 0, SCHED_EV_VM_PAUSE), 0);
+	rig_pause(200 * NS_PER_MS);
+	rig_mode(&rig, 0, FAKE_ROGUE);
+	ends_in_the_fault_queue(SCHED_REASON_ROGUE);
+	end();
+}
+
+/* One that hears nothing but a signal goes on; the ladder stops there. */
+static void a_deaf_one(void)
+{
+	struct dispatch_vm_info info;
+
+	begin();
+	rig_mode(&rig, 0, FAKE_DEAF);
+	rig_pause(300 * NS_PER_MS);
+	CHECK_INT(dispatch_vm_get(rig.d, 0, &info), 0);
+	CHECK_INT(info.vm.state, SCHED_VM_RUN);
+	CHECK(info.signals > 0);
+	CHECK_INT(info.freezes, 0);
+	CHECK(rig_executes(&rig, 0));
+	end();
+}
+
+static void noise(enum fake_mode mode)
+{
+	struct dispatch_stats before;
+	struct dispatch_stats after;
+	ns_t from_ns = host_clock_monotonic_ns();
+	uint64_t turns;
+
+	begin();
+	dispatch_stats_get(rig.d, &before);
+	rig_mode(&rig, 0, mode);
+	rig_pause(NS_PER_S);
+	dispatch_stats_get(rig.d, &after);
+	printf("  %.1f %% of the control core\n",
+	       (double)(after.busy_ns - before.busy_ns) / 1e7);
+	CHECK(after.busy_ns - before.busy_ns < NS_PER_S / 2);
+	for (uint32_t i = 1; i < 3; i++) {
+		rig_cpu_ns(&rig, i, from_ns, host_clock_monotonic_ns(), &turns);
+		CHECK(turns > 10);
+	}
+	end();
+}
+
+static void spam(void)
+{
+	noise(FAKE_SPAM);
+}
+
+static void nonsense(void)
+{
+	noise(FAKE_NONSENSE);
+}
+
+static void one_that_leaves_its_core(void)
+{
+	struct dispatch_vm_info info;
+	struct dispatch_notice n;
+	pid_t tid;
+
+	begin();
+	rig_mode(&rig, 0, FAKE_STRAY); /* its control thread */
+	CHECK(rig_await(&rig, DISPATCH_STRAY, 0, 3000, &n));
+	CHECK(host_task_is_pinned(rig.fake[0].pid, rig.roles.housekeeping));
+	/* And its vCPU thread, moved by somebody. */
+	CHECK_INT(host_task_find(rig.fake[0].pid, "vcpu", &tid), 0);
+	rig_mode(&rig, 0, FAKE_BLOCKED);
+	rig_pause(50 * NS_PER_MS);
+	if (rig.roles.housekeeping != rig.roles.pool[0]) {
+		CHECK_INT(host_task_pin(tid, rig.roles.housekeeping), 0);
+		CHECK(rig_await(&rig, DISPATCH_STRAY, 0, 3000, &n));
+		CHECK(host_task_is_pinned(tid, rig.roles.pool[0]));
+		CHECK_INT(dispatch_vm_get(rig.d, 0, &info), 0);
+		CHECK_INT(info.strays, 2);
+	}
+	end();
+}
+
+/* The VM tries to change its pages for the worse. */
+static void pages_hold(void)
+{
+	struct dispatch_fds fds;
+
+	begin();
+	CHECK_INT(dispatch_slot_open(rig.d, 9, &fds, NULL), 0);
+	CHECK(ftruncate(fds.grant_fd, 0) < 0 && errno == EPERM);
+	CHECK(ftruncate(fds.ack_fd, 0) < 0 && errno == EPERM);
+	CHECK(write(fds.grant_fd, "x", 1) < 0 && errno == EPERM);
+	dispatch_slot_close(rig.d, 9);
+	end();
+}
+
+static void a_hung_exclusive_one(void)
+{
+	struct sched_event ev = { .type = SCHED_EV_EXCL_CAP, .arg = 1 };
+	struct dispatch_notice n;
+	ns_t took_ns;
+
+	begin();
+	if (rig.roles.n_pool != 1) {
+		printf("  skipped: written for a pool of one core\n");
+		end();
+		return;
+	}
+	CHECK_INT(dispatch_event(rig.d, &ev, NULL), 0);
+	CHECK_INT(rig_event(&rig, 0, SCHED_EV_EXCL_REQUEST), 0);
+	rig_pause(50 * NS_PER_MS);
+	rig_mode(&rig, 0, FAKE_HANG);
+	rig_pause(50 * NS_PER_MS);
+	took_ns = host_clock_monotonic_ns();
+	ev = (struct sched_event){ .type = SCHED_EV_EXCL_RECLAIM, .core = 0 };
+	CHECK_INT(dispatch_event(rig.d, &ev, NULL), 0);
+	CHECK(rig_await(&rig, DISPATCH_FAULT, 0, 2000, &n));
+	took_ns = host_clock_monotonic_ns() - took_ns;
+	printf("  core free after %.0f us\n", (double)took_ns / 1e3);
+	CHECK(took_ns < 20 * NS_PER_MS || !rig.is_real_time);
+	end();
+}
+
+/* At random moments, by somebody else. */
+static void sudden_deaths(void)
+{
+	struct dispatch_notice n;
+
+	begin();
+	for (uint32_t i = 0; i < 40; i++) {
+		rig_pause(i * 977 % 10000 * NS_PER_US);
+		kill(rig.fake[0].pid, SIGKILL);
+		CHECK(rig_await(&rig, DISPATCH_DIED, 0, 2000, &n));
+		rig_bury(&rig, 0);
+		rig.n = 0;
+		rig_spawn(&rig, 1);
+		rig.n = 3;
+		CHECK_INT(rig_attach(&rig, 0, 5 * NS_PER_MS), 0);
+		rig_mode(&rig, 0, FAKE_GOOD);
+	}
+	end();
+}
+
+static const struct test_case cases[] = {
+	{ "a hung one", a_hung_one },
+	{ "a forged park", a_forged_park },
+	{ "a run without a grant", a_run_without_a_grant },
+	{ "a deaf one", a_deaf_one },
+	{ "spam", spam },
+	{ "nonsense", nonsense },
+	{ "one that leaves its core", one_that_leaves_its_core },
+	{ "pages hold", pages_hold },
+	{ "a hung exclusive one", a_hung_exclusive_one },
+	{ "sudden deaths", sudden_deaths },
+};
+
+int main(int argc, char **argv)
+{
+	int r;
+
+	if (argc != 2) {
+		printf("usage: test_dispatch_bad FAKE-VM\n");
+		return 1;
+	}
+	setvbuf(stdout, NULL, _IOLBF, 0);
+	program = argv[1];
+	r = test_main(cases, ARRAY_SIZE(cases));
+	printf("once more, by cgroup:\n");
+	wants_cgroups = true;
+	return test_main(cases, 3) | r;
+}
