@@ -156,6 +156,7 @@ static void judge_turns(const uint64_t first[], struct fairness *f)
 	struct fake_turn *all = calloc(n, sizeof(*all));
 	struct series errors = { 0 };
 	struct series gaps = { 0 };
+	size_t end = n - (size_t)rig.n; /* in the first and last round not all are counted */
 
 	for (size_t k = 0; all && k < n; k++) {
 		uint32_t i = (uint32_t)(k % rig.n);
@@ -163,10 +164,11 @@ static void judge_turns(const uint64_t first[], struct fairness *f)
 		all[k] = *turn(i, first[i] + k / rig.n);
 		add(&errors, fabs((double)all[k].cpu_ns / 1e3 - f->slice_ms * 1e3));
 		f->stolen_ms +=
-			(double)(all[k].stop_ns - all[k].start_ns - all[k].cpu_ns) / 1e6;
+			((double)all[k].stop_ns - (double)all[k].start_ns - (double)all[k].cpu_ns) /
+			1e6;
 	}
 	qsort(all, n, sizeof(*all), by_start);
-	for (size_t k = 1; k < n; k++) {
+	for (size_t k = rig.n; k < end; k++) {
 		add(&gaps, ((double)all[k].start_ns - (double)all[k - 1].stop_ns) / 1e3);
 	}
 	f->error_p50_us = quantile(&errors, 0.5);
@@ -309,17 +311,16 @@ static void make_plain(uint32_t i)
 {
 	pid_t tid;
 
-	atomic_store(&rig.fake[i].log->mode, FAKE_GOOD);
 	rig_connect(&rig, i);
-	rig_mode(&rig, i, FAKE_BLOCKED);
+	rig_mode(&rig, i, FAKE_BLOCKED); /* its thread has its name now */
 	if (host_task_find(rig.fake[i].pid, "vcpu", &tid) == 0) {
-		struct sched_param p = { .sched_priority = 10 };
+		struct sched_param p = { .sched_priority = RIG_PRIO };
 
 		(void)host_task_pin(tid, rig.roles.pool[0]);
 		(void)sched_setscheduler(tid, SCHED_RR, &p);
 	}
+	rig_mode(&rig, i, FAKE_GOOD);
 	kill(rig.fake[i].pid, SIGSTOP);
-	atomic_store(&rig.fake[i].log->mode, FAKE_GOOD);
 }
 
 static struct work measure_work(ns_t slice_ns)
@@ -353,8 +354,7 @@ static struct work measure_work(ns_t slice_ns)
 		dispatch_stats_get(rig.d, &after);
 		plain = rate(PAIR_FAKES, go_plain, run_ns);
 		add(&losses, (1 - managed / plain) * 100);
-		w.control_pct =
-			(double)(after.busy_ns - before.busy_ns) * 100 / (double)run_ns;
+		w.control_pct = (double)(after.busy_ns - before.busy_ns) * 100 / (double)run_ns;
 	}
 	w.loss_pct = quantile(&losses, 0.5);
 	done(&losses);
@@ -366,7 +366,8 @@ static struct work measure_work(ns_t slice_ns)
 static void print_fairness(const struct fairness *f, bool is_last)
 {
 	if (is_json) {
-		printf("{\"vms\":%u,\"slice_ms\":%.1f,\"rounds\":%u,\"spread_ms\":%.3f,\"jain\":%.7f,"
+		printf("{\"vms\":%u,\"slice_ms\":%.1f,\"rounds\":%u,\"spread_ms\":%.3f,\"jain\":%."
+		       "7f,"
 		       "\"slice_error_us\":{\"p50\":%.1f,\"p99\":%.1f},"
 		       "\"gap_us\":{\"p50\":%.1f,\"p99\":%.1f},\"stolen_ms\":%.1f,"
 		       "\"control_core_pct\":%.2f}%s\n",
@@ -386,14 +387,15 @@ static void all_fairness(void)
 	static const ns_t slices_ns[] = { 10 * NS_PER_MS, NS_PER_MS };
 
 	printf(is_json ? "{\"fairness\":[\n"
-		       : " VMs slice ms  rounds  spread ms       Jain  err p50us   p99 us  gap p50us   "
+		       : " VMs slice ms  rounds  spread ms       Jain  err p50us   p99 us  gap "
+			 "p50us   "
 			 "p99 us stolen ms  ctl %%\n");
 	for (size_t k = 0; k < ARRAY_SIZE(slices_ns); k++) {
 		for (size_t i = 0; i < ARRAY_SIZE(vms); i++) {
 			struct fairness f = measure_fairness(vms[i], slices_ns[k]);
 
-			print_fairness(&f, k + 1 == ARRAY_SIZE(slices_ns) &&
-						   i + 1 == ARRAY_SIZE(vms));
+			print_fairness(&f,
+				       k + 1 == ARRAY_SIZE(slices_ns) && i + 1 == ARRAY_SIZE(vms));
 			fflush(stdout);
 		}
 	}
@@ -410,7 +412,8 @@ static void all_else(void)
 		       : "core free after kill -9 (%zu times): p50 %.0f us, p99 %.0f us\n",
 	       kills.n, quantile(&kills, 0.5), quantile(&kills, 0.99));
 	printf(is_json ? "\"loss_pct\":{\"10ms\":%.3f,\"1ms\":%.3f}}\n"
-		       : "work lost against real-time round robin, 4 VMs: %.3f %% at 10 ms, %.3f %% at "
+		       : "work lost against real-time round robin, 4 VMs: %.3f %% at 10 ms, %.3f "
+			 "%% at "
 			 "1 ms\n",
 	       at_10.loss_pct, at_1.loss_pct);
 	done(&kills);

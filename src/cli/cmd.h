@@ -92,7 +92,7 @@ int cmd_get_vm(struct cmd_run *r, const char *name, const char *rest, json_t **r
 
 /**
  * Do something for every operand, and go on after failures.
- * @param one @return 0; negative errno with the sentence
+ * @param one done for each; 0, or negative errno with the sentence
  * @return 0; EXIT_STATUS_ERROR when one failed
  */
 int cmd_each(struct cmd_run *r, int (*one)(struct cmd_run *r, const char *name, struct errmsg *e));

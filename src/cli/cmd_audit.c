@@ -102,7 +102,8 @@ static void print_verdict(const json_t *v)
 
 	printf("%s", message ? message : "");
 	if (!field_bool(v, "is_intact")) {
-		printf("; in file %" PRIu64 " at byte %" PRIu64 "; good records before it: %" PRIu64,
+		printf("; in file %" PRIu64 " at byte %" PRIu64
+		       "; good records before it: %" PRIu64,
 		       field_u64(v, "bad_file"), field_u64(v, "bad_offset"),
 		       field_u64(v, "n_records"));
 	}

@@ -46,6 +46,7 @@ struct console {
 	struct client_request out_request, in_request;
 	struct client_transfer out, in;
 	char *out_path, *in_path;
+	bool is_attached; /* the daemon has begun to answer: what is typed now, is seen */
 	bool is_sending, is_output_over, is_input_over, is_detached, has_pause;
 	int out_result;
 	int signal_fd;
@@ -186,7 +187,8 @@ static int wait_and_read(struct console *c)
 	struct curl_waitfd fds[2] = { { .fd = c->signal_fd, .events = CURL_WAIT_POLLIN },
 				      { .fd = STDIN_FILENO, .events = CURL_WAIT_POLLIN } };
 	/* While input is on its way its buffer must stay as it is. */
-	bool is_read = !c->is_input_over && !c->is_sending && c->n_input < sizeof(c->input) &&
+	bool is_read = c->is_attached && !c->is_input_over && !c->is_sending &&
+		       c->n_input < sizeof(c->input) &&
 		       (!terminal_is_input() || terminal_is_foreground());
 
 	if (curl_multi_poll(c->multi, fds, is_read ? 2 : 1, c->has_pause ? AGAIN_MS : 1000, NULL) !=
@@ -199,6 +201,22 @@ static int wait_and_read(struct console *c)
 	return is_read && fds[1].revents ? read_keys(c) : 0;
 }
 
+/* Keys are taken only when nothing that they lead to can be missed. */
+static void look_attached(struct console *c)
+{
+	long status = 0;
+
+	curl_easy_getinfo(c->out.easy, CURLINFO_RESPONSE_CODE, &status);
+	if (c->is_attached || status != 200) {
+		return;
+	}
+	c->is_attached = true;
+	if (terminal_is_input() && c->o->detach_key != KEY_NONE) {
+		fprintf(stderr, "pinfold: attached; %s detaches\n", c->o->key_name);
+	}
+	terminal_take_raw();
+}
+
 static int loop(struct console *c)
 {
 	int running;
@@ -208,6 +226,7 @@ static int loop(struct console *c)
 		if (curl_multi_perform(c->multi, &running) != CURLM_OK) {
 			return errmsg_set(&c->e, -EIO, "talking to the daemon failed");
 		}
+		look_attached(c);
 		r = take_messages(c);
 		if (r < 0 || c->is_output_over) {
 			break;
@@ -307,10 +326,6 @@ static int attach(struct console *c)
 		r = open_console(c);
 	}
 	if (r == 0) {
-		if (terminal_is_input() && c->o->detach_key != KEY_NONE) {
-			fprintf(stderr, "pinfold: attached; %s detaches\n", c->o->key_name);
-		}
-		terminal_take_raw();
 		r = loop(c);
 		terminal_give_back();
 	}

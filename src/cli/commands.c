@@ -25,6 +25,7 @@ const struct command commands[] = {
 	{ GROUP_VM, "restore", "make a VM from such a file", cmd_restore },
 
 	{ GROUP_LOOK, "ps", "list VMs", cmd_ps },
+	{ GROUP_LOOK, "top", "who holds which core, live", cmd_top },
 	{ GROUP_LOOK, "inspect", "show everything about VMs", cmd_inspect },
 	{ GROUP_LOOK, "logs", "print what a guest has printed", cmd_logs },
 	{ GROUP_LOOK, "console", "attach to a guest's console", cmd_console },

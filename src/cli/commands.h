@@ -125,6 +125,9 @@ int cmd_user(int argc, char **argv);
 /** The audit log. @return exit status */
 int cmd_audit(int argc, char **argv);
 
+/** Who holds which core, live. @return exit status */
+int cmd_top(int argc, char **argv);
+
 /** Print the commands, or a command's own help. @return exit status */
 int cmd_help(int argc, char **argv);
 

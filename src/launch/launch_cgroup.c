@@ -12,6 +12,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -212,12 +213,19 @@ static void enter(const struct limit *l, pid_t pid, unsigned long long max, char
 void launch_cgroup_enter(pid_t pid, uint64_t mem_bytes, char *memory, char *pids)
 {
 	uint64_t max_bytes;
+	cpu_set_t cpus;
+	bool has_cpus = sched_getaffinity(0, sizeof(cpus), &cpus) == 0;
 
 	memory[0] = '\0';
 	if (mem_bytes && !__builtin_add_overflow(mem_bytes, OVERHEAD_BYTES, &max_bytes)) {
 		enter(&memory_limit, pid, max_bytes, memory);
 	}
 	enter(&pids_limit, pid, TASKS_MAX, pids);
+	/* Where cpusets are on, Linux before 6.2 lets a newcomer run on all cores of its group. It is born where
+	 * its maker may run, and stays there. */
+	if (has_cpus) {
+		sched_setaffinity(pid, sizeof(cpus), &cpus);
+	}
 }
 
 static void remove_group(char *path)

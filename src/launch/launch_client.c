@@ -480,15 +480,18 @@ void launch_vm_force_stop(struct launch_vm *vm)
 
 int launch_vm_wait(struct launch_vm *vm, int *ret_status, struct rusage *ret_usage)
 {
+	siginfo_t si;
 	int r;
 
 	if (vm->pid <= 0) {
 		return -ECHILD;
 	}
 	if (vm->is_stranger) {
-		/* Init reaps it; all that can be known is that it is gone. */
+		/* Init reaps it, unless this is the process that made it after all; all that can
+		 * be known is that it is gone. */
 		r = host_sock_wait_readable(vm->pidfd, -1);
 		*ret_status = r == 0 ? 0 : *ret_status;
+		waitid(P_PIDFD, (id_t)vm->pidfd, &si, WEXITED | WNOHANG);
 	} else {
 		r = host_proc_wait(vm->pidfd, vm->pid, -1, ret_status, ret_usage);
 	}

@@ -13,6 +13,8 @@
  *                                               budget used up, deadline, or revoked == n:
  *     looks whether the thread sleeps <-------  state, epoch = n; word++; notify; sleeps on grant.word
  *
+ * Only a park is notified; that it runs the page says. A park in the last moments before look_ns is
+ * not notified either: waking the scheduler would cost more than the switch to the next vCPU.
  * A vCPU that was granted a core and has no use for it gives the grant back unused, in the same way.
  * The fields of a grant are consistent when the epoch is the same before and after reading them.
  * A layout change bumps GRANT_REVISION.
@@ -26,7 +28,7 @@
 
 #define GRANT_MAGIC    0x544e5247u /* "GRNT" */
 #define ACK_MAGIC      0x204b4341u /* "ACK " */
-#define GRANT_REVISION 1u
+#define GRANT_REVISION 2u
 
 /** No end: the core is exclusive. */
 #define GRANT_NO_END UINT64_MAX
@@ -45,6 +47,8 @@ struct grant_page {
 	_Atomic uint64_t revoked;   /* epoch that is taken back; 0: none */
 	_Atomic uint64_t budget_ns; /* CPU time of the vCPU thread in this grant, or GRANT_NO_END */
 	_Atomic uint64_t deadline_ns; /* monotonic: park then, whatever was used; or GRANT_NO_END */
+	_Atomic uint64_t
+		look_ns; /* monotonic: the scheduler looks at the ack page then by itself; 0: no */
 };
 
 /** What a vCPU says about itself. */

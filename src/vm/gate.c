@@ -18,6 +18,9 @@
 #include "base/bug.h"
 #include "host/timer.h"
 
+/* A look that is so near needs no notice. */
+#define LOOK_SOON_NS (200 * NS_PER_US)
+
 void gate_init(struct gate *g)
 {
 	memset(g, 0, sizeof(*g));
@@ -77,17 +80,33 @@ static void notify(struct gate *g)
 {
 	const uint64_t one = 1;
 
-	atomic_fetch_add(&g->ack->word, 1);
 	if (write(g->notify_fd, &one, sizeof(one)) < 0) {
 		return; /* the scheduler is gone or full of news: it looks at the page anyway */
 	}
+}
+
+/* After the ack page was written: whether the scheduler comes and reads it in a moment. */
+static bool is_looked_at(const struct gate *g)
+{
+	uint64_t look_ns = atomic_load(&g->grant->look_ns);
+	ns_t now_ns;
+
+	if (look_ns == 0) {
+		return false;
+	}
+	now_ns = host_clock_monotonic_ns();
+	return now_ns < look_ns && look_ns - now_ns < LOOK_SOON_NS;
 }
 
 static void tell(struct gate *g, enum ack_state state, uint64_t epoch)
 {
 	atomic_store(&g->ack->epoch, epoch);
 	atomic_store(&g->ack->state, state);
-	notify(g);
+	atomic_fetch_add(&g->ack->word, 1);
+	/* That it runs the scheduler knows: telling it costs time of the slice. */
+	if (state == ACK_BLOCKED || (state == ACK_PARKED && !is_looked_at(g))) {
+		notify(g);
+	}
 }
 
 /* Fields of the current grant, all of one epoch. */
@@ -244,6 +263,7 @@ void gate_wake(struct gate *g)
 	/* A vCPU that is only about to block sees the changed word and does not. */
 	atomic_fetch_add(&g->wake, 1);
 	if (atomic_compare_exchange_strong(&g->ack->state, &blocked, ACK_PARKED)) {
+		atomic_fetch_add(&g->ack->word, 1);
 		notify(g);
 	}
 }

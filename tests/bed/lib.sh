@@ -5,6 +5,8 @@
 
 bed_failed=0
 bed_out=/tmp/bed-out
+# The most that one check may take.
+bed_check_s=120
 mkdir -p "$bed_out"
 
 # Text for the person watching.
@@ -19,9 +21,20 @@ check()
 	bed_name=$1
 	shift
 	bed_start=$(cut -d ' ' -f 1 /proc/uptime)
-	# Not as a condition: there "set -e" has no effect.
-	(set -e; "$@") >"$bed_out/log" 2>&1 </dev/null
+	# A group of its own, so that all of it ends when its time is over. Not as a condition: there "set -e" has no effect.
+	set -m
+	(set -e; "$@") >"$bed_out/log" 2>&1 </dev/null 3>&- &
+	bed_pid=$!
+	set +m
+	(
+		sleep "$bed_check_s"
+		echo "still busy after $bed_check_s s" >>"$bed_out/log"
+		kill -9 "-$bed_pid"
+	) 3>&- &
+	bed_guard=$!
+	wait "$bed_pid"
 	bed_status=$?
+	kill "$bed_guard" 2>/dev/null
 	bed_s=$(cut -d ' ' -f 1 /proc/uptime | awk -v a="$bed_start" '{ printf "%.1f", $1 - a }')
 	case $bed_status in
 	0)

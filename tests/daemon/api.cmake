@@ -19,5 +19,5 @@ foreach(name api permissions)
 	add_test(NAME daemon/${name} COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/test_${name}.sh
 		${CMAKE_RUNTIME_OUTPUT_DIRECTORY} ${CMAKE_BINARY_DIR}/guests ${CMAKE_CURRENT_SOURCE_DIR})
 	# They want the cores and the partition for themselves.
-	set_tests_properties(daemon/${name} PROPERTIES SKIP_RETURN_CODE 77 TIMEOUT 180 LABELS daemon RUN_SERIAL TRUE)
+	set_tests_properties(daemon/${name} PROPERTIES SKIP_RETURN_CODE 77 TIMEOUT 300 LABELS daemon RUN_SERIAL TRUE)
 endforeach()

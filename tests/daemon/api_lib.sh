@@ -4,6 +4,7 @@
 # Sets: tmp, sock, state, pidfile, bin, guests.
 
 bin=$1
+# shellcheck disable=SC2034 # read by the tests that include this
 guests=$2
 failures=0
 umask 022

@@ -22,6 +22,7 @@
 #define NOTICES 8192
 #define SLOTS	4096
 #define STOP	UINT32_MAX
+#define ACKED	0x80000000u /* beside a slot: its ack page changed */
 
 struct slot {
 	bool is_open;
@@ -79,6 +80,49 @@ static void tell_locked(struct dispatch *d, enum dispatch_notice_type type, uint
 	BUG_ON(eventfd_write(d->notice_fd, 1) < 0);
 }
 
+static void wake(struct slot *s)
+{
+	atomic_fetch_add(&s->grant->word, 1);
+	syscall(SYS_futex, &s->grant->word, FUTEX_WAKE, INT32_MAX, NULL, NULL, 0);
+}
+
+static void grant_locked(struct dispatch *d, struct slot *s)
+{
+	if (!d->is_going || s->state != SCHED_VM_RUN) {
+		return;
+	}
+	s->epoch = ++d->epoch;
+	atomic_store(&s->grant->budget_ns, GRANT_NO_END);
+	atomic_store(&s->grant->deadline_ns, GRANT_NO_END);
+	atomic_store(&s->grant->epoch, s->epoch);
+	wake(s);
+}
+
+static void on_death_locked(struct dispatch *d, uint32_t slot)
+{
+	struct slot *s = &d->slot[slot];
+
+	if (s->state != SCHED_VM_FREE && s->state != SCHED_VM_DEAD) {
+		epoll_ctl(d->epoll_fd, EPOLL_CTL_DEL, s->vm.pidfd, NULL);
+		s->state = SCHED_VM_DEAD;
+		tell_locked(d, DISPATCH_DIED, slot, SCHED_REASON_NONE);
+	}
+}
+
+/* One that parked to carry out a request wants to run on. */
+static void on_ack_locked(struct dispatch *d, struct slot *s)
+{
+	eventfd_t ignored;
+
+	if (!s->is_open) {
+		return;
+	}
+	eventfd_read(s->notify_fd, &ignored);
+	if (atomic_load(&s->ack->state) == ACK_PARKED && atomic_load(&s->ack->epoch) == s->epoch) {
+		grant_locked(d, s);
+	}
+}
+
 static void *watch_main(void *arg)
 {
 	struct dispatch *d = arg;
@@ -92,13 +136,10 @@ static void *watch_main(void *arg)
 			return NULL;
 		}
 		pthread_mutex_lock(&d->lock);
-		if (d->slot[ev.data.u32].state != SCHED_VM_FREE &&
-		    d->slot[ev.data.u32].state != SCHED_VM_DEAD) {
-			struct slot *s = &d->slot[ev.data.u32];
-
-			epoll_ctl(d->epoll_fd, EPOLL_CTL_DEL, s->vm.pidfd, NULL);
-			s->state = SCHED_VM_DEAD;
-			tell_locked(d, DISPATCH_DIED, ev.data.u32, SCHED_REASON_NONE);
+		if (ev.data.u32 & ACKED) {
+			on_ack_locked(d, &d->slot[ev.data.u32 & ~ACKED]);
+		} else {
+			on_death_locked(d, ev.data.u32);
 		}
 		pthread_mutex_unlock(&d->lock);
 	}
@@ -127,9 +168,10 @@ int dispatch_start(const struct dispatch_options *o, struct dispatch **ret, stru
 	return 0;
 }
 
-static void close_slot(struct slot *s)
+static void close_slot(struct dispatch *d, struct slot *s)
 {
 	if (s->is_open) {
+		epoll_ctl(d->epoll_fd, EPOLL_CTL_DEL, s->notify_fd, NULL);
 		munmap(s->grant, PAGE_BYTES);
 		munmap(s->ack, PAGE_BYTES);
 		close(s->grant_fd);
@@ -144,7 +186,7 @@ void dispatch_stop(struct dispatch *d)
 	BUG_ON(eventfd_write(d->stop_fd, 1) < 0);
 	pthread_join(d->thread, NULL);
 	for (uint32_t i = 0; i < SLOTS; i++) {
-		close_slot(&d->slot[i]);
+		close_slot(d, &d->slot[i]);
 	}
 	close(d->epoll_fd);
 	close(d->stop_fd);
@@ -191,7 +233,7 @@ void dispatch_slot_close(struct dispatch *d, uint32_t slot)
 {
 	pthread_mutex_lock(&d->lock);
 	BUG_ON(!d->slot[slot].is_open || d->slot[slot].state != SCHED_VM_FREE);
-	close_slot(&d->slot[slot]);
+	close_slot(d, &d->slot[slot]);
 	pthread_mutex_unlock(&d->lock);
 }
 
@@ -210,6 +252,8 @@ int dispatch_vm_add(struct dispatch *d, uint32_t slot, const struct dispatch_vm 
 		s->vm = *vm;
 		s->state = SCHED_VM_CREATED;
 		BUG_ON(epoll_ctl(d->epoll_fd, EPOLL_CTL_ADD, vm->pidfd, &ev) < 0);
+		ev.data.u32 = slot | ACKED;
+		BUG_ON(epoll_ctl(d->epoll_fd, EPOLL_CTL_ADD, s->notify_fd, &ev) < 0);
 	}
 	pthread_mutex_unlock(&d->lock);
 	return r;
@@ -227,28 +271,10 @@ int dispatch_vm_remove(struct dispatch *d, uint32_t slot, uint32_t gen, struct e
 		r = errmsg_set(e, -EBUSY, "slot %u: not dead", slot);
 	} else {
 		epoll_ctl(d->epoll_fd, EPOLL_CTL_DEL, s->vm.pidfd, NULL);
-		close_slot(s);
+		close_slot(d, s);
 	}
 	pthread_mutex_unlock(&d->lock);
 	return r;
-}
-
-static void wake(struct slot *s)
-{
-	atomic_fetch_add(&s->grant->word, 1);
-	syscall(SYS_futex, &s->grant->word, FUTEX_WAKE, INT32_MAX, NULL, NULL, 0);
-}
-
-static void grant_locked(struct dispatch *d, struct slot *s)
-{
-	if (!d->is_going || s->state != SCHED_VM_RUN) {
-		return;
-	}
-	s->epoch = ++d->epoch;
-	atomic_store(&s->grant->budget_ns, GRANT_NO_END);
-	atomic_store(&s->grant->deadline_ns, GRANT_NO_END);
-	atomic_store(&s->grant->epoch, s->epoch);
-	wake(s);
 }
 
 static void revoke_locked(struct slot *s)

@@ -157,7 +157,7 @@ int rig_start_with(struct rig *r, void (*change)(struct dispatch_options *o))
 	o.sched.checks = true;
 	o.roles = &r->roles;
 	o.run_dir = r->dir;
-	o.fifo_prio = r->is_real_time ? 10 : 0;
+	o.fifo_prio = r->is_real_time ? RIG_PRIO : 0;
 	if (change) {
 		change(&o);
 	}

@@ -7,6 +7,8 @@
 #include "fake_vm.h"
 
 #define RIG_FAKES_MAX 64
+/** Of the fakes: above the VMs of a daemon that may run on this machine as well. */
+#define RIG_PRIO 30
 
 /** One fake VM as its controller sees it. */
 struct fake {

@@ -9,7 +9,8 @@ tests=$3
 # shellcheck source=tests/daemon/api_lib.sh
 . "$tests/api_lib.sh"
 
-printf 'quota_running_vms = 5\nslice_default = 5ms\ncolour = blue\n' >"$tmp/conf"
+# What is tried here is not time: the machine may be busy.
+printf 'quota_running_vms = 5\npatience = 50\ncolour = blue\nslice_default = 5ms\n' >"$tmp/conf"
 daemon_start
 
 # -- status
@@ -28,7 +29,12 @@ want "a name is used once" "$(create sum "$guests/x64/sum.elf" '' | jq -r .error
 want "an unknown field" "$(create y "$guests/x64/sum.elf" ',"colour":1' | jq -r .error.code)" invalid
 want "an image that nobody uploaded" \
 	"$(api POST /v1/vms "{\"image\":\"$(printf '%064d' 7)\"}" | jq -r .error.code)" not_found
-want "start" "$(api POST /v1/vms/sum/start | jq -r .state)" running
+# It may have done its work when the answer comes.
+started=$(api POST /v1/vms/sum/start | jq -r '.state//.error.message')
+case $started in
+running | blocked | stopping | stopped) echo "pass start" ;;
+*) fail "start: $started" ;;
+esac
 want "wait" "$(api GET '/v1/vms/sum/wait?timeout_ms=20000' | jq -r '[.state,.exit_code]|join(" ")')" "stopped 0"
 want "what it printed" "$(api GET /v1/vms/sum/console | head -n 1)" "sum 1..100 5050"
 want "from an offset" "$(api GET '/v1/vms/sum/console?from=4' | head -n 1)" "1..100 5050"
@@ -142,13 +148,13 @@ sleep 0.3
 want "killed: it gets slices" "$(api GET /v1/vms/loop | jq ".cpu_ns > $cpu")" true
 daemon_end TERM
 want "ended: the VM is alive" "$(kill -0 "$pid" && echo yes)" yes
-printf 'log_level = debug\nquota_running_vms = 7\n' >"$tmp/conf"
+printf 'log_level = debug\nquota_running_vms = 7\npatience = 50\n' >"$tmp/conf"
 daemon_start --log "$tmp/file.log"
 want "ended: the VM runs on" "$(api GET /v1/vms/loop | jq -c '[.pid,.state]')" "[$pid,\"running\"]"
 want "a log file" "$(grep -c ' info ready: ' "$tmp/file.log")" 1
 
 # -- reload
-printf 'log_level = warn\nquota_running_vms = 9\n' >"$tmp/conf"
+printf 'log_level = warn\nquota_running_vms = 9\npatience = 50\n' >"$tmp/conf"
 mv "$tmp/file.log" "$tmp/file.log.old"
 kill -HUP "$daemon"
 i=0

@@ -123,12 +123,11 @@ static void noise(enum fake_mode mode)
 	rig_mode(&rig, 0, mode);
 	rig_pause(NS_PER_S);
 	dispatch_stats_get(rig.d, &after);
-	printf("  %.1f %% of the control core\n",
-	       (double)(after.busy_ns - before.busy_ns) / 1e7);
+	printf("  %.1f %% of the control core\n", (double)(after.busy_ns - before.busy_ns) / 1e7);
 	CHECK(after.busy_ns - before.busy_ns < NS_PER_S / 2);
 	for (uint32_t i = 1; i < 3; i++) {
 		rig_cpu_ns(&rig, i, from_ns, host_clock_monotonic_ns(), &turns);
-		CHECK(turns > 10);
+		CHECK(turns > (rig.is_real_time ? 10 : 0));
 	}
 	end();
 }

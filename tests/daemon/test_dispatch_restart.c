@@ -166,8 +166,8 @@ static int by_size(const void *a, const void *b)
 
 static void killed_at_any_moment(void)
 {
-	struct report *rep = mmap(NULL, sizeof(*rep), PROT_READ | PROT_WRITE,
-				  MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	struct report *rep =
+		mmap(NULL, sizeof(*rep), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	ns_t *again = calloc(crashes, sizeof(*again));
 	uint32_t n_again = 0;
 
@@ -283,12 +283,12 @@ static void strange_files(void)
 static void strange_words(void)
 {
 	static const uint64_t words[] = {
-		UINT64_MAX,	    /* nobody we know */
-		1,		    /* fake 0 */
-		1ULL << 20,	    /* a successor without an owner */
-		1ULL << 40,	    /* exclusive, of nobody */
-		1ULL | 1ULL << 20,  /* its own successor */
-		2ULL | 1ULL << 20,  /* an owner we don't know */
+		UINT64_MAX,	   /* nobody we know */
+		1,		   /* fake 0 */
+		1ULL << 20,	   /* a successor without an owner */
+		1ULL << 40,	   /* exclusive, of nobody */
+		1ULL | 1ULL << 20, /* its own successor */
+		2ULL | 1ULL << 20, /* an owner we don't know */
 		(1ULL << 40) | 1ULL | 1ULL << 20,
 	};
 

@@ -113,8 +113,8 @@ static void eight_at_once(void)
 			struct dispatch_vm_info info;
 
 			CHECK_INT(dispatch_vm_get(rig.d, i, &info), 0);
-			printf("  fake %u does not execute: VM state %d, vCPU %s\n", i, info.vm.state,
-			       sched_vcpu_state_name(info.vcpu.state));
+			printf("  fake %u does not execute: VM state %d, vCPU %s\n", i,
+			       info.vm.state, sched_vcpu_state_name(info.vcpu.state));
 			test_failures++;
 		}
 	}

@@ -17,7 +17,12 @@
 #include "http_rig.h"
 #include "test.h"
 
-#define N_SLOW	 1000
+#define N_SLOW 1000
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define MAX_WAIT_US 1000000 /* refusing a thousand callers takes ten times as long, too */
+#else
+#define MAX_WAIT_US 100000
+#endif
 #define N_ASKED	 50
 #define SLOW_UID 40001u
 #define CALM_UID 40002u
@@ -175,7 +180,7 @@ static void thousand_slow_clients_keep_nobody_out(void)
 	printf("%u open, %" PRIu64 " refused; another user waits %" PRIu64 " us, at most %" PRIu64
 	       " us\n",
 	       st.open, st.refused, us[0], us[1]);
-	CHECK(us[0] < 100000);
+	CHECK(us[0] < MAX_WAIT_US);
 	CHECK(us[1] < 1000000); /* the machine may be busy with something else */
 	CHECK(st.refused >= N_SLOW - rig.o.max_per_user);
 	CHECK(st.open <= rig.o.max_per_user + 5); /* some of the calm one's may be ending */
@@ -270,15 +275,15 @@ static void user_is_told_why(void)
 static void greedy_client(int in, int out)
 {
 	int fds[16];
+	struct pollfd last;
 	char end;
 
 	for (int i = 0; i < 16; i++) {
 		fds[i] = rig_connect_fd(rig.socket);
 		slow_begin(fds[i], 1);
 	}
-	for (int i = 14; i < 16; i++) {
-		(void)recv(fds[i], &end, 1, 0); /* refused */
-	}
+	last = (struct pollfd){ .fd = fds[15], .events = POLLIN };
+	BUG_ON(poll(&last, 1, 5000) != 1); /* refused, and with it all were looked at */
 	BUG_ON(write(out, "r", 1) != 1);
 	(void)read(in, &end, 1);
 }

@@ -1,11 +1,17 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # The table of VMs: specs, and life cycles with real VM processes over a dispatcher that grants endlessly.
+pinfold_program(test_vms_spec SOURCES ${CMAKE_CURRENT_LIST_DIR}/test_vms_spec.c DEPS room_daemon_vms)
+target_include_directories(test_vms_spec PRIVATE ${CMAKE_SOURCE_DIR}/tests)
+add_test(NAME daemon/vms_spec COMMAND test_vms_spec)
+set_tests_properties(daemon/vms_spec PROPERTIES TIMEOUT 30 LABELS daemon)
+
 add_library(vms_rig STATIC ${CMAKE_CURRENT_LIST_DIR}/vms_rig.c ${CMAKE_CURRENT_LIST_DIR}/fake_dispatch.c)
 target_link_libraries(vms_rig PUBLIC pinfold_options room_daemon_vms room_daemon_users room_daemon_images room_daemon_http
 	room_daemon_store room_sched room_host)
 target_include_directories(vms_rig PUBLIC ${CMAKE_SOURCE_DIR}/tests)
-foreach(name vms)
+foreach(name vms vms_race vms_restart)
 	pinfold_program(test_${name} SOURCES ${CMAKE_CURRENT_LIST_DIR}/test_${name}.c DEPS vms_rig)
+	add_dependencies(test_${name} pinfold-vm)
 	add_test(NAME daemon/${name} COMMAND test_${name} ${CMAKE_BINARY_DIR})
 	set_tests_properties(daemon/${name} PROPERTIES SKIP_RETURN_CODE 77 TIMEOUT 120 LABELS daemon)
 endforeach()

@@ -5,9 +5,12 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -15,6 +18,8 @@
 #include "fake_dispatch.h"
 #include "host/timer.h"
 #include "temp_dir.h"
+
+#define WATCHDOG_S 100
 
 int rig_failures;
 
@@ -27,8 +32,55 @@ static char vm_program[2200];
 		rig_failures++;      \
 	} while (0)
 
+static unsigned int list_children(pid_t *pids, unsigned int max)
+{
+	DIR *d = opendir("/proc/self/task");
+	const struct dirent *ent;
+	unsigned int n = 0;
+
+	while (d && (ent = readdir(d)) != NULL) {
+		char path[300];
+		FILE *f;
+
+		snprintf(path, sizeof(path), "/proc/self/task/%s/children", ent->d_name);
+		f = fopen(path, "re");
+		while (f && n < max && fscanf(f, "%d", &pids[n]) == 1) {
+			n++;
+		}
+		if (f) {
+			fclose(f);
+		}
+	}
+	closedir(d);
+	return n;
+}
+
+/* VM processes outlive who made them: a test that hangs must not leave them behind. */
+static void *watchdog_main(void *arg)
+{
+	unsigned int left_s = WATCHDOG_S;
+	pid_t pids[256];
+	unsigned int n;
+
+	(void)arg;
+	while (left_s > 0) {
+		left_s = sleep(left_s);
+	}
+	printf("FAIL: the test takes too long\n");
+	n = list_children(pids, 256);
+	while (n > 0) {
+		kill(pids[--n], SIGKILL);
+	}
+	_exit(1);
+}
+
 void rig_init(const char *dir)
 {
+	pthread_t watchdog;
+
+	/* VMs of a daemon that was killed become children of the test. */
+	BUG_ON(prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) < 0);
+	BUG_ON(pthread_create(&watchdog, NULL, watchdog_main, NULL) != 0);
 	snprintf(build_dir, sizeof(build_dir), "%s", dir);
 	snprintf(vm_program, sizeof(vm_program), "%s/bin/pinfold-vm", dir);
 	if (access(vm_program, X_OK) < 0 || access(rig_guest("x86", "sum.elf"), R_OK) < 0) {
@@ -225,26 +277,9 @@ char *rig_output(struct rig *r, const char *id, const char *until)
 
 unsigned int rig_children(void)
 {
-	DIR *d = opendir("/proc/self/task");
-	const struct dirent *ent;
-	unsigned int n = 0;
+	pid_t pids[256];
 
-	while (d && (ent = readdir(d)) != NULL) {
-		char path[300];
-		FILE *f;
-		int pid;
-
-		snprintf(path, sizeof(path), "/proc/self/task/%s/children", ent->d_name);
-		f = fopen(path, "re");
-		while (f && fscanf(f, "%d", &pid) == 1) {
-			n++;
-		}
-		if (f) {
-			fclose(f);
-		}
-	}
-	closedir(d);
-	return n;
+	return list_children(pids, 256);
 }
 
 void rig_check_clean(struct rig *r)

@@ -170,6 +170,18 @@ expect tree 'src/mem: no README.md'
 seq 31 >src/mem/README.md
 expect tree 'src/mem/README.md: more than 30 lines'
 
+cp -r "$root/packaging" .
+clean units
+cp -r "$root/packaging" .
+sed -i 's/^KillMode=process/KillMode=mixed/' packaging/systemd/pinfoldd.service
+expect units 'pinfoldd.service lacks KillMode=process'
+cp -r "$root/packaging" .
+sed -i 's/^# CAP_KILL.*//' packaging/systemd/pinfoldd.service
+expect units 'does not say what CAP_KILL is for'
+cp -r "$root/packaging" .
+sed -i 's/^UMask=.*/UMask/' packaging/systemd/pinfoldd.service
+expect units 'neither section nor setting: UMask'
+
 if command -v shellcheck >/dev/null; then
 	# shellcheck disable=SC2016 # the mistake itself
 	printf '#!/bin/sh\n# %s\necho $1\n' "$spdx" >run

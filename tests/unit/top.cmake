@@ -1,6 +1,3 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-if(NOT TARGET room_cli_top)
-	return()
-endif()
 pinfold_unit_test(top_model DEPS room_cli_top)
 pinfold_unit_test(top_draw DEPS room_cli_top)

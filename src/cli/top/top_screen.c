@@ -20,6 +20,7 @@
 /* ncurses is one per program anyway. */
 static SCREEN *screen;
 static bool has_colours;
+static struct top_canvas *shown;
 
 bool top_screen_is_utf8(void)
 {
@@ -123,6 +124,8 @@ void top_screen_close(void)
 		endwin();
 		delscreen(screen);
 		screen = NULL;
+		top_canvas_free(shown);
+		shown = NULL;
 	}
 }
 
@@ -150,19 +153,46 @@ static void show_cell(int row, int col, const struct top_cell *cell)
 	}
 }
 
+static void show_row(const struct top_canvas *c, uint32_t row)
+{
+	for (uint32_t col = 0; col < c->cols; col++) {
+		const struct top_cell *cell = &c->cell[(size_t)row * c->cols + col];
+
+		if (cell->ch) {
+			show_cell((int)row, (int)col, cell);
+		}
+	}
+}
+
+/* Remember what is shown. Without memory for that, all is sent to ncurses each time. */
+static void remember(const struct top_canvas *c)
+{
+	if (!shown || shown->rows != c->rows || shown->cols != c->cols) {
+		top_canvas_free(shown);
+		shown = top_canvas_new(c->rows, c->cols, c->is_utf8);
+	}
+	if (shown) {
+		memcpy(shown->cell, c->cell, (size_t)c->rows * c->cols * sizeof(*c->cell));
+	}
+}
+
 void top_screen_show(const struct top_canvas *c)
 {
-	erase();
-	for (uint32_t row = 0; row < c->rows; row++) {
-		for (uint32_t col = 0; col < c->cols; col++) {
-			const struct top_cell *cell = &c->cell[(size_t)row * c->cols + col];
+	bool is_new = !shown || shown->rows != c->rows || shown->cols != c->cols;
+	size_t row_bytes = c->cols * sizeof(*c->cell);
 
-			if (cell->ch && (cell->ch != L' ' || cell->look.style)) {
-				show_cell((int)row, (int)col, cell);
-			}
+	if (is_new) {
+		erase();
+	}
+	for (uint32_t row = 0; row < c->rows; row++) {
+		const struct top_cell *now = &c->cell[(size_t)row * c->cols];
+
+		if (is_new || memcmp(now, &shown->cell[(size_t)row * c->cols], row_bytes) != 0) {
+			show_row(c, row);
 		}
 	}
 	refresh();
+	remember(c);
 }
 
 int top_screen_key(void)

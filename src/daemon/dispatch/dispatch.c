@@ -24,13 +24,17 @@
 /* The dispatcher's priority above the VMs'. */
 #define PRIO_ABOVE   10
 #define RING_RECORDS 4096
+/* How much longer the steps of the ladder take without real-time priorities. */
+#define PATIENCE 500
+/* The longest wait of the ladder, for a death, grows by no more. */
+#define PATIENCE_KILL 10
 
 /* How many vCPUs of one event can have something to say at once is bounded by SCHED_OUT_MAX. */
 _Static_assert(POSTS_MAX > 2 * SCHED_OUT_MAX, "the queue must hold what one event brings");
 
 void dispatch_options_defaults(struct dispatch_options *o)
 {
-	*o = (struct dispatch_options){ .fifo_prio = 10 };
+	*o = (struct dispatch_options){ .fifo_prio = 10, .patience = 1 };
 	sched_config_defaults(&o->sched);
 	o->sched.limits.vms = o->sched.limits.vcpus = 4096;
 	o->sched.limits.users = 1024;
@@ -393,6 +397,23 @@ static void dispatch_free(struct dispatch *d)
 	free(d);
 }
 
+/*
+ * Without real-time priorities everybody waits for ordinary tasks, and so does the dispatcher: whoever
+ * is late has most likely been kept waiting.
+ */
+static void be_patient(struct sched_config *cfg, uint32_t times)
+{
+	struct sched_ladder *ladders[2] = { &cfg->ladder, &cfg->fast };
+
+	for (int i = 0; i < 2; i++) {
+		ladders[i]->sample_ns *= times;
+		ladders[i]->revoke_ns *= times;
+		ladders[i]->signal_ns *= times;
+	}
+	cfg->freeze_ns *= times;
+	cfg->kill_ns *= times < PATIENCE_KILL ? times : PATIENCE_KILL;
+}
+
 int dispatch_start(const struct dispatch_options *o, struct dispatch **ret, struct errmsg *e)
 {
 	struct dispatch *d = calloc(1, sizeof(*d));
@@ -402,6 +423,8 @@ int dispatch_start(const struct dispatch_options *o, struct dispatch **ret, stru
 		return errmsg_set(e, -ENOMEM, "no memory for the dispatcher");
 	}
 	d->cfg = o->sched;
+	d->patience = o->fifo_prio == 0 && o->patience < PATIENCE ? PATIENCE : o->patience;
+	be_patient(&d->cfg, d->patience);
 	d->fifo_prio = o->fifo_prio;
 	d->control = o->roles->control;
 	d->housekeeping = o->roles->housekeeping;

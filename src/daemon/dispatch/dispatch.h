@@ -32,7 +32,11 @@ struct dispatch_options {
 					      cores_online and first_epoch are filled in */
 	const struct sched_roles *roles; /**< host cores; borrowed during the call */
 	const char *run_dir;		 /**< the daemon's own folder; holds the file "locks" */
-	int fifo_prio; /**< of VM threads; the dispatcher gets more; 0: no real-time here */
+	int fifo_prio; /**< of VM threads; the dispatcher gets more; 0: no real-time here: then nobody
+			    is woken behind another, and the steps of the ladder take 500 times as long */
+	/** So many times as long a vCPU may take to leave its core, and may seem to run on after it
+	 * has: time that a hypervisor takes from the host counts as its own. 1, except there. */
+	uint32_t patience;
 	/** Put a thread on one host core, as the partition needs it; NULL: sched_setaffinity. */
 	int (*place)(void *arg, pid_t tid, uint16_t host_core);
 	void *place_arg;

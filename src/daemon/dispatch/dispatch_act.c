@@ -9,6 +9,9 @@
  */
 #include "daemon/dispatch/dispatch_internal.h"
 
+/* After a deadline; before the scheduler asks for a sample. */
+#define LOOK_AFTER_NS (60 * NS_PER_US)
+
 int dispatch_pin(struct dispatch *d, pid_t tid, uint16_t host_core)
 {
 	return d->place ? d->place(d->place_arg, tid, host_core) : host_task_pin(tid, host_core);
@@ -33,6 +36,7 @@ void dispatch_publish(struct slot *sl, uint64_t epoch, ns_t budget_ns, ns_t dead
 	atomic_store(&p->core, sl->host_core);
 	atomic_store(&p->budget_ns, budget_ns);
 	atomic_store(&p->deadline_ns, deadline_ns);
+	atomic_store(&p->look_ns, 0);
 	atomic_store(&p->epoch, epoch);
 	atomic_fetch_add(&p->word, 1);
 }
@@ -75,6 +79,7 @@ static void write_page(struct dispatch *d, struct slot *sl, const struct sched_a
 		dispatch_todo_clear(d, sl, TODO_LOOK);
 	}
 	sl->epoch = a->epoch;
+	sl->deadline_ns = a->b;
 	if (a->b == SCHED_NEVER) {
 		dispatch_publish(sl, a->epoch, GRANT_NO_END, GRANT_NO_END);
 	} else {
@@ -117,6 +122,30 @@ static void act_grant(struct dispatch *d, const struct sched_action *a)
 	}
 }
 
+/*
+ * With a successor behind it, the owner parks at its deadline and nobody has to hurry: it need not
+ * wake us from its core, we come by ourselves.
+ */
+static void look_at_owner(struct dispatch *d, uint16_t core)
+{
+	struct sched_core_info info;
+	struct slot *sl;
+	ns_t look_ns;
+
+	if (sched_core_get(d->s, core, &info) < 0 ||
+	    sched_lock_unpack(info.lock).owner == SCHED_NONE) {
+		return;
+	}
+	sl = dispatch_slot(d, sched_lock_unpack(info.lock).owner);
+	look_ns = sl->deadline_ns + LOOK_AFTER_NS;
+	if ((sl->todo & TODO_LOOK) || sl->core != core || sl->deadline_ns == SCHED_NEVER ||
+	    look_ns < host_clock_monotonic_ns() + LOOK_AFTER_NS) {
+		return;
+	}
+	dispatch_todo(d, sl, TODO_LOOK, look_ns);
+	atomic_store(&sl->grant->look_ns, look_ns);
+}
+
 static void act_prewake(struct dispatch *d, const struct sched_action *a)
 {
 	struct slot *sl = dispatch_slot(d, a->vcpu);
@@ -131,6 +160,7 @@ static void act_prewake(struct dispatch *d, const struct sched_action *a)
 	}
 	write_page(d, sl, a);
 	host_futex_wake(&sl->grant->word);
+	look_at_owner(d, a->core);
 }
 
 static void act_revoke(struct dispatch *d, const struct sched_action *a)

@@ -80,7 +80,7 @@ struct slot {
 	struct host_task task; /* the vCPU thread */
 	/* since it got the core */
 	struct host_task_times base;
-	ns_t since_ns;
+	ns_t since_ns, deadline_ns;
 	/* a claim to have parked that is not proved yet */
 	ns_t claim_ns, claim_run_ns;
 	/* todo list */
@@ -130,6 +130,7 @@ struct dispatch {
 	struct sched_config cfg;
 	uint16_t control, housekeeping;
 	int fifo_prio;
+	uint32_t patience; /* dispatch_options */
 	int (*place)(void *arg, pid_t tid, uint16_t host_core);
 	void *place_arg;
 	bool is_one_core; /* guests share the control core: waiting for them there is vain */

@@ -62,6 +62,17 @@ static enum stand how_it_stands(const struct slot *sl)
 	}
 }
 
+/* One that has stopped for lack of work may want to run again. */
+static void hear_wish(struct dispatch *d, struct slot *sl)
+{
+	struct sched_event ev = dispatch_vcpu_event(sl, SCHED_EV_WOKEN);
+
+	if (sl->is_blocked && atomic_load(&sl->ack->state) == ACK_PARKED) {
+		sl->is_blocked = false;
+		dispatch_post(d, &ev);
+	}
+}
+
 static void tell_stopped(struct dispatch *d, struct slot *sl, enum sched_why why)
 {
 	struct sched_event ev = dispatch_vcpu_event(sl, SCHED_EV_STOPPED);
@@ -79,7 +90,10 @@ static void tell_stopped(struct dispatch *d, struct slot *sl, enum sched_why why
 	sl->claim_ns = 0;
 	sl->is_held_back = false;
 	dispatch_todo_clear(d, sl, TODO_LOOK);
+	/* From here on it notifies; what it said before it saw that is read after. */
+	atomic_store(&sl->grant->look_ns, 0);
 	dispatch_post(d, &ev);
+	hear_wish(d, sl);
 }
 
 bool dispatch_stopped(struct dispatch *d, struct slot *sl)
@@ -144,7 +158,7 @@ static void judge_claim(struct dispatch *d, struct slot *sl)
 		sl->claim_run_ns = t.run_ns;
 	}
 	used_ns = t.run_ns - sl->claim_run_ns;
-	if (used_ns > FORGED_NS + staleness_ns(sl)) {
+	if (used_ns > FORGED_NS * d->patience + staleness_ns(sl)) {
 		struct sched_event ev = dispatch_vcpu_event(sl, SCHED_EV_FORGED);
 
 		sl->forged++;
@@ -218,11 +232,8 @@ static void hear(struct dispatch *d, struct slot *sl)
 {
 	if (sl->core != SCHED_CORE_NONE) {
 		dispatch_look(d, sl);
-	} else if (sl->is_blocked && atomic_load(&sl->ack->state) == ACK_PARKED) {
-		struct sched_event ev = dispatch_vcpu_event(sl, SCHED_EV_WOKEN);
-
-		sl->is_blocked = false;
-		dispatch_post(d, &ev);
+	} else {
+		hear_wish(d, sl);
 	}
 }
 

@@ -40,7 +40,8 @@ static void watch_time(struct dispatch *d, struct slot *sl)
 	}
 	used_ns = now.run_ns - sl->seen_run_ns;
 	sl->seen_run_ns = now.run_ns;
-	if (sl->core == SCHED_CORE_NONE && !sl->is_frozen && !sl->is_killed && used_ns > ROGUE_NS) {
+	if (sl->core == SCHED_CORE_NONE && !sl->is_frozen && !sl->is_killed &&
+	    used_ns > ROGUE_NS * d->patience) {
 		dispatch_post(d, &ev);
 	}
 }

@@ -88,7 +88,7 @@ static int socket_bind(struct http *h, const struct sockaddr_un *addr, struct er
 static int fd_take_over(struct http *h, int fd, struct errmsg *e)
 {
 	int is_listening = 0, flags = fcntl(fd, F_GETFL);
-	struct sockaddr_un addr;
+	struct sockaddr_un addr = { 0 };
 	socklen_t n = sizeof(is_listening), n_addr = sizeof(addr);
 
 	if (flags < 0 || getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &is_listening, &n) != 0 ||

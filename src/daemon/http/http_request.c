@@ -321,6 +321,7 @@ static enum MHD_Result request_run(struct http_exchange *x, struct MHD_Connectio
 	return http_reply_send(x, con, &rp);
 }
 
+/* NOLINTNEXTLINE(readability-function-size): the library's signature has eight parameters */
 enum MHD_Result http_request_on_data(void *cls, struct MHD_Connection *con, const char *url,
 				     const char *method, const char *version, const char *data,
 				     size_t *n_bytes, void **exchange)

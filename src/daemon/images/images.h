@@ -30,6 +30,7 @@ struct images_options {
 
 /** Open the folder; what is not named by its content's hash is removed. */
 int images_open(const struct images_options *o, struct images **ret, struct errmsg *e);
+/** Accepts NULL. */
 void images_close(struct images *im);
 
 /**
@@ -65,6 +66,7 @@ void images_path(const struct images *im, const char *hash, char ret_path[IMAGES
 
 /** VMs that name it keep it from being removed. */
 void images_ref(struct images *im, const char *hash);
+/** Takes back one images_ref(). */
 void images_unref(struct images *im, const char *hash);
 
 /** Remove images nobody names that were not used for an hour. @return bytes freed */

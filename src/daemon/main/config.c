@@ -39,6 +39,7 @@ void config_defaults(struct config *c)
 	c->exclusive_cap = SCHED_CAP_HALF;
 	c->max_vms = 4096;
 	c->slice_ns = SCHED_SLICE_NS;
+	c->patience = 1;
 	c->log_level = LOG_LEVEL_INFO;
 }
 
@@ -192,6 +193,17 @@ static int take_slice(struct config *c, const char *v, struct errmsg *e)
 	return 0;
 }
 
+static int take_patience(struct config *c, const char *v, struct errmsg *e)
+{
+	uint64_t n;
+
+	if (parse_u64(v, &n, NULL) < 0 || n < 1 || n > 1000) {
+		return errmsg_set(e, -EINVAL, "must be from 1 to 1000");
+	}
+	c->patience = (uint32_t)n;
+	return 0;
+}
+
 static int take_level(struct config *c, const char *v, struct errmsg *e)
 {
 	static const char *const names[] = { "err", "warn", "info", "debug" };
@@ -242,6 +254,7 @@ static const struct {
 	{ "refuse_unknown_users", take_refuse },
 	{ "max_vms", take_max_vms },
 	{ "slice_default", take_slice },
+	{ "patience", take_patience },
 	{ "log_level", take_level },
 	{ "log_file", take_log_file },
 	{ "state_dir", take_state_dir },

@@ -28,6 +28,8 @@ struct config {
 	bool refuses_unknown;
 	uint32_t max_vms;
 	ns_t slice_ns;
+	uint32_t
+		patience; /**< a vCPU that does not leave its core is waited for so many times as long */
 	enum log_level log_level;
 	char log_file[CONFIG_PATH_BYTES];
 	char state_dir[CONFIG_PATH_BYTES], run_dir[CONFIG_PATH_BYTES], socket[CONFIG_PATH_BYTES];

@@ -96,6 +96,7 @@ static int open_dispatch(struct daemon *d, struct errmsg *e)
 	o.sched.limits.vcpus = d->config.max_vms;
 	o.sched.limits.ring = SCHED_RING_RECORDS;
 	o.sched.excl_cap = d->config.exclusive_cap;
+	o.patience = d->config.patience;
 	o.roles = partition_roles(d->partition);
 	o.run_dir = d->config.run_dir;
 	o.fifo_prio = partition_fifo_prio(d->partition);

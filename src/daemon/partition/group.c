@@ -128,6 +128,8 @@ int partition_group_try(struct partition *p, struct errmsg *e)
 		}
 	}
 	r = try_child(p, pid, e);
+	/* On the pool it could wait for ever to die, behind a VM of an earlier daemon. */
+	partition_place(p, pid, p->roles.housekeeping);
 	host_proc_kill(pidfd, SIGKILL);
 	host_proc_wait(pidfd, pid, -1, &status, NULL);
 	return r;

@@ -152,6 +152,9 @@ int partition_isolated_admit(struct partition *p, pid_t pid, pid_t vcpu_tid, cha
 	/* After a restart it is there already. Moving the process would take its thread along. */
 	if (!partition_group_is_used(dir, "cgroup.threads")) {
 		r = partition_group_move(p->probe.v2_dir, "cgroup.procs", pid);
+		/* Linux before 6.2 forgets where its threads were bound. */
+		r = r < 0 ? r : host_cpus_set_affinity_one(pid, p->roles.housekeeping);
+		r = r < 0 ? r : host_cpus_set_affinity_one(vcpu_tid, p->roles.housekeeping);
 		if (r < 0) {
 			return r;
 		}

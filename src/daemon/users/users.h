@@ -43,16 +43,20 @@ struct users_options {
 	struct dispatch *dispatch;
 };
 
+/** 64 VMs, 4 GiB, one exclusive core; 1024 users. */
 void users_options_defaults(struct users_options *o);
 
 /** Load all from the store and tell the scheduler. */
 int users_open(const struct users_options *o, struct users **ret, struct errmsg *e);
+/** Accepts NULL. */
 void users_close(struct users *u);
 
 /** The number of a user in sched.h; registers one nobody knew. @return 0; -EPERM; -ENOSPC */
 int users_number(struct users *u, uid_t uid, uint32_t *ret, struct errmsg *e);
 
+/** Whether it may do everything. */
 bool users_is_admin(struct users *u, uid_t uid);
+/** Whether its requests are refused. */
 bool users_is_banned(struct users *u, uid_t uid);
 /** Whether the configuration refuses this user because nobody has added it. */
 bool users_is_refused(struct users *u, uid_t uid);
@@ -64,6 +68,7 @@ void users_default_quota_set(struct users *u, const struct users_quota *q);
 int users_charge(struct users *u, uid_t uid, uint64_t memory_bytes, struct errmsg *e);
 /** After a restart: what runs already is charged whatever the quota says. */
 void users_charge_again(struct users *u, uid_t uid, uint64_t memory_bytes);
+/** Takes back one users_charge(). */
 void users_release(struct users *u, uid_t uid, uint64_t memory_bytes);
 
 /** @param q NULL: the default. @return 0; -EEXIST; -EINVAL; -ENOSPC; errors of the store */
@@ -75,9 +80,12 @@ int users_set_quota(struct users *u, uid_t uid, const struct users_quota *q, str
 int users_remove(struct users *u, uid_t uid, struct errmsg *e);
 /** The caller ends the VMs (vms_kill_user()). */
 int users_ban(struct users *u, uid_t uid, uid_t by, const char *reason, struct errmsg *e);
+/** @return 0; -ENOENT not banned; errors of the store */
 int users_unban(struct users *u, uid_t uid, struct errmsg *e);
 
+/** One user, also one nobody has heard of. @return 0 */
 int users_get(struct users *u, uid_t uid, struct users_info *ret);
+/** Visit all who are known or were seen. Not 0 from @p visit ends the walk and is returned. */
 int users_each(struct users *u, int (*visit)(void *arg, const struct users_info *i), void *arg);
 
 /** A name or a number as people write it. @return 0; -ENOENT */

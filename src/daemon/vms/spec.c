@@ -12,7 +12,7 @@
 #include <string.h>
 
 #include "base/bits.h"
-#include "base/parse.h"
+#include "daemon/vms/spec_internal.h"
 #include "sched/sched.h"
 
 #define MEM_DEFAULT_BYTES (64ULL << 20)
@@ -49,81 +49,10 @@ void spec_defaults(struct vm_spec *s)
 	s->config.limits.mem_bytes = MEM_DEFAULT_BYTES;
 }
 
-/* What is wrong; the caller puts the field's name in front. */
-#define REFUSE(e, ...) errmsg_set(e, -EINVAL, __VA_ARGS__)
-
-/* A text of at most max bytes without control characters. */
-static int read_text(const json_t *v, char *ret, size_t max, struct errmsg *e)
-{
-	const char *text = json_string_value(v);
-	size_t n = json_string_length(v);
-
-	if (!text) {
-		return REFUSE(e, "must be a text");
-	}
-	if (n > max) {
-		return REFUSE(e, "must have at most %zu bytes", max);
-	}
-	for (size_t i = 0; i < n; i++) {
-		if ((unsigned char)text[i] < 0x20 || text[i] == 0x7f) {
-			return REFUSE(e, "must not contain control characters");
-		}
-	}
-	memset(ret, 0, max + 1);
-	memcpy(ret, text, n);
-	return 0;
-}
-
-/* A word of lower-case letters, digits and "-_". */
-static int read_word(const json_t *v, char *ret, size_t max, struct errmsg *e)
-{
-	char word[64];
-	int r = read_text(v, word, max, e);
-
-	if (r < 0) {
-		return r;
-	}
-	if (word[0] == '\0' ||
-	    strspn(word, "abcdefghijklmnopqrstuvwxyz0123456789-_") != strlen(word)) {
-		return REFUSE(e, "must be a word of lower-case letters and digits");
-	}
-	memset(ret, 0, max + 1);
-	memcpy(ret, word, strlen(word));
-	return 0;
-}
-
-/* A number, or a text with one (JSON numbers end at 2^63). */
-static int read_u64(const json_t *v, uint64_t min, uint64_t max, uint64_t *ret, struct errmsg *e)
-{
-	uint64_t n = 0;
-
-	if (json_is_integer(v) && json_integer_value(v) >= 0) {
-		n = (uint64_t)json_integer_value(v);
-	} else if (!json_is_string(v) || strlen(json_string_value(v)) != json_string_length(v) ||
-		   parse_u64(json_string_value(v), &n, NULL) < 0) {
-		return REFUSE(e,
-			      "must be a number that is not negative, or a text like \"0x1000\"");
-	}
-	if (n < min || n > max) {
-		return REFUSE(e, "must be from %" PRIu64 " to %" PRIu64, min, max);
-	}
-	*ret = n;
-	return 0;
-}
-
-static int read_bool(const json_t *v, bool *ret, struct errmsg *e)
-{
-	if (!json_is_boolean(v)) {
-		return REFUSE(e, "must be true or false");
-	}
-	*ret = json_is_true(v);
-	return 0;
-}
-
 static int read_flag(const json_t *v, struct vm_spec *s, uint32_t flag, struct errmsg *e)
 {
 	bool on = false;
-	int r = read_bool(v, &on, e);
+	int r = spec_read_bool(v, &on, e);
 
 	if (r == 0) {
 		s->config.flags = on ? s->config.flags | flag : s->config.flags & ~flag;
@@ -161,7 +90,7 @@ static bool is_id(const char *text)
 static int name_read(const json_t *v, struct vm_spec *s, struct errmsg *e)
 {
 	char name[SPEC_NAME_MAX + 1];
-	int r = read_text(v, name, SPEC_NAME_MAX, e);
+	int r = spec_read_text(v, name, SPEC_NAME_MAX, e);
 
 	if (r < 0) {
 		return r;
@@ -189,7 +118,7 @@ static json_t *name_write(const struct vm_spec *s)
 static int hash_read(const json_t *v, char *ret, struct errmsg *e)
 {
 	char hash[SPEC_HASH_MAX + 1];
-	int r = read_text(v, hash, SPEC_HASH_MAX, e);
+	int r = spec_read_text(v, hash, SPEC_HASH_MAX, e);
 
 	if (r < 0) {
 		return r;
@@ -223,7 +152,7 @@ static json_t *context_write(const struct vm_spec *s)
 
 static int image_name_read(const json_t *v, struct vm_spec *s, struct errmsg *e)
 {
-	return read_text(v, s->config.image_name, sizeof(s->config.image_name) - 1, e);
+	return spec_read_text(v, s->config.image_name, sizeof(s->config.image_name) - 1, e);
 }
 
 static json_t *image_name_write(const struct vm_spec *s)
@@ -258,7 +187,7 @@ static json_t *arch_write(const struct vm_spec *s)
 
 static int engine_read(const json_t *v, struct vm_spec *s, struct errmsg *e)
 {
-	return read_word(v, s->config.engine, sizeof(s->config.engine) - 1, e);
+	return spec_read_word(v, s->config.engine, sizeof(s->config.engine) - 1, e);
 }
 
 static json_t *engine_write(const struct vm_spec *s)
@@ -268,7 +197,7 @@ static json_t *engine_write(const struct vm_spec *s)
 
 static int board_read(const json_t *v, struct vm_spec *s, struct errmsg *e)
 {
-	return read_word(v, s->config.board, sizeof(s->config.board) - 1, e);
+	return spec_read_word(v, s->config.board, sizeof(s->config.board) - 1, e);
 }
 
 static json_t *board_write(const struct vm_spec *s)
@@ -278,7 +207,7 @@ static json_t *board_write(const struct vm_spec *s)
 
 static int mem_read(const json_t *v, struct vm_spec *s, struct errmsg *e)
 {
-	return read_u64(v, PAGE_BYTES, MEM_MAX_BYTES, &s->config.limits.mem_bytes, e);
+	return spec_read_u64(v, PAGE_BYTES, MEM_MAX_BYTES, &s->config.limits.mem_bytes, e);
 }
 
 static json_t *mem_write(const struct vm_spec *s)
@@ -334,7 +263,7 @@ static json_t *thumb_write(const struct vm_spec *s)
 static int load_read(const json_t *v, struct vm_spec *s, struct errmsg *e)
 {
 	s->config.flags |= PROTO_CFG_HAS_LOAD;
-	return read_u64(v, 0, UINT64_MAX, &s->config.load_gpa, e);
+	return spec_read_u64(v, 0, UINT64_MAX, &s->config.load_gpa, e);
 }
 
 static json_t *load_write(const struct vm_spec *s)
@@ -345,7 +274,7 @@ static json_t *load_write(const struct vm_spec *s)
 static int entry_read(const json_t *v, struct vm_spec *s, struct errmsg *e)
 {
 	s->config.flags |= PROTO_CFG_HAS_ENTRY;
-	return read_u64(v, 0, UINT64_MAX, &s->config.entry_gva, e);
+	return spec_read_u64(v, 0, UINT64_MAX, &s->config.entry_gva, e);
 }
 
 static json_t *entry_write(const struct vm_spec *s)
@@ -375,7 +304,7 @@ static json_t *count_write(const struct vm_spec *s)
 
 static int args_read(const json_t *v, struct vm_spec *s, struct errmsg *e)
 {
-	int r = read_text(v, s->config.args, PROTO_ARGS_MAX - 1, e);
+	int r = spec_read_text(v, s->config.args, PROTO_ARGS_MAX - 1, e);
 
 	if (r == 0) {
 		s->config.args_bytes = (uint32_t)strlen(s->config.args);
@@ -411,7 +340,7 @@ static int set_read(const json_t *v, struct vm_spec *s, struct errmsg *e)
 			return REFUSE(e, "names something that is no register");
 		}
 		memcpy(set->reg, reg, len);
-		r = read_u64(value, 0, UINT64_MAX, &set->value, e);
+		r = spec_read_u64(value, 0, UINT64_MAX, &set->value, e);
 		if (r < 0) {
 			errmsg_prefix(e, "%s ", reg);
 			return r;
@@ -451,7 +380,7 @@ static int limits_read(const json_t *v, struct vm_spec *s, struct errmsg *e)
 		int r;
 
 		known += n ? 1 : 0;
-		r = n && !json_is_null(n) ? read_u64(n, 0, INT64_MAX, limits[i].ret, e) : 0;
+		r = n && !json_is_null(n) ? spec_read_u64(n, 0, INT64_MAX, limits[i].ret, e) : 0;
 		if (r < 0) {
 			errmsg_prefix(e, "%s ", limits[i].name);
 			return r;
@@ -480,7 +409,7 @@ static json_t *limits_write(const struct vm_spec *s)
 
 static int slice_read(const json_t *v, struct vm_spec *s, struct errmsg *e)
 {
-	return read_u64(v, SCHED_SLICE_MIN_NS, SCHED_SLICE_MAX_NS, &s->config.slice_ns, e);
+	return spec_read_u64(v, SCHED_SLICE_MIN_NS, SCHED_SLICE_MAX_NS, &s->config.slice_ns, e);
 }
 
 static json_t *slice_write(const struct vm_spec *s)
@@ -491,7 +420,7 @@ static json_t *slice_write(const struct vm_spec *s)
 static int prio_read(const json_t *v, struct vm_spec *s, struct errmsg *e)
 {
 	uint64_t n = 0;
-	int r = read_u64(v, 0, SCHED_LEVELS - 1, &n, e);
+	int r = spec_read_u64(v, 0, SCHED_LEVELS - 1, &n, e);
 
 	if (r == 0) {
 		s->prio = (uint8_t)n;
@@ -506,7 +435,7 @@ static json_t *prio_write(const struct vm_spec *s)
 
 static int exclusive_read(const json_t *v, struct vm_spec *s, struct errmsg *e)
 {
-	return read_bool(v, &s->is_exclusive, e);
+	return spec_read_bool(v, &s->is_exclusive, e);
 }
 
 static json_t *exclusive_write(const struct vm_spec *s)
@@ -517,7 +446,7 @@ static json_t *exclusive_write(const struct vm_spec *s)
 static int core_read(const json_t *v, struct vm_spec *s, struct errmsg *e)
 {
 	uint64_t n = 0;
-	int r = read_u64(v, 0, SPEC_CORE_ANY - 1, &n, e);
+	int r = spec_read_u64(v, 0, SPEC_CORE_ANY - 1, &n, e);
 
 	if (r == 0) {
 		s->host_core = (uint16_t)n;
@@ -532,7 +461,7 @@ static json_t *core_write(const struct vm_spec *s)
 
 static int kvm_read(const json_t *v, struct vm_spec *s, struct errmsg *e)
 {
-	return read_bool(v, &s->is_kvm_allowed, e);
+	return spec_read_bool(v, &s->is_kvm_allowed, e);
 }
 
 static json_t *kvm_write(const struct vm_spec *s)

@@ -88,6 +88,7 @@ struct vms_info {
 
 struct vms;
 
+/** Fill @p o with what suits most; the parts it stands on are the caller's to name. */
 void vms_options_defaults(struct vms_options *o);
 
 /**
@@ -96,7 +97,11 @@ void vms_options_defaults(struct vms_options *o);
  */
 int vms_open(const struct vms_options *o, struct vms **ret, struct errmsg *e);
 
-/** Close. @param kill_all false: VMs go on parked, for the next daemon */
+/**
+ * Close, before dispatch_stop(); nobody may call in any more.
+ * @param kill_all false: VMs go on parked, for the next daemon. Their pidfds stay open, because the
+ *                 dispatcher may still look at them
+ */
 void vms_close(struct vms *v, bool kill_all);
 
 /** Durable when it returns. @return 0; -EEXIST name taken; -EDQUOT; -ENOENT image; -ENOSPC */
@@ -114,11 +119,13 @@ int vms_find(struct vms *v, uid_t who, bool is_admin, const char *name, char ret
 
 /** Launch and let run. Returns when the VM process is ready and admitted. -EDQUOT, -EALREADY ... */
 int vms_start(struct vms *v, const char *id, struct errmsg *e);
+/** Off its core at once, and still. @return 0; -EBUSY in another state than running */
 int vms_pause(struct vms *v, const char *id, struct errmsg *e);
+/** The reverse. @return 0; -EBUSY in another state than paused */
 int vms_resume(struct vms *v, const char *id, struct errmsg *e);
-/** Asks the guest, then ends it. */
+/** Asks the guest, then ends it; returns when its process is dead. A faulted VM leaves the fault queue. */
 int vms_stop(struct vms *v, const char *id, struct errmsg *e);
-/** At once, whatever it does; returns when its process is dead. */
+/** As vms_stop(), at once, whatever it does. @return 0; -EALREADY it does not run */
 int vms_kill(struct vms *v, const char *id, struct errmsg *e);
 /** Definition and process. @param is_forced also while it runs */
 int vms_remove(struct vms *v, const char *id, bool is_forced, struct errmsg *e);
@@ -131,10 +138,12 @@ struct vms_update {
 	struct proto_limits limits; /**< mem_bytes ignored */
 };
 #define VMS_UPDATE_LIMITS 0x80
+/** Change it, durable. @return 0; -EINVAL, -EDQUOT, -EBUSY with a sentence */
 int vms_update(struct vms *v, const char *id, const struct vms_update *u, struct errmsg *e);
 
 /** Give it a core of its own, durable. @param host_core or SPEC_CORE_ANY */
 int vms_pin(struct vms *v, const char *id, uint16_t host_core, struct errmsg *e);
+/** Back among the shared ones, durable. @return 0; -EALREADY */
 int vms_unpin(struct vms *v, const char *id, struct errmsg *e);
 
 /** All VMs of a user die (ban). @return number of them */

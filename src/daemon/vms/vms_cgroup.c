@@ -92,6 +92,29 @@ static bool make_base(struct vms *v, const char *own)
 	return true;
 }
 
+/* Whether a process can be born into such a folder, and lives. */
+static bool is_fertile(const struct vms *v)
+{
+	char path[PATH_MAX_BYTES];
+	_cleanup_close_ int fd = vms_cgroup_make(v, "probe", path);
+	_cleanup_close_ int pidfd = -1;
+	int status = -1;
+	pid_t pid;
+
+	if (fd < 0) {
+		return false;
+	}
+	pid = host_proc_clone_into(0, fd, &pidfd);
+	if (pid == 0) {
+		_exit(0);
+	}
+	if (pid > 0 && host_proc_wait(pidfd, pid, -1, &status, NULL) < 0) {
+		status = -1;
+	}
+	rmdir(path);
+	return status == 0;
+}
+
 void vms_cgroup_init(struct vms *v)
 {
 	char own[PATH_MAX_BYTES];
@@ -103,6 +126,10 @@ void vms_cgroup_init(struct vms *v)
 	find_own(own);
 	if (!make_base(v, own) && (!own[0] || !make_base(v, ""))) {
 		log_info("no cgroup v2 folder can be made: VMs are frozen by SIGSTOP");
+	} else if (!is_fertile(v)) {
+		log_info("VMs can't be made in cgroup v2 folders: they are frozen by SIGSTOP");
+		rmdir(v->cgroup_base);
+		v->cgroup_base[0] = '\0';
 	}
 }
 
@@ -122,7 +149,12 @@ int vms_cgroup_make(const struct vms *v, const char *id, char ret[PATH_MAX_BYTES
 	    snprintf(path, sizeof(path), "%s/vm-%s", v->cgroup_base, id) >= (int)sizeof(path)) {
 		return -1;
 	}
-	if (mkdir(path, 0755) < 0 && errno != EEXIST) {
+	/*
+	 * Always a new folder: Linux kills what is born into one in which cgroup.kill was used
+	 * before (it compares the count of such kills with that of the parent's folder).
+	 */
+	if (mkdir(path, 0755) < 0 &&
+	    (errno != EEXIST || rmdir(path) < 0 || mkdir(path, 0755) < 0)) {
 		return -1;
 	}
 	fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);

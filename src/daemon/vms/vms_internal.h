@@ -192,6 +192,9 @@ enum vms_watch {
 
 /** Real time. */
 uint64_t vms_now_ns(void);
+
+/* vms_table.c */
+
 /** A VM with a reference, or NULL. */
 struct vms_vm *vms_ref(struct vms *v, const char *id);
 /** As vms_ref(), with the sentence that it is not there. @return 0; -ENOENT */
@@ -212,8 +215,19 @@ void vms_delete_locked(struct vms *v, struct vms_vm *vm);
 uint32_t vms_owner_count_locked(struct vms *v, uid_t uid);
 /** Tell the hash of processes. @param pid 0: none any more */
 void vms_pid_set_locked(struct vms *v, struct vms_vm *vm, pid_t pid);
+/** Take a free slot for a VM. @return 0; -ENOSPC */
+int vms_slot_take(struct vms *v, struct vms_vm *vm, struct errmsg *e);
+/** Give the slot back. @param is_stuck the dispatcher still has it */
+void vms_slot_give(struct vms *v, struct vms_vm *vm, bool is_stuck);
+/** Send one event about a VM to the scheduler. */
+int vms_sched(struct vms *v, struct vms_vm *vm, enum sched_event_type type, struct errmsg *e);
 /** Change what is shown as its state, and wake who waits for that. */
 void vms_state_set_locked(struct vms_vm *vm, enum vms_state state);
+
+/* vms_show.c */
+
+/** All VMs, each with a reference; free() the array. */
+struct vms_vm **vms_ref_all(struct vms *v, uint32_t *ret_n);
 /** Whether a state is an end. */
 bool vms_state_is_end(enum vms_state s);
 /** Fill a view. @param d what the dispatcher says, or NULL */
@@ -223,13 +237,6 @@ void vms_info_fill_locked(const struct vms_vm *vm, const struct dispatch_vm_info
 void vms_publish(struct vms *v, struct vms_vm *vm, const char *type, const char *message);
 /** Whether a message that a guest can cause may be logged now. */
 bool vms_may_log(struct vms *v);
-/** Take a free slot for a VM. @return 0; -ENOSPC */
-int vms_slot_take(struct vms *v, struct vms_vm *vm, struct errmsg *e);
-/** Give the slot back. @param is_stuck the dispatcher still has it */
-void vms_slot_give(struct vms *v, struct vms_vm *vm, bool is_stuck);
-/** Send one event about a VM to the scheduler. */
-int vms_sched(struct vms *v, struct vms_vm *vm, enum sched_event_type type, struct errmsg *e);
-
 /* vms_define.c */
 
 /** The row of a VM's definition, durable. */
@@ -304,6 +311,17 @@ int vms_pool_core(const struct vms *v, uint16_t host_core, uint16_t *ret, struct
 void vms_talk_begin(struct vms_vm *vm);
 /** Take what its process said meanwhile, unlock. */
 void vms_talk_end(struct vms *v, struct vms_vm *vm);
+/** Look up, begin to talk. @return 0; -ENOENT */
+int vms_talk_open(struct vms *v, const char *id, struct vms_vm **ret, struct errmsg *e);
+/** End talking, give the reference back. */
+void vms_talk_close(struct vms *v, struct vms_vm *vm);
+/** Take what the VM has said, and refuse unless its state is the wanted one; talk is held. */
+int vms_need_state(struct vms *v, struct vms_vm *vm, enum vms_state want, const char *what,
+		   struct errmsg *e);
+/** Off the core first, whatever it does; then at a known place. Talk is held. */
+int vms_stand_still(struct vms *v, struct vms_vm *vm, struct errmsg *e);
+/** The reverse. */
+int vms_run_on(struct vms *v, struct vms_vm *vm, struct errmsg *e);
 /** A request without a reply; talk is held. */
 int vms_ask(struct vms_vm *vm, enum proto_type type, const void *body, size_t bytes, int fd,
 	    struct errmsg *e);

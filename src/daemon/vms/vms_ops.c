@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What is asked of a VM that has a process: pause, resume, stop, kill, update, pin, save. */
-#include <ctype.h>
+/* What is asked of a VM that has a process: pause, resume, stop, kill, update, pin. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,9 +13,8 @@
 #include "daemon/vms/vms_internal.h"
 
 /* For the stop event after PROTO_STOP, and for the death of a process. */
-#define STOP_MS	  2000
-#define DEATH_MS  10000
-#define REG_BYTES 32
+#define STOP_MS	 2000
+#define DEATH_MS 10000
 
 void vms_talk_begin(struct vms_vm *vm)
 {
@@ -57,8 +55,7 @@ int vms_ask(struct vms_vm *vm, enum proto_type type, const void *body, size_t by
 	return launch_vm_request(&vm->lv, type, body, bytes, fd, NULL, 0, NULL, e);
 }
 
-/* Look up, begin to talk. */
-static int open_talk(struct vms *v, const char *id, struct vms_vm **ret, struct errmsg *e)
+int vms_talk_open(struct vms *v, const char *id, struct vms_vm **ret, struct errmsg *e)
 {
 	int r = vms_ref_or(v, id, ret, e);
 
@@ -68,15 +65,14 @@ static int open_talk(struct vms *v, const char *id, struct vms_vm **ret, struct 
 	return r;
 }
 
-static void close_talk(struct vms *v, struct vms_vm *vm)
+void vms_talk_close(struct vms *v, struct vms_vm *vm)
 {
 	vms_talk_end(v, vm);
 	vms_unref(v, vm);
 }
 
-/* Take what the VM has said, and refuse unless its state is the wanted one. */
-static int need_state(struct vms *v, struct vms_vm *vm, enum vms_state want, const char *what,
-		      struct errmsg *e)
+int vms_need_state(struct vms *v, struct vms_vm *vm, enum vms_state want, const char *what,
+		   struct errmsg *e)
 {
 	enum vms_state state;
 
@@ -91,8 +87,7 @@ static int need_state(struct vms *v, struct vms_vm *vm, enum vms_state want, con
 			  vms_state_name(want), vm->spec.name, vms_state_name(state));
 }
 
-/* Off the core first, whatever it does; then at a known place. */
-static int stand_still(struct vms *v, struct vms_vm *vm, struct errmsg *e)
+int vms_stand_still(struct vms *v, struct vms_vm *vm, struct errmsg *e)
 {
 	int r = vms_sched(v, vm, SCHED_EV_VM_PAUSE, e);
 
@@ -106,7 +101,7 @@ static int stand_still(struct vms *v, struct vms_vm *vm, struct errmsg *e)
 	return r;
 }
 
-static int run_on(struct vms *v, struct vms_vm *vm, struct errmsg *e)
+int vms_run_on(struct vms *v, struct vms_vm *vm, struct errmsg *e)
 {
 	int r = vms_ask(vm, PROTO_RESUME, NULL, 0, -1, e);
 
@@ -140,17 +135,17 @@ static void set_paused(struct vms *v, struct vms_vm *vm, bool is_paused)
 int vms_pause(struct vms *v, const char *id, struct errmsg *e)
 {
 	struct vms_vm *vm;
-	int r = open_talk(v, id, &vm, e);
+	int r = vms_talk_open(v, id, &vm, e);
 
 	if (r < 0) {
 		return r;
 	}
-	r = need_state(v, vm, VMS_RUNNING, "pause", e);
-	r = r < 0 ? r : stand_still(v, vm, e);
+	r = vms_need_state(v, vm, VMS_RUNNING, "pause", e);
+	r = r < 0 ? r : vms_stand_still(v, vm, e);
 	if (r == 0) {
 		set_paused(v, vm, true);
 	}
-	close_talk(v, vm);
+	vms_talk_close(v, vm);
 	return r;
 }
 
@@ -174,18 +169,18 @@ static void catch_up_exclusive(struct vms *v, struct vms_vm *vm)
 int vms_resume(struct vms *v, const char *id, struct errmsg *e)
 {
 	struct vms_vm *vm;
-	int r = open_talk(v, id, &vm, e);
+	int r = vms_talk_open(v, id, &vm, e);
 
 	if (r < 0) {
 		return r;
 	}
-	r = need_state(v, vm, VMS_PAUSED, "resume", e);
-	r = r < 0 ? r : run_on(v, vm, e);
+	r = vms_need_state(v, vm, VMS_PAUSED, "resume", e);
+	r = r < 0 ? r : vms_run_on(v, vm, e);
 	if (r == 0) {
 		set_paused(v, vm, false);
 		catch_up_exclusive(v, vm);
 	}
-	close_talk(v, vm);
+	vms_talk_close(v, vm);
 	return r;
 }
 
@@ -241,14 +236,14 @@ int vms_stop(struct vms *v, const char *id, struct errmsg *e)
 	struct errmsg why = { 0 };
 	struct vms_vm *vm;
 	bool is_silent;
-	int r = open_talk(v, id, &vm, e);
+	int r = vms_talk_open(v, id, &vm, e);
 
 	if (r < 0) {
 		return r;
 	}
 	if (!has_process(v, vm, &is_silent)) {
 		r = end_without(v, vm, VMS_STOPPED, e);
-		close_talk(v, vm);
+		vms_talk_close(v, vm);
 		return r;
 	}
 	r = is_silent ? -EBUSY : vms_ask(vm, PROTO_STOP, NULL, 0, -1, &why);
@@ -378,7 +373,7 @@ int vms_update(struct vms *v, const char *id, const struct vms_update *u, struct
 	struct vm_spec s;
 	struct vms_vm *vm;
 	bool is_silent;
-	int r = open_talk(v, id, &vm, e);
+	int r = vms_talk_open(v, id, &vm, e);
 
 	if (r < 0) {
 		return r;
@@ -394,7 +389,7 @@ int vms_update(struct vms *v, const char *id, const struct vms_update *u, struct
 		spec_set(v, vm, &s);
 		vms_publish(v, vm, "vm.updated", NULL);
 	}
-	close_talk(v, vm);
+	vms_talk_close(v, vm);
 	return r;
 }
 
@@ -450,7 +445,7 @@ static int set_pin(struct vms *v, const char *id, bool is_exclusive, uint16_t ho
 	if (host_core != SPEC_CORE_ANY) {
 		r = vms_pool_core(v, host_core, &core, e);
 	}
-	r = r < 0 ? r : open_talk(v, id, &vm, e);
+	r = r < 0 ? r : vms_talk_open(v, id, &vm, e);
 	if (r < 0) {
 		return r;
 	}
@@ -466,7 +461,7 @@ static int set_pin(struct vms *v, const char *id, bool is_exclusive, uint16_t ho
 	if (r == 0) {
 		vms_publish(v, vm, is_exclusive ? "vm.pinned" : "vm.unpinned", NULL);
 	}
-	close_talk(v, vm);
+	vms_talk_close(v, vm);
 	return r;
 }
 
@@ -478,134 +473,4 @@ int vms_pin(struct vms *v, const char *id, uint16_t host_core, struct errmsg *e)
 int vms_unpin(struct vms *v, const char *id, struct errmsg *e)
 {
 	return set_pin(v, id, false, SPEC_CORE_ANY, e);
-}
-
-/* Whether its process stands still and answers. */
-static bool is_standing(struct vms *v, const struct vms_vm *vm)
-{
-	bool is;
-
-	pthread_mutex_lock(&v->lock);
-	is = vm->has_process && !vm->is_frozen && !vm->is_ending &&
-	     (vm->state == VMS_PAUSED || vm->state == VMS_FAULTED);
-	pthread_mutex_unlock(&v->lock);
-	return is;
-}
-
-static int save(struct vms *v, struct vms_vm *vm, int fd, struct errmsg *e)
-{
-	int r;
-
-	vms_events_take(v, vm);
-	if (is_standing(v, vm)) {
-		return vms_ask(vm, PROTO_SAVE_CONTEXT, NULL, 0, fd, e);
-	}
-	r = need_state(v, vm, VMS_RUNNING, "a snapshot", e);
-	r = r < 0 ? r : stand_still(v, vm, e);
-	if (r < 0) {
-		return r;
-	}
-	r = vms_ask(vm, PROTO_SAVE_CONTEXT, NULL, 0, fd, e);
-	return run_on(v, vm, r < 0 ? NULL : e) < 0 && r == 0 ? -EIO : r;
-}
-
-int vms_save(struct vms *v, const char *id, int fd, struct errmsg *e)
-{
-	struct vms_vm *vm;
-	int r = open_talk(v, id, &vm, e);
-
-	if (r < 0) {
-		return r;
-	}
-	r = save(v, vm, fd, e);
-	close_talk(v, vm);
-	return r;
-}
-
-/* What may become a name in JSON. */
-static bool is_reg_sound(const struct proto_reg_desc *d)
-{
-	size_t n = strnlen(d->name, sizeof(d->name));
-
-	for (size_t i = 0; i < n; i++) {
-		if (!isalnum((unsigned char)d->name[i]) && !strchr("_-.", d->name[i])) {
-			return false;
-		}
-	}
-	return n > 0 && n < sizeof(d->name) && d->bytes >= 1 && d->bytes <= REG_BYTES;
-}
-
-/* Little endian bytes as "0x13ba". */
-static json_t *reg_value(const uint8_t *value, size_t bytes)
-{
-	char text[2 + 2 * REG_BYTES + 1] = "0x";
-	size_t at = 2;
-
-	while (bytes > 1 && value[bytes - 1] == 0) {
-		bytes--;
-	}
-	at += (size_t)snprintf(text + at, sizeof(text) - at, "%x", value[bytes - 1]);
-	while (--bytes > 0) {
-		at += (size_t)snprintf(text + at, sizeof(text) - at, "%02x", value[bytes - 1]);
-	}
-	return json_string(text);
-}
-
-static json_t *regs_json(const struct proto_reg_desc *d, size_t n, const uint8_t *values,
-			 size_t bytes)
-{
-	json_t *o = json_object();
-	size_t at = 0;
-
-	for (size_t i = 0; o && i < n; i++) {
-		if (!is_reg_sound(&d[i]) || d[i].bytes > bytes - at ||
-		    json_object_set_new(o, d[i].name, reg_value(values + at, d[i].bytes)) < 0) {
-			json_decref(o);
-			return NULL;
-		}
-		at += d[i].bytes;
-	}
-	return o;
-}
-
-static int registers(struct vms_vm *vm, json_t **ret, struct errmsg *e)
-{
-	const size_t max = PROTO_BODY_MAX / sizeof(struct proto_reg_desc);
-	struct proto_reg_desc *d = calloc(max, sizeof(*d));
-	uint8_t *values = calloc(max, REG_BYTES);
-	size_t n_desc = 0;
-	size_t n = 0;
-	int r = d && values ? 0 : errmsg_set(e, -ENOMEM, "out of memory");
-
-	r = r < 0 ? r
-		  : launch_vm_request(&vm->lv, PROTO_GET_REG_DESC, NULL, 0, -1, d, max * sizeof(*d),
-				      &n_desc, e);
-	r = r < 0 ? r
-		  : launch_vm_request(&vm->lv, PROTO_GET_REGS, NULL, 0, -1, values, max * REG_BYTES,
-				      &n, e);
-	if (r == 0) {
-		*ret = regs_json(d, n_desc / sizeof(*d), values, n);
-		r = *ret ? 0 : errmsg_set(e, -EPROTO, "the VM describes its registers wrongly");
-	}
-	free(d);
-	free(values);
-	return r;
-}
-
-int vms_registers(struct vms *v, const char *id, json_t **ret, struct errmsg *e)
-{
-	struct vms_vm *vm;
-	int r = open_talk(v, id, &vm, e);
-
-	if (r < 0) {
-		return r;
-	}
-	vms_events_take(v, vm);
-	r = is_standing(v, vm) ? registers(vm, ret, e)
-			       : errmsg_set(e, -EBUSY,
-					    "registers can be read while a VM stands still "
-					    "and its process is there; VM %s is %s",
-					    vm->spec.name, vms_state_name(vm->state));
-	close_talk(v, vm);
-	return r;
 }

@@ -86,9 +86,10 @@ static bool is_hung_up(const struct vms_vm *vm)
 	return recv(vm->lv.socket_fd, &c, sizeof(c), MSG_PEEK | MSG_DONTWAIT) == 0;
 }
 
-static void lose(struct vms *v, struct vms_vm *vm, const char *why)
+static void lose(struct vms *v, struct vms_vm *vm, int r, const char *why)
 {
-	if (vms_may_log(v)) {
+	/* One that died at this very moment does no wrong. */
+	if (r != -EPIPE && vms_may_log(v)) {
 		log_warn("a VM process misbehaves id=%s error=\"%s\"", vm->id, why);
 	}
 	vms_end_begin(v, vm, VMS_KILLED, NULL, why);
@@ -113,7 +114,7 @@ void vms_events_take(struct vms *v, struct vms_vm *vm)
 		}
 	}
 	if (r < 0) {
-		lose(v, vm, e.text);
+		lose(v, vm, r, e.text);
 		return;
 	}
 	watch(v, EPOLL_CTL_MOD, vm->lv.socket_fd, events_of(VMS_WATCH_SOCKET),

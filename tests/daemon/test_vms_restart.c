@@ -1,0 +1,384 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The table finds its VMs again: after it was closed in good order, and after the daemon was killed;
+ * and it believes no record that lies.
+ * Usage: test_vms_restart BUILD-DIR [CASE]
+ */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/bug.h"
+#include "fake_dispatch.h"
+#include "unit/test.h"
+#include "vms_rig.h"
+
+static struct rig rig;
+
+enum { ENDLESS, PAUSED, ECHO_, FAULT, MIX, FLEET };
+
+static char fleet[FLEET][VMS_ID_BYTES];
+
+static bool start_fleet(void)
+{
+	struct vms_info i;
+
+	if (!rig_run(&rig, 0, "endless", "arm64", "endless.elf", fleet[ENDLESS]) ||
+	    !rig_run(&rig, RIG_UID, "paused", "riscv64", "bench/mix.elf", fleet[PAUSED]) ||
+	    !rig_run(&rig, 0, "echo", "riscv64", "echo.elf", fleet[ECHO_]) ||
+	    !rig_run(&rig, 0, "fault", "arm64", "fault_illegal.elf", fleet[FAULT]) ||
+	    !rig_run(&rig, 0, "mix", "arm64", "bench/mix.elf", fleet[MIX])) {
+		return false;
+	}
+	CHECK_INT(vms_pause(rig.vms, fleet[PAUSED], NULL), 0);
+	CHECK_INT(rig_end(&rig, fleet[FAULT], &i), VMS_FAULTED);
+	return true;
+}
+
+/* Where they were, and able to go on. */
+static void check_fleet(void)
+{
+	static const uint8_t typed[] = "again\004";
+	struct vms_info i;
+	struct users_info user;
+	json_t *regs = NULL;
+	char *out;
+
+	CHECK(fake_dispatch_is_going(rig.dispatch));
+	CHECK_INT(rig_state(&rig, fleet[ENDLESS]), VMS_RUNNING);
+	CHECK_INT(rig_state(&rig, fleet[PAUSED]), VMS_PAUSED);
+	CHECK_INT(rig_state(&rig, fleet[FAULT]), VMS_FAULTED);
+	CHECK_INT(users_get(rig.users, RIG_UID, &user), 0);
+	CHECK_INT(user.running_vms, 1);
+	CHECK_INT(user.memory_bytes, 8 << 20);
+	CHECK_INT(vms_get(rig.vms, fleet[ENDLESS], &i), 0);
+	CHECK_STR(i.arch, "arm64");
+	CHECK_INT(i.runs, 1);
+	CHECK(i.pid > 0 && i.started_ns > 0);
+	CHECK(vms_owns_pid(rig.vms, i.pid));
+	CHECK_INT(vms_registers(rig.vms, fleet[FAULT], &regs, NULL), 0);
+	json_decref(regs);
+	CHECK_INT(vms_resume(rig.vms, fleet[PAUSED], NULL), 0);
+	CHECK_INT(rig_end(&rig, fleet[PAUSED], &i), VMS_STOPPED);
+	CHECK_INT(i.stop.code, 0);
+	CHECK_INT(rig_end(&rig, fleet[MIX], &i), VMS_STOPPED);
+	CHECK_INT(i.stop.code, 0);
+	CHECK_INT(vms_console_write(rig.vms, fleet[ECHO_], typed, sizeof(typed) - 1, NULL),
+		  sizeof(typed) - 1);
+	CHECK_INT(rig_end(&rig, fleet[ECHO_], &i), VMS_STOPPED);
+	out = rig_output(&rig, fleet[ECHO_], NULL);
+	CHECK(strstr(out, "againechoed 5") != NULL);
+	free(out);
+	CHECK_INT(vms_kill(rig.vms, fleet[ENDLESS], NULL), 0);
+	for (int k = 0; k < FLEET; k++) {
+		CHECK_INT(vms_remove(rig.vms, fleet[k], true, NULL), 0);
+	}
+	rig_check_clean(&rig);
+}
+
+static void closed_and_opened(void)
+{
+	rig_open(&rig);
+	if (start_fleet()) {
+		rig_close(&rig, false);
+		rig_reopen(&rig);
+		check_fleet();
+	}
+	rig_close(&rig, true);
+	rig_remove(&rig);
+}
+
+/* A daemon in a process of its own: starts the fleet, says so, is killed. */
+static void run_daemon(int ready_fd)
+{
+	rig_open(&rig);
+	if (!start_fleet() || write(ready_fd, &rig, sizeof(rig)) != sizeof(rig) ||
+	    write(ready_fd, fleet, sizeof(fleet)) != sizeof(fleet)) {
+		_exit(1);
+	}
+	for (;;) {
+		pause();
+	}
+}
+
+static void killed_and_opened(void)
+{
+	int status;
+	int fds[2];
+	pid_t pid;
+
+	BUG_ON(pipe(fds) < 0);
+	pid = fork();
+	BUG_ON(pid < 0);
+	if (pid == 0) {
+		run_daemon(fds[1]);
+	}
+	close(fds[1]);
+	if (read(fds[0], &rig, sizeof(rig)) != sizeof(rig) ||
+	    read(fds[0], fleet, sizeof(fleet)) != sizeof(fleet)) {
+		CHECK(!"the daemon has a fleet");
+		return;
+	}
+	close(fds[0]);
+	kill(pid, SIGKILL);
+	CHECK_INT(waitpid(pid, &status, 0), pid);
+	rig_reopen(&rig);
+	check_fleet();
+	rig_close(&rig, true);
+	rig_remove(&rig);
+}
+
+static void record_path(const char *id, char *path, size_t n)
+{
+	snprintf(path, n, "%s/vms/%s/record", rig.run_dir, id);
+}
+
+static json_t *record_load(const char *id)
+{
+	char path[300];
+	json_t *o;
+
+	record_path(id, path, sizeof(path));
+	o = json_load_file(path, 0, NULL);
+	BUG_ON(!o);
+	return o;
+}
+
+static void record_store(const char *id, json_t *o)
+{
+	char path[300];
+
+	record_path(id, path, sizeof(path));
+	BUG_ON(json_dump_file(o, path, JSON_ENCODE_ANY) < 0);
+	json_decref(o);
+}
+
+/* Field 22 of /proc/PID/stat. */
+static json_int_t start_ticks(pid_t pid)
+{
+	long long ticks = 0;
+	char path[64];
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/%d/stat", pid);
+	f = fopen(path, "re");
+	BUG_ON(!f || fscanf(f,
+			    "%*d %*s %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d "
+			    "%*d %*d %*d %*d %lld",
+			    &ticks) != 1);
+	fclose(f);
+	return ticks;
+}
+
+/* How a record is doctored. */
+static void doctor(const char *how, const char *id, pid_t stranger)
+{
+	json_t *o = record_load(id);
+	char path[300];
+
+	record_path(id, path, sizeof(path));
+	if (strcmp(how, "garbage") == 0) {
+		json_decref(o);
+		o = json_string("garbage");
+	} else if (strcmp(how, "pid of another") == 0) {
+		json_object_set_new(o, "pid", json_integer(stranger));
+	} else if (strcmp(how, "pid and time of another") == 0) {
+		json_object_set_new(o, "pid", json_integer(stranger));
+		json_object_set_new(o, "ticks", json_integer(start_ticks(stranger)));
+	} else if (strcmp(how, "start time") == 0) {
+		json_object_set_new(o, "ticks", json_integer(1));
+	} else if (strcmp(how, "id") == 0) {
+		json_object_set_new(o, "id", json_string("0123456789abcdef"));
+	} else if (strcmp(how, "slot") == 0) {
+		json_object_set_new(o, "slot", json_integer(1 << 20));
+	} else if (strcmp(how, "digest") == 0) {
+		json_object_set_new(o, "digest", json_integer(7));
+	} else if (strcmp(how, "cgroup") == 0) {
+		json_object_set_new(o, "freeze_dir", json_string("/sys/fs/cgroup/../../etc"));
+	}
+	record_store(id, o);
+	if (strcmp(how, "open to others") == 0) {
+		BUG_ON(chmod(path, 0644) < 0);
+	} else if (strcmp(how, "missing") == 0) {
+		unlink(path);
+	}
+}
+
+/* None of these is met again; none of these ends a process that is no VM. */
+static void doctored_records(void)
+{
+	static const char *const how[] = {
+		"garbage", "pid of another", "pid and time of another", "start time", "id", "slot",
+		"digest",  "cgroup",	     "open to others",		"missing"
+	};
+	char id[VMS_ID_BYTES];
+	struct errmsg e;
+	struct vms_info i;
+	pid_t stranger = fork();
+
+	BUG_ON(stranger < 0);
+	if (stranger == 0) {
+		execlp("sleep", "sleep", "600", NULL);
+		_exit(1);
+	}
+	for (size_t k = 0; k < sizeof(how) / sizeof(how[0]); k++) {
+		pid_t pid;
+
+		rig_open(&rig);
+		if (!rig_run(&rig, 0, "vm", "arm64", "endless.elf", id)) {
+			break;
+		}
+		CHECK_INT(vms_get(rig.vms, id, &i), 0);
+		pid = i.pid;
+		rig_close(&rig, false);
+		doctor(how[k], id, stranger);
+		rig_reopen(&rig);
+		CHECK_INT(vms_get(rig.vms, id, &i), 0);
+		if (i.state != VMS_STOPPED && i.state != VMS_KILLED) {
+			printf("%s: VM is %s\n", how[k], vms_state_name(i.state));
+			test_failures++;
+		}
+		CHECK_INT(i.pid, 0);
+		CHECK_INT(kill(stranger, 0), 0);
+		/* The orphan is asked to end through its socket, or killed through its cgroup. */
+		CHECK_INT(waitpid(pid, NULL, 0), pid);
+		e.text[0] = '\0';
+		CHECK_INT(vms_start(rig.vms, id, &e), 0);
+		CHECK_STR(e.text, "");
+		rig_close(&rig, true);
+		rig_remove(&rig);
+	}
+	kill(stranger, SIGKILL);
+	waitpid(stranger, NULL, 0);
+}
+
+/* Two records that name one slot: the first is met, the other is ended. */
+static void one_slot_for_two(void)
+{
+	char id[2][VMS_ID_BYTES];
+	unsigned int n_running = 0;
+	struct vms_info i;
+	json_t *o;
+	json_int_t slot;
+
+	rig_open(&rig);
+	if (!rig_run(&rig, 0, "a", "arm64", "endless.elf", id[0]) ||
+	    !rig_run(&rig, 0, "b", "arm64", "endless.elf", id[1])) {
+		return;
+	}
+	rig_close(&rig, false);
+	o = record_load(id[0]);
+	slot = json_integer_value(json_object_get(o, "slot"));
+	json_decref(o);
+	o = record_load(id[1]);
+	json_object_set_new(o, "slot", json_integer(slot));
+	record_store(id[1], o);
+	rig_reopen(&rig);
+	for (int k = 0; k < 2; k++) {
+		CHECK_INT(vms_get(rig.vms, id[k], &i), 0);
+		n_running += i.state == VMS_RUNNING ? 1 : 0;
+	}
+	CHECK_INT(n_running, 1);
+	for (int k = 0; k < 2; k++) {
+		CHECK_INT(vms_remove(rig.vms, id[k], true, NULL), 0);
+	}
+	CHECK(waitpid(-1, NULL, 0) > 0); /* the one that had no slot was a child of this process */
+	vms_audit(rig.vms);		 /* removes its cgroup */
+	rig_check_clean(&rig);
+	rig_close(&rig, true);
+	rig_remove(&rig);
+}
+
+/* Ended, paused by SIGSTOP, or dead while nobody looked. */
+static void changed_meanwhile(void)
+{
+	char id[3][VMS_ID_BYTES];
+	struct vms_info i;
+	pid_t pid[3];
+
+	rig_open(&rig);
+	for (int k = 0; k < 3; k++) {
+		const char *name[] = { "dead", "stopped", "ended" };
+		const char *file[] = { "endless.elf", "endless.elf", "bench/mix.elf" };
+
+		if (!rig_run(&rig, 0, name[k], "arm64", file[k], id[k])) {
+			return;
+		}
+		CHECK_INT(vms_get(rig.vms, id[k], &i), 0);
+		pid[k] = i.pid;
+	}
+	rig_close(&rig, false);
+	kill(pid[0], SIGKILL);
+	kill(pid[1], SIGSTOP);
+	CHECK_INT(waitpid(pid[0], NULL, 0), pid[0]);
+	rig_reopen(&rig);
+	CHECK_INT(vms_get(rig.vms, id[0], &i), 0);
+	CHECK_INT(i.state, VMS_STOPPED);
+	CHECK(strncmp(i.message, "lost", 4) == 0);
+	CHECK_INT(rig_state(&rig, id[1]), VMS_RUNNING);
+	CHECK_INT(rig_end(&rig, id[2], &i), VMS_STOPPED);
+	CHECK_INT(i.stop.code, 0);
+	CHECK_INT(vms_kill(rig.vms, id[1], NULL), 0);
+	rig_check_clean(&rig);
+	rig_close(&rig, true);
+	rig_remove(&rig);
+}
+
+/* What an earlier daemon left that belongs to nobody. */
+static void leftovers(void)
+{
+	char path[300];
+	int fd;
+
+	rig_open(&rig);
+	rig_close(&rig, true);
+	snprintf(path, sizeof(path), "%s/vms/0123456789abcdef", rig.run_dir);
+	CHECK_INT(mkdir(path, 0700), 0);
+	snprintf(path, sizeof(path), "%s/vms/0123456789abcdef/socket", rig.run_dir);
+	fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+	close(fd);
+	snprintf(path, sizeof(path), "%s/vms/not-an-id", rig.run_dir);
+	CHECK_INT(mkdir(path, 0700), 0);
+	rig_reopen(&rig);
+	rig_check_clean(&rig);
+	/* And what appears while it runs. */
+	CHECK_INT(mkdir(path, 0700), 0);
+	CHECK_INT(vms_audit(rig.vms), 1);
+	rig_check_clean(&rig);
+	rig_close(&rig, true);
+	rig_remove(&rig);
+}
+
+static const struct test_case cases[] = {
+	{ "closed and opened again with VMs running", closed_and_opened },
+	{ "the daemon is killed with VMs running", killed_and_opened },
+	{ "doctored records are not believed", doctored_records },
+	{ "one slot is not given to two", one_slot_for_two },
+	{ "VMs that died, stopped or ended meanwhile", changed_meanwhile },
+	{ "what belongs to nobody is removed", leftovers },
+};
+
+int main(int argc, char **argv)
+{
+	int r = 0;
+
+	if (argc < 2) {
+		fprintf(stderr, "usage: test_vms_restart BUILD-DIR [CASE]\n");
+		return 1;
+	}
+	rig_init(argv[1]);
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		if (!argv[2] || strstr(cases[i].name, argv[2])) {
+			memset(&rig, 0, sizeof(rig));
+			r |= test_main(&cases[i], 1);
+		}
+	}
+	return r || rig_failures ? 1 : 0;
+}
