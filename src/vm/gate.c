@@ -166,8 +166,8 @@ bool gate_is_open(struct gate *g, ns_t slice_ns, ns_t *ret_left_ns)
 	if (left == 0) {
 		return false;
 	}
-	/* An exclusive core still looks around now and then: limits, cells in RAM. */
-	*ret_left_ns = left < slice_ns || r.budget_ns != GRANT_NO_END ? left : slice_ns;
+	/* One that is alone, or has its own core, still looks around: limits, console, cells in RAM. */
+	*ret_left_ns = left < slice_ns ? left : slice_ns;
 	return true;
 }
 

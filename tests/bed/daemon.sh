@@ -37,11 +37,15 @@ eight_share_the_pool()
 		n=$((n + 1))
 		create "share$n" "$guest/endless.elf"
 	done
-	for n in 1 2 3 4 5 6 7 8; do
-		wait_for 60 has_run "share$n" 20
-	done
+	wait_for 60 all_have_run 20
 	vms_of '.[] | [.name, .state, .core, .slices, .cpu_ns, .wait_ns] | @tsv'
 	[ "$(vms_of '[.[] | select(.state == "running")] | length')" = 8 ]
+}
+
+# all_have_run SLICES
+all_have_run()
+{
+	[ "$(vms_of "[.[] | select(.slices >= $1)] | length")" = 8 ]
 }
 
 # Equal VMs get equal time: CPU times since a common start, least against most.

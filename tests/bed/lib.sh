@@ -15,26 +15,33 @@ note()
 	echo "note: $*" >&3
 }
 
+# kill_tree PID: a process with all that it started; first those, for they get another parent when it dies.
+kill_tree()
+{
+	for bed_child in $(sed -n "s/^\([0-9]*\) (.*) [A-Za-z] $1 .*/\1/p" /proc/[0-9]*/stat 2>/dev/null); do
+		(kill_tree "$bed_child")
+	done
+	kill -9 "$1" 2>/dev/null
+}
+
 # check NAME COMMAND...: passes when the command succeeds. Exit status 77 is a skip; the last line of output is its reason.
 check()
 {
 	bed_name=$1
 	shift
 	bed_start=$(cut -d ' ' -f 1 /proc/uptime)
-	# A group of its own, so that all of it ends when its time is over. Not as a condition: there "set -e" has no effect.
-	set -m
+	# In the background, so that it can be ended; not as a condition: there "set -e" has no effect.
 	(set -e; "$@") >"$bed_out/log" 2>&1 </dev/null 3>&- &
 	bed_pid=$!
-	set +m
 	(
 		sleep "$bed_check_s"
 		echo "still busy after $bed_check_s s" >>"$bed_out/log"
-		kill -9 "-$bed_pid"
-	) 3>&- &
+		kill_tree "$bed_pid"
+	) 3>&- >/dev/null 2>&1 &
 	bed_guard=$!
 	wait "$bed_pid"
 	bed_status=$?
-	kill "$bed_guard" 2>/dev/null
+	kill_tree "$bed_guard"
 	bed_s=$(cut -d ' ' -f 1 /proc/uptime | awk -v a="$bed_start" '{ printf "%.1f", $1 - a }')
 	case $bed_status in
 	0)

@@ -138,13 +138,21 @@ static void print_log(void)
 	waitpid(pid, NULL, 0);
 }
 
+static volatile sig_atomic_t is_stopped;
+
+static void on_stop(int signo)
+{
+	(void)signo;
+	is_stopped = 1;
+}
+
 /* The test ends, or its time does. @return its exit status */
 static int await_test(pid_t pid, unsigned int limit_s)
 {
 	uint64_t until_ns = chaos_now_ns() + limit_s * NS_PER_S;
 	int status = 0;
 
-	while (chaos_now_ns() < until_ns) {
+	while (chaos_now_ns() < until_ns && !is_stopped) {
 		pid_t got = waitpid(-1, &status, WNOHANG);
 
 		if (got == pid) {
@@ -154,7 +162,7 @@ static int await_test(pid_t pid, unsigned int limit_s)
 			chaos_sleep_ns(20 * NS_PER_MS);
 		}
 	}
-	printf("FAIL the test did not end in %u s\n", limit_s);
+	printf("FAIL the test did not end in %u s, or was stopped\n", limit_s);
 	return 1;
 }
 
@@ -172,10 +180,14 @@ int chaos_main(int argc, char **argv, void (*test)(void), unsigned int limit_s)
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	make_dirs();
 	signal(SIGPIPE, SIG_IGN);
+	signal(SIGTERM, on_stop);
+	signal(SIGINT, on_stop);
 	prctl(PR_SET_CHILD_SUBREAPER, 1);
 	printf("seed %u\n", chaos.seed);
 	pid = fork();
 	if (pid == 0) {
+		signal(SIGTERM, SIG_DFL);
+		signal(SIGINT, SIG_DFL);
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
 		prctl(PR_SET_CHILD_SUBREAPER, 1);
 		test();
@@ -221,6 +233,7 @@ void chaos_daemon_spawn(char *const *more)
 			_exit(126);
 		}
 		signal(SIGPIPE, SIG_DFL);
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
 		execv(chaos.program, args);
 		_exit(127);
 	}

@@ -158,6 +158,7 @@ int rig_start_with(struct rig *r, void (*change)(struct dispatch_options *o))
 	o.roles = &r->roles;
 	o.run_dir = r->dir;
 	o.fifo_prio = r->is_real_time ? RIG_PRIO : 0;
+	o.patience = RIG_PATIENCE;
 	if (change) {
 		change(&o);
 	}

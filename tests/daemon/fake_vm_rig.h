@@ -9,6 +9,8 @@
 #define RIG_FAKES_MAX 64
 /** Of the fakes: above the VMs of a daemon that may run on this machine as well. */
 #define RIG_PRIO 30
+/** With the ladder: the machine that tests run on may itself be kept waiting for milliseconds. */
+#define RIG_PATIENCE 10
 
 /** One fake VM as its controller sees it. */
 struct fake {

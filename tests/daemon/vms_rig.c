@@ -19,7 +19,7 @@
 #include "host/timer.h"
 #include "temp_dir.h"
 
-#define WATCHDOG_S 100
+#define WATCHDOG_S 160
 
 int rig_failures;
 

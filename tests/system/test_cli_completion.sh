@@ -78,7 +78,7 @@ commands=$(members help)
 }
 for command in $commands; do
 	case $command in
-	help | version | top) continue ;;
+	help | version) continue ;;
 	esac
 	if "$bin/pinfold" "$command" --help | grep -q '^Commands:'; then
 		for member in $(members "$command" --help); do

@@ -111,7 +111,7 @@ json_t *api_fault_json(const struct vms_info *i)
 			i->fault != SCHED_REASON_NONE ? sched_reason_name(i->fault) : "limit", "pc",
 			i->has_stop ? api_json_hex(i->stop.pc) : json_null(), "address",
 			json_null(), "access", json_null(), "insn", json_null(), "message",
-			i->has_stop ? api_json_str(i->stop.text) : api_json_str(i->reason));
+			api_json_str(i->message));
 	}
 	for (uint32_t n = 0; n < f->n_insn && n < sizeof(f->insn); n++) {
 		snprintf(insn + (size_t)2 * n, 3, "%02x", f->insn[n]);
@@ -156,6 +156,7 @@ json_t *api_vm_json(struct api *a, struct api_names *names, const struct vms_inf
 		return NULL;
 	}
 	json_object_set_new(o, "pid", i->pid > 0 ? json_integer(i->pid) : json_null());
+	json_object_set_new(o, "slot", is_there ? json_integer(i->slot) : json_null());
 	json_object_set_new(o, "core", place_json(a, i));
 	json_object_set_new(o, "exclusive",
 			    json_boolean(is_there ? d->vcpu.excl_core != SCHED_CORE_NONE &&

@@ -273,8 +273,9 @@ static json_t *record_json(const struct sched_roles *roles, const struct slots *
 			   const struct sched_record *rec)
 {
 	bool has_vm = rec->vcpu != SCHED_NONE;
-	json_t *core =
-		rec->core < roles->n_pool ? json_integer(roles->pool[rec->core]) : json_null();
+	/* Without a grant: the core that the event was about. */
+	uint32_t at = has_vm ? rec->core : rec->event.core;
+	json_t *core = at < roles->n_pool ? json_integer(roles->pool[at]) : json_null();
 
 	return json_pack(
 		"{so so ss so so so ss ss si}", "seq", api_json_u64(rec->seq), "time_ns",

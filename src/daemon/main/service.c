@@ -130,8 +130,12 @@ void daemon_notify(const char *state)
 		to.sun_path[0] = '\0'; /* the abstract name space */
 	}
 	fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	if (fd < 0 || sendto(fd, state, strlen(state), MSG_NOSIGNAL, (struct sockaddr *)&to,
-			     (socklen_t)(offsetof(struct sockaddr_un, sun_path) + n)) < 0) {
+	if (fd >= 0 && sendto(fd, state, strlen(state), MSG_NOSIGNAL, (struct sockaddr *)&to,
+			      (socklen_t)(offsetof(struct sockaddr_un, sun_path) + n)) >= 0) {
+		return;
+	}
+	/* Who only waited for READY=1 has gone. */
+	if (errno != ECONNREFUSED && errno != ENOENT) {
 		log_warn("the service manager can't be told \"%s\": %s", state, strerror(errno));
 	}
 }

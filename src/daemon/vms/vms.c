@@ -186,7 +186,9 @@ static void kill_all(struct vms *v)
 		vms_end_begin(v, all[i], VMS_KILLED, NULL, "the daemon was shut down");
 	}
 	for (uint32_t i = 0; i < n; i++) {
-		if (vms_end_wait(v, all[i], CLOSE_WAIT_MS) < 0) {
+		uint64_t run = vms_end_begin(v, all[i], VMS_KILLED, NULL, NULL);
+
+		if (vms_end_wait(v, all[i], run, CLOSE_WAIT_MS) < 0) {
 			log_warn("a VM does not die id=%s", all[i]->id);
 		}
 		vms_unref(v, all[i]);

@@ -171,8 +171,9 @@ void vms_cgroup_remove(const char *path)
 	if (!path[0] || rmdir(path) == 0 || errno != EBUSY) {
 		return;
 	}
-	/* Somebody is in it who should be dead. The audit removes the folder. */
+	/* Somebody is in it who should be dead. If he needs time to die, the audit removes it. */
 	write_text(path, "cgroup.kill", "1");
+	rmdir(path);
 }
 
 void vms_cgroup_thaw(const char *path, int pidfd)

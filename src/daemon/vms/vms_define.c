@@ -273,6 +273,7 @@ static int begin_remove(struct vms *v, struct vms_vm *vm, bool is_forced, struct
 int vms_remove(struct vms *v, const char *id, bool is_forced, struct errmsg *e)
 {
 	struct vms_vm *vm;
+	uint64_t run;
 	int r = vms_ref_or(v, id, &vm, e);
 
 	if (r < 0) {
@@ -283,8 +284,8 @@ int vms_remove(struct vms *v, const char *id, bool is_forced, struct errmsg *e)
 		vms_unref(v, vm);
 		return r;
 	}
-	vms_end_begin(v, vm, VMS_KILLED, NULL, "removed");
-	r = vms_end_wait(v, vm, REMOVE_WAIT_MS);
+	run = vms_end_begin(v, vm, VMS_KILLED, NULL, "removed");
+	r = vms_end_wait(v, vm, run, REMOVE_WAIT_MS);
 	if (r < 0) {
 		errmsg_set(e, r, "the process of VM %s does not die", vm->spec.name);
 	}

@@ -70,16 +70,19 @@ static void end_direct_locked(struct vms_vm *vm)
 	}
 }
 
-void vms_end_begin(struct vms *v, struct vms_vm *vm, enum vms_state end,
-		   const struct proto_stopped *stop, const char *message)
+uint64_t vms_end_begin(struct vms *v, struct vms_vm *vm, enum vms_state end,
+		       const struct proto_stopped *stop, const char *message)
 {
+	struct sched_event kill_ev = { .type = SCHED_EV_VM_KILL, .core = SCHED_CORE_NONE };
+	uint64_t run;
 	bool is_added;
 	int r;
 
 	pthread_mutex_lock(&v->lock);
+	run = vm->has_process ? vm->run : 0;
 	if (!vm->has_process || vm->is_ending) {
 		pthread_mutex_unlock(&v->lock);
-		return;
+		return run;
 	}
 	vm->is_ending = true;
 	vm->end_state = end;
@@ -98,34 +101,40 @@ void vms_end_begin(struct vms *v, struct vms_vm *vm, enum vms_state end,
 	if (!is_added) {
 		end_direct_locked(vm);
 	}
+	/* By these it is this run that dies, even if another one begins meanwhile. */
+	kill_ev.vm = vm->slot;
+	kill_ev.gen = vm->gen;
 	pthread_mutex_unlock(&v->lock);
-	r = is_added ? vms_sched(v, vm, SCHED_EV_VM_KILL, NULL) : 0;
+	r = is_added ? dispatch_event(v->o.dispatch, &kill_ev, NULL) : 0;
 	if (r < 0 && r != -EALREADY) {
 		pthread_mutex_lock(&v->lock);
-		end_direct_locked(vm);
+		if (vm->run == run) {
+			end_direct_locked(vm);
+		}
 		pthread_mutex_unlock(&v->lock);
 	}
+	return run;
 }
 
-int vms_end_wait(struct vms *v, struct vms_vm *vm, uint32_t timeout_ms)
+int vms_end_wait(struct vms *v, struct vms_vm *vm, uint64_t run, uint32_t timeout_ms)
 {
 	uint32_t waited_ms = 0;
 	int r = 0;
 
 	pthread_mutex_lock(&v->lock);
-	while (vm->has_process && waited_ms < timeout_ms) {
+	while (vm->has_process && vm->run == run && waited_ms < timeout_ms) {
 		ns_t until_ns = host_clock_monotonic_ns() + DIRECT_KILL_MS * NS_PER_MS;
 		struct timespec until = { (time_t)(until_ns / NS_PER_S),
 					  (long)(until_ns % NS_PER_S) };
 
 		if (pthread_cond_timedwait(&vm->changed, &v->lock, &until) == ETIMEDOUT) {
 			waited_ms += DIRECT_KILL_MS;
-			if (vm->is_ending) {
+			if (vm->is_ending && vm->run == run) {
 				end_direct_locked(vm);
 			}
 		}
 	}
-	r = vm->has_process ? -ETIMEDOUT : 0;
+	r = vm->has_process && vm->run == run ? -ETIMEDOUT : 0;
 	pthread_mutex_unlock(&v->lock);
 	return r;
 }

@@ -366,11 +366,12 @@ void vms_reap(struct vms *v, struct vms_vm *vm);
  * @param end     state afterwards
  * @param stop    what the VM reported, or NULL
  * @param message one sentence, or NULL
+ * @return the run that ends, for vms_end_wait(); 0: there is none
  */
-void vms_end_begin(struct vms *v, struct vms_vm *vm, enum vms_state end,
-		   const struct proto_stopped *stop, const char *message);
-/** Wait until a VM has no process. @return 0; -ETIMEDOUT */
-int vms_end_wait(struct vms *v, struct vms_vm *vm, uint32_t timeout_ms);
+uint64_t vms_end_begin(struct vms *v, struct vms_vm *vm, enum vms_state end,
+		       const struct proto_stopped *stop, const char *message);
+/** Wait until that run of a VM has no process; it may be started again by then. @return 0; -ETIMEDOUT */
+int vms_end_wait(struct vms *v, struct vms_vm *vm, uint64_t run, uint32_t timeout_ms);
 /** Free everything a process had; it is dead. Holds talk. */
 void vms_bury(struct vms *v, struct vms_vm *vm);
 

@@ -215,9 +215,9 @@ static bool has_process(struct vms *v, const struct vms_vm *vm, bool *ret_is_sil
 	return has;
 }
 
-static int await_end(struct vms *v, struct vms_vm *vm, struct errmsg *e)
+static int await_end(struct vms *v, struct vms_vm *vm, uint64_t run, struct errmsg *e)
 {
-	return vms_end_wait(v, vm, DEATH_MS) < 0
+	return vms_end_wait(v, vm, run, DEATH_MS) < 0
 		       ? errmsg_set(e, -ETIMEDOUT, "the process of VM %s does not die",
 				    vm->spec.name)
 		       : 0;
@@ -235,6 +235,7 @@ int vms_stop(struct vms *v, const char *id, struct errmsg *e)
 {
 	struct errmsg why = { 0 };
 	struct vms_vm *vm;
+	uint64_t run;
 	bool is_silent;
 	int r = vms_talk_open(v, id, &vm, e);
 
@@ -246,6 +247,7 @@ int vms_stop(struct vms *v, const char *id, struct errmsg *e)
 		vms_talk_close(v, vm);
 		return r;
 	}
+	run = vm->run; /* changes while talk is held only */
 	r = is_silent ? -EBUSY : vms_ask(vm, PROTO_STOP, NULL, 0, -1, &why);
 	vms_talk_end(v, vm);
 	if (is_silent) {
@@ -254,10 +256,10 @@ int vms_stop(struct vms *v, const char *id, struct errmsg *e)
 		vms_end_begin(v, vm, VMS_KILLED, NULL, why.text);
 	}
 	/* Its report of the end comes by itself; one that keeps it back is ended all the same. */
-	if (vms_end_wait(v, vm, STOP_MS) < 0) {
+	if (vms_end_wait(v, vm, run, STOP_MS) < 0) {
 		vms_end_begin(v, vm, VMS_KILLED, NULL, "it did not stop when it was asked to");
 	}
-	r = await_end(v, vm, e);
+	r = await_end(v, vm, run, e);
 	leave_faults(v, vm);
 	vms_unref(v, vm);
 	return r;
@@ -266,6 +268,7 @@ int vms_stop(struct vms *v, const char *id, struct errmsg *e)
 int vms_kill(struct vms *v, const char *id, struct errmsg *e)
 {
 	struct vms_vm *vm;
+	uint64_t run;
 	bool is_silent;
 	int r = vms_ref_or(v, id, &vm, e);
 
@@ -277,8 +280,8 @@ int vms_kill(struct vms *v, const char *id, struct errmsg *e)
 		vms_unref(v, vm);
 		return r;
 	}
-	vms_end_begin(v, vm, VMS_KILLED, NULL, "killed on request");
-	r = await_end(v, vm, e);
+	run = vms_end_begin(v, vm, VMS_KILLED, NULL, "killed on request");
+	r = await_end(v, vm, run, e);
 	leave_faults(v, vm);
 	vms_unref(v, vm);
 	return r;
@@ -302,7 +305,9 @@ uint32_t vms_kill_user(struct vms *v, uid_t uid)
 		vms_end_begin(v, list[i], VMS_KILLED, NULL, "its user was banned");
 	}
 	for (uint32_t i = 0; i < n; i++) {
-		vms_end_wait(v, list[i], DEATH_MS);
+		uint64_t run = vms_end_begin(v, list[i], VMS_KILLED, NULL, NULL);
+
+		vms_end_wait(v, list[i], run, DEATH_MS);
 		vms_unref(v, list[i]);
 	}
 	free(list);

@@ -306,12 +306,15 @@ static int begin(struct vms *v, struct vms_vm *vm, struct vm_spec *ret_spec, str
 	return 0;
 }
 
-/* It did not come to run: as if nothing had happened, but for the reason. */
-static void undo(struct vms *v, struct vms_vm *vm, const struct errmsg *e)
+/* It did not come to run: as if nothing had happened, but for the reason. @return that reason */
+static int undo(struct vms *v, struct vms_vm *vm, int r, struct errmsg *e)
 {
 	bool is_mine;
 
 	pthread_mutex_lock(&v->lock);
+	if (vm->is_ending) {
+		r = errmsg_set(e, -ECANCELED, "the VM was killed while it started");
+	}
 	/* A kill that the scheduler knows of ends at the reaper. */
 	is_mine = !vm->is_ending || !vm->is_added;
 	if (!vm->is_ending) {
@@ -324,6 +327,7 @@ static void undo(struct vms *v, struct vms_vm *vm, const struct errmsg *e)
 	if (is_mine) {
 		vms_bury(v, vm);
 	}
+	return r;
 }
 
 /* The scheduler has it. */
@@ -352,8 +356,7 @@ static int start(struct vms *v, struct vms_vm *vm, struct errmsg *e)
 	r = make_ready(v, vm, &spec, e);
 	r = r < 0 ? r : vms_sched(v, vm, SCHED_EV_VM_START, e);
 	if (r < 0) {
-		undo(v, vm, e);
-		return r;
+		return undo(v, vm, r, e);
 	}
 	go(v, vm);
 	if (spec.is_exclusive) {
@@ -371,6 +374,7 @@ static int start(struct vms *v, struct vms_vm *vm, struct errmsg *e)
 /* A process that is kept in the fault queue makes room for a new run. */
 static int clear_fault(struct vms *v, struct vms_vm *vm, struct errmsg *e)
 {
+	uint64_t run;
 	bool is_kept;
 
 	pthread_mutex_lock(&v->lock);
@@ -379,8 +383,8 @@ static int clear_fault(struct vms *v, struct vms_vm *vm, struct errmsg *e)
 	if (!is_kept) {
 		return 0;
 	}
-	vms_end_begin(v, vm, VMS_FAULTED, NULL, NULL);
-	return vms_end_wait(v, vm, v->o.reply_ms) < 0
+	run = vms_end_begin(v, vm, VMS_FAULTED, NULL, NULL);
+	return vms_end_wait(v, vm, run, v->o.reply_ms) < 0
 		       ? errmsg_set(e, -EBUSY, "the process of its last run does not die")
 		       : 0;
 }
@@ -389,6 +393,7 @@ int vms_start(struct vms *v, const char *id, struct errmsg *e)
 {
 	struct errmsg local = { 0 };
 	struct vms_vm *vm;
+	uint64_t run;
 	int r = vms_ref_or(v, id, &vm, e);
 
 	if (r < 0) {
@@ -399,10 +404,11 @@ int vms_start(struct vms *v, const char *id, struct errmsg *e)
 	if (r == 0) {
 		vms_talk_begin(vm);
 		r = start(v, vm, e);
+		run = vm->run; /* changes while talk is held only */
 		vms_talk_end(v, vm);
 		if (r < 0 && r != -EALREADY) {
 			/* What is being killed is gone when this returns. */
-			vms_end_wait(v, vm, v->o.reply_ms);
+			vms_end_wait(v, vm, run, v->o.reply_ms);
 		}
 	}
 	vms_unref(v, vm);

@@ -1,0 +1,19 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# Faults under the real daemon with real VM processes. More of each: scripts/chaos.
+
+add_library(chaos_rig STATIC chaos.c chaos_look.c)
+target_link_libraries(chaos_rig PUBLIC pinfold_options room_sched jansson sodium pthread)
+target_include_directories(chaos_rig PUBLIC ${CMAKE_CURRENT_SOURCE_DIR})
+
+# pinfold_faults_test(NAME TIMEOUT ARGUMENT...): alone on the machine, they measure and count.
+function(pinfold_faults_test name timeout)
+	pinfold_program(test_faults_${name} SOURCES test_faults_${name}.c DEPS chaos_rig)
+	add_dependencies(test_faults_${name} pinfoldd pinfold-vm)
+	add_test(NAME daemon/faults_${name} COMMAND test_faults_${name} ${CMAKE_RUNTIME_OUTPUT_DIRECTORY}
+		${CMAKE_BINARY_DIR}/guests ${ARGN})
+	set_tests_properties(daemon/faults_${name} PROPERTIES SKIP_RETURN_CODE 77 TIMEOUT ${timeout} LABELS daemon
+		RUN_SERIAL TRUE)
+endfunction()
+
+pinfold_faults_test(vms 180 --count 1000 --seconds 60)
+pinfold_faults_test(daemon 180 --count 100 --seconds 45)
