@@ -34,7 +34,7 @@ check()
 	(set -e; "$@") >"$bed_out/log" 2>&1 </dev/null 3>&- &
 	bed_pid=$!
 	(
-		sleep "$bed_check_s"
+		sleep "$bed_check_s" || exit
 		echo "still busy after $bed_check_s s" >>"$bed_out/log"
 		kill_tree "$bed_pid"
 	) 3>&- >/dev/null 2>&1 &

@@ -111,6 +111,12 @@ want 1 "a vCPU on the housekeeping core that does not end" "1 times: vCPU thread
 } >>"$tmp/trace"
 want 0 "a vCPU that dies on the housekeeping core" " 0 findings"
 
+{
+	gone 1.049000 vcpu-201
+	at 1.050000 1 swapper/1-0 R vcpu-201
+} >>"$tmp/trace"
+want 0 "a vCPU that is cleaned up on the housekeeping core" " 0 findings"
+
 at 1.050000 9 swapper/9-0 R vcpu-201 >>"$tmp/trace"
 want 1 "a vCPU outside all roles" "1 times: vCPU threads on a core without a role"
 
@@ -143,7 +149,7 @@ want 0 "a new kernel thread in the pool" " 0 findings"
 	at 1.050000 3 swapper/3-0 R vcpu-201
 	at 1.051000 3 vcpu-201 R vcpu-301
 } >>"$tmp/trace"
-want 1 "two vCPUs interleaved" "1 times: two vCPUs taking turns"
+want 1 "two vCPUs interleaved" "vcpu-201 had been switched out at 1.051000 in state R"
 
 {
 	at 1.050000 3 swapper/3-0 R vcpu-201

@@ -41,6 +41,7 @@ enum kind {
 struct task {
 	uint8_t kind;
 	bool is_of_vm;	      /* thread or child of a VM process */
+	bool is_dying;	      /* it has begun to end */
 	bool has_run_on_pool; /* has had a core */
 	int16_t preempted_place; /* 1 + core where it was switched out while it wanted to run on; 0: none */
 	uint32_t pending_runs; /* on the housekeeping core after its first turn in the pool */
@@ -88,6 +89,8 @@ struct check {
 
 	int vcpu_out
 		[CORES_MAX]; /* the last vCPU thread on this core, if it still wanted to run, or NO_PID */
+	double out_s[CORES_MAX]; /* when, and in which state */
+	char out_state[CORES_MAX];
 	unsigned long count[FINDINGS];
 	unsigned long switches, runs[CORES_MAX], n_vcpus, kernel_runs, foreign_runs;
 	unsigned long line;
@@ -208,6 +211,17 @@ static void check_exclusive(struct check *c, const struct event *ev, int pid, co
 	}
 }
 
+static void found_interleaved(struct check *c, const struct event *ev, int pid)
+{
+	unsigned long before = c->count[INTERLEAVED];
+
+	found(c, INTERLEAVED, ev->time_s, ev->core, pid, "vcpu");
+	if (c->count[INTERLEAVED] > before && before < EXAMPLES) {
+		printf("       vcpu-%d had been switched out at %.6f in state %c\n",
+		       c->vcpu_out[ev->core], c->out_s[ev->core], c->out_state[ev->core]);
+	}
+}
+
 static void vcpu_runs(struct check *c, const struct event *ev, int pid)
 {
 	struct task *t = task_get(c, pid);
@@ -215,7 +229,7 @@ static void vcpu_runs(struct check *c, const struct event *ev, int pid)
 
 	if (ev->core == c->housekeeping) {
 		/* New ones wait there for their first grant, hopeless ones are killed there. */
-		if (t->has_run_on_pool && t->pending_runs++ == 0) {
+		if (t->has_run_on_pool && !t->is_dying && t->pending_runs++ == 0) {
 			t->pending_s = ev->time_s;
 		}
 	} else if (ev->core == c->control) {
@@ -228,7 +242,7 @@ static void vcpu_runs(struct check *c, const struct event *ev, int pid)
 			t->pending_runs = 0;
 		}
 		if (before != NO_PID && before != pid) {
-			found(c, INTERLEAVED, ev->time_s, ev->core, pid, "vcpu");
+			found_interleaved(c, ev, pid);
 		}
 		c->vcpu_out[ev->core] = NO_PID;
 		t->has_run_on_pool = true;
@@ -276,6 +290,8 @@ static void leaves(struct check *c, const struct event *ev, int pid, char state)
 	t->preempted_place = 0;
 	if (state == 'R' || state == 'D') {
 		c->vcpu_out[ev->core] = pid;
+		c->out_s[ev->core] = ev->time_s;
+		c->out_state[ev->core] = state;
 		t->preempted_place = (int16_t)(ev->core + 1);
 	}
 }
@@ -333,7 +349,8 @@ static void on_exit_event(struct check *c, const struct event *ev)
 	struct task *t = task_get(c, pid);
 
 	forget_place(c, pid);
-	t->pending_runs = 0; /* it was dying */
+	t->pending_runs = 0;
+	t->is_dying = true;
 }
 
 static void on_line(struct check *c, char *line)

@@ -33,7 +33,7 @@ static void hurry(struct dispatch *d, struct slot *sl, int prio)
 void dispatch_freeze(struct dispatch *d, struct slot *sl)
 {
 	sl->freezes++;
-	hurry(d, sl, 1);
+	hurry(d, sl, PRIO_STOP);
 	sl->is_frozen = true;
 	if (!has_folder(sl) || host_cgroup_freeze(sl->freeze_dir, true) < 0) {
 		(void)host_proc_kill(sl->pidfd, SIGSTOP); /* dead: the pidfd tells */
@@ -128,9 +128,9 @@ void dispatch_kill(struct dispatch *d, struct slot *sl)
 	struct host_task_times now = sl->base;
 	bool is_off;
 
-	hurry(d, sl, 1);
-	if (d->fifo_prio && host_task_set_fifo(sl->task.tid, 1) == 0) {
-		sl->prio = 1;
+	hurry(d, sl, PRIO_DIE);
+	if (d->fifo_prio && host_task_set_fifo(sl->task.tid, PRIO_DIE) == 0) {
+		sl->prio = PRIO_DIE;
 	}
 	is_off = dispatch_pin(d, sl->task.tid, d->housekeeping) == 0 &&
 		 host_proc_kill(sl->pidfd, SIGKILL) == 0;

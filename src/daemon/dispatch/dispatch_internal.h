@@ -51,6 +51,10 @@
 #define WATCH_SLOTS    32
 #define ROGUE_NS       NS_PER_MS
 
+/* On the housekeeping core: who is to come to a stop goes before who is being torn down. */
+#define PRIO_STOP 2
+#define PRIO_DIE  1
+
 enum slot_state { SLOT_FREE, SLOT_OPEN, SLOT_VM };
 
 /* What is to be looked at again when due_ns comes. */

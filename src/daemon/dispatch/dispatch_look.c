@@ -135,9 +135,9 @@ static ns_t staleness_ns(const struct slot *sl)
 
 static void evict(struct dispatch *d, struct slot *sl)
 {
-	/* At the least real-time priority it gets to its sleep, whatever ordinary work there is. */
-	if (d->fifo_prio && host_task_set_fifo(sl->task.tid, 1) == 0) {
-		sl->prio = 1;
+	/* With a real-time priority it gets to its sleep, whatever ordinary work there is. */
+	if (d->fifo_prio && host_task_set_fifo(sl->task.tid, PRIO_STOP) == 0) {
+		sl->prio = PRIO_STOP;
 	}
 	if (dispatch_pin(d, sl->task.tid, d->housekeeping) == 0) {
 		sl->host_core = d->housekeeping;

@@ -1,0 +1,220 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0-or-later
+# The daemon on real cores: roles, isolated partition, sharing, exclusive cores and their cap, quotas, kills; all of it
+# under a trace of the kernel's scheduler that must hold no offence.
+# Usage: daemon.sh [short]
+. /bed/lib.sh
+. /bed/trace_lib.sh
+. /bed/daemon_lib.sh
+
+# The emulated processors stand still for milliseconds when this machine is busy: who is late is not hostile.
+mkdir -p /etc/pinfold
+echo "patience = 1000" >/etc/pinfold/pinfoldd.conf
+
+daemon_starts()
+{
+	pinfold up
+	[ "$(status_of .backend)" = isolated ]
+	[ "$(status_of .control_core)" = 0 ]
+	[ "$(status_of .housekeeping_core)" = 1 ]
+	[ "$(status_of '.pool | join(" ")')" = "2 3 4 5" ]
+	[ "$(status_of .exclusive.cap)" = 2 ]
+}
+
+partition_is_isolated()
+{
+	grep -l isolated /sys/fs/cgroup/*/cpuset.cpus.partition
+	part=$(grep -l '^isolated$' /sys/fs/cgroup/*/cpuset.cpus.partition)
+	[ "$(cat "${part%.partition}.effective")" = 2-5 ]
+	[ "$(cat /sys/fs/cgroup/cpuset.cpus.effective)" = 0-1 ]
+	# No one else gets there, not even root.
+	! taskset -c 3 true
+}
+
+eight_share_the_pool()
+{
+	n=0
+	for guest in x86 x64 arm arm64 riscv64 x86 arm64 riscv64; do
+		n=$((n + 1))
+		create "share$n" "$guest/endless.elf"
+	done
+	wait_for 60 all_have_run 20
+	vms_of '.[] | [.name, .state, .core, .slices, .cpu_ns, .wait_ns] | @tsv'
+	[ "$(vms_of '[.[] | select(.state == "running")] | length')" = 8 ]
+}
+
+# all_have_run SLICES
+all_have_run()
+{
+	[ "$(vms_of "[.[] | select(.slices >= $1)] | length")" = 8 ]
+}
+
+# Equal VMs get equal time: CPU times since a common start, least against most.
+sharing_is_fair()
+{
+	vms_of '.[] | select(.name | startswith("share")) | [.name, .cpu_ns] | @tsv' | sort >/tmp/before
+	sleep 4
+	vms_of '.[] | select(.name | startswith("share")) | [.name, .cpu_ns] | @tsv' | sort >/tmp/after
+	join /tmp/before /tmp/after 2>/dev/null >/tmp/both || paste /tmp/before /tmp/after | awk '{ print $1, $2, $4 }' >/tmp/both
+	awk '
+		{
+			got = $3 - $2
+			sum += got
+			squares += got * got
+			least = NR == 1 || got < least ? got : least
+			most = got > most ? got : most
+		}
+		END {
+			jain = squares ? sum * sum / (NR * squares) : 0
+			printf "note: fairness of %d VMs: Jain %.4f, least %.0f ms, most %.0f ms\n", NR, jain, least / 1e6, most / 1e6
+			exit !(NR == 8 && jain >= 0.95)
+		}' /tmp/both
+}
+
+# Two may have a core of their own, half of the pool; a third is refused and nothing changes.
+exclusive_cores_and_cap()
+{
+	create own1 arm64/endless.elf --exclusive
+	create own2 x64/endless.elf --exclusive
+	wait_for 30 has_run own1 1
+	wait_for 30 has_run own2 1
+	[ "$(status_of .exclusive.used)" = 2 ]
+	if create own3 arm/endless.elf --exclusive; then
+		echo "a third exclusive core was given"
+		return 1
+	fi
+	[ "$(status_of .exclusive.used)" = 2 ]
+	a=$(vms_of '.[] | select(.name == "own1") | .core')
+	b=$(vms_of '.[] | select(.name == "own2") | .core')
+	[ "$a" != "$b" ]
+	echo "$a $(vcpu_of own1)" >/tmp/own1
+	echo "$b $(vcpu_of own2)" >/tmp/own2
+	from=$(trace_now)
+	# All of their cores' time is theirs.
+	for name in own1 own2; do
+		cut -d ' ' -f 1 "/proc/$(cut -d ' ' -f 2 /tmp/$name)/schedstat" >/tmp/$name.ns
+	done
+	start=$(trace_now)
+	sleep 3
+	for name in own1 own2; do
+		cut -d ' ' -f 1 "/proc/$(cut -d ' ' -f 2 /tmp/$name)/schedstat" >>/tmp/$name.ns
+		awk -v s="$start" -v e="$(trace_now)" -v name="$name" '
+			{ ns[NR] = $1 }
+			END {
+				share = (ns[2] - ns[1]) / 1e9 / (e - s)
+				printf "note: %s had %.1f %% of its core\n", name, 100 * share
+				exit !(share > 0.7)
+			}' "/tmp/$name.ns"
+		echo "exclusive $(cat /tmp/$name) $from $(trace_now)" >>"$trace_facts"
+	done
+	pinfold rm --force own3 2>/dev/null || :
+}
+
+# Sharing goes on in what is left, and comes back to all of it.
+pin_and_unpin()
+{
+	if pinfold pin share1; then
+		echo "pinned over the cap"
+		return 1
+	fi
+	pinfold unpin own1
+	pinfold pin share1
+	[ "$(status_of .exclusive.used)" = 2 ]
+	pinfold unpin share1
+	pinfold unpin own2
+	[ "$(status_of .exclusive.used)" = 0 ]
+	before=$(vms_of '.[] | select(.name == "own2") | .slices')
+	wait_for 30 has_run own2 $((before + 10))
+}
+
+# What alice may not have is refused before anything changes.
+quotas_hold()
+{
+	pinfold user set-quota alice --running-vms 1 --exclusive-cores 0
+	create alice1 riscv64/endless.elf --owner alice
+	if create alice2 riscv64/endless.elf --owner alice; then
+		echo "a second VM of alice runs"
+		return 1
+	fi
+	if pinfold pin alice/alice1; then
+		echo "alice has an exclusive core"
+		return 1
+	fi
+	wait_for 30 has_run alice1 3
+	pinfold user ban alice --reason test || pinfold user ban alice
+	wait_for 30 is_state alice1 killed
+}
+
+# A VM process that dies gives its core back at once; its neighbours run on.
+killed_processes()
+{
+	for name in share2 share3 own1; do
+		kill -9 "$(vms_of ".[] | select(.name == \"$name\") | .pid")"
+	done
+	for name in share2 share3 own1; do
+		wait_for 30 is_state "$name" killed || wait_for 5 is_state "$name" faulted
+	done
+	before=$(vms_of '.[] | select(.name == "share4") | .slices')
+	wait_for 30 has_run share4 $((before + 20))
+}
+
+# The daemon dies and comes back: every VM lives, none is lost, all run on.
+killed_daemon()
+{
+	vms_of '.[] | select(.state == "running") | [.name, .pid] | @tsv' | sort >/tmp/before
+	pid=$(status_of .pid)
+	kill -9 "$pid"
+	wait_for 20 [ ! -e "/proc/$pid" ]
+	pinfold up
+	vms_of '.[] | select(.state == "running") | [.name, .pid] | @tsv' | sort >/tmp/after
+	diff /tmp/before /tmp/after
+	for name in share4 share5 share6; do
+		before=$(vms_of ".[] | select(.name == \"$name\") | .slices")
+		wait_for 30 has_run "$name" $((before + 10))
+	done
+}
+
+nothing_is_left()
+{
+	pinfold down --kill-vms
+	sleep 1
+	for d in /proc/[0-9]*; do
+		case $(cat "$d/comm" 2>/dev/null) in
+		pinfoldd | pinfold-vm) echo "still there: $d" && return 1 ;;
+		esac
+	done
+	find /sys/fs/cgroup -name '*pinfold*' -o -name 'vm-*' | tee /tmp/left
+	[ ! -s /tmp/left ]
+	[ "$(cat /sys/fs/cgroup/cpuset.cpus.effective)" = 0-5 ]
+}
+
+# Nobody was condemned who had done nothing.
+nobody_is_condemned()
+{
+	pinfold faults --json >/tmp/faults.json
+	jq -r '.[] | "note: condemned: \(.vm) \(.kind)"' /tmp/faults.json
+	[ "$(jq length /tmp/faults.json)" = 0 ]
+}
+
+trace_start
+trace_roles 0 1 1 2 3 4 5
+check daemon/starts daemon_starts
+echo "from $(trace_now)" >>"$trace_facts"
+check daemon/isolated-partition partition_is_isolated
+check daemon/eight-share-the-pool eight_share_the_pool
+check daemon/sharing-is-fair sharing_is_fair
+check daemon/nobody-condemned nobody_is_condemned
+check daemon/exclusive-cores-and-cap exclusive_cores_and_cap
+if [ "${1:-}" != short ]; then
+	check daemon/pin-and-unpin pin_and_unpin
+	check daemon/quotas quotas_hold
+	check daemon/killed-processes killed_processes
+	check daemon/killed-daemon killed_daemon
+fi
+echo "to $(trace_now)" >>"$trace_facts"
+trace_stop
+check daemon/nothing-is-left nothing_is_left
+check daemon/trace trace_judge "min_runs 300" "min_vcpus 10" "min_cores 4"
+[ "$bed_failed" -eq 0 ] || tail -n 30 /var/lib/pinfold/pinfoldd.log | sed 's/^/| /' >&3
+awk "/: 0/{}" /dev/null; t=$(sed -n "s/^found: two.*left: \([0-9.]*\) core \([0-9]\).*/\1 \2/p" /tmp/trace.judged | head -2); echo "$t" | while read -r tt c; do note "around $tt on $c"; awk -v t="$tt" -v c="[00$c]" 'index($0,c) && match($0,/ [0-9]+\.[0-9]+: /){x=substr($0,RSTART+1,RLENGTH-3); if (x>t-0.03 && x<t+0.002) print}' /sys/kernel/tracing/trace | tail -40 | sed "s/^/| /" >&3; done
+finish
