@@ -453,7 +453,7 @@ static int check_adopt(const struct sched *s, const struct sched_event *ev)
 		return -EBUSY;
 	}
 	if (l.owner == SCHED_NONE) {
-		return l.successor == SCHED_NONE ? 0 : -EINVAL;
+		return l.successor == SCHED_NONE && !l.exclusive ? 0 : -EINVAL;
 	}
 	if (l.owner == l.successor || (l.exclusive && l.successor != SCHED_NONE)) {
 		return -EINVAL;

@@ -413,6 +413,7 @@ void sched_core_make_shared(struct sched *s, uint32_t core)
 	struct core *c = sched_core(s, core);
 
 	renew(s, core, false);
+	c->is_adopted = false; /* its grant is this daemon's own from here on */
 	c->grant_ns = s->now_ns;
 	c->budget_ns = sched_vcpu_budget(s, c->owner);
 	c->deadline_ns = s->now_ns + c->budget_ns;

@@ -10,11 +10,11 @@
 #include <errno.h>
 #include <pthread.h>
 #include <sched.h>
+#include <semaphore.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -30,6 +30,7 @@ static struct host_timer timer;
 static pthread_t vcpu;
 static const char *mode; /* behind "h-" */
 static int console_fd = -1, notify_fd = -1;
+static sem_t is_attached;
 static _Atomic int has_started, is_kicked;
 
 static bool is(const char *name)
@@ -92,7 +93,8 @@ static void *vcpu_main(void *arg)
 	unsigned int turns = 0;
 
 	(void)arg;
-	prctl(PR_SET_NAME, GRANT_THREAD_NAME);
+	while (sem_wait(&is_attached) < 0) {
+	}
 	host_timer_init(&timer, GRANT_SIGNAL, NULL);
 	for (;;) {
 		uint32_t seen = gate_wake_word(&gate);
@@ -225,7 +227,7 @@ static void attach(struct proto_msg *m)
 		notify_fd = m->fds[PROTO_ATTACH_NOTIFY];
 		gate_attach(&gate, m->fds[PROTO_ATTACH_GRANT], m->fds[PROTO_ATTACH_ACK], notify_fd,
 			    NULL);
-		pthread_create(&vcpu, NULL, vcpu_main, NULL);
+		sem_post(&is_attached);
 	}
 }
 
@@ -308,7 +310,9 @@ int main(void)
 	while (is("mute")) {
 		pause();
 	}
-	/* The dispatcher wants to see the thread at the attachment. */
+	sem_init(&is_attached, 0, 0);
+	pthread_create(&vcpu, NULL, vcpu_main, NULL);
+	pthread_setname_np(vcpu, GRANT_THREAD_NAME);
 	send_ready();
 	serve();
 	for (;;) {

@@ -17,3 +17,14 @@ endfunction()
 
 pinfold_faults_test(vms 180 --count 1000 --seconds 60)
 pinfold_faults_test(daemon 180 --count 100 --seconds 45)
+pinfold_faults_test(hostile 150)
+
+# A program of its own, without the sanitizers, like a VM process.
+set(src ${CMAKE_SOURCE_DIR}/src)
+add_executable(chaos_hostile chaos_hostile.c ${src}/vm/gate.c ${src}/host/timer.c ${src}/host/sock.c ${src}/base/errmsg.c
+	${src}/base/bug.c ${src}/proto/proto.c)
+target_include_directories(chaos_hostile PRIVATE ${src})
+target_compile_definitions(chaos_hostile PRIVATE _GNU_SOURCE)
+target_compile_options(chaos_hostile PRIVATE -Wall -Wextra -O2)
+target_link_libraries(chaos_hostile PRIVATE pthread rt)
+add_dependencies(test_faults_hostile chaos_hostile)

@@ -27,6 +27,7 @@
 #define SAMPLE_MAX (5 * NS_PER_MS)
 #define SLACK_NS   (1500 * NS_PER_US)
 #define WATCHED	   64
+#define EITHER	   UINT64_MAX
 
 enum known { NO, YES, MAYBE };
 
@@ -35,7 +36,7 @@ struct fact {
 	char name[32];
 	enum known exists, lives, paused;
 	pid_t pid; /* of what lives: YES; 0: not seen yet */
-	uint64_t prio; /* 0: not known */
+	uint64_t prio; /* EITHER: one of two */
 };
 
 struct client {
@@ -132,9 +133,10 @@ static void do_create(struct fact *f)
 	if (status == 201) {
 		CHECK(f->exists != YES, "%s was created twice", f->name);
 		*f = (struct fact){ .exists = YES, .lives = NO, .paused = NO, .prio = 3 };
-	} else if (status == 0) {
-		f->exists = f->exists == YES ? YES : MAYBE;
-	} else {
+	} else if (status == 0 && f->exists != YES) {
+		f->exists = MAYBE;
+		f->prio = EITHER;
+	} else if (status != 0) {
 		CHECK(f->exists != NO, "%s can't be created: %d", f->name, status);
 	}
 }
@@ -211,7 +213,7 @@ static void do_update(struct fact *f)
 	if (status == 200) {
 		f->prio = prio;
 	} else if (status == 0) {
-		f->prio = 99; /* either */
+		f->prio = EITHER;
 	}
 }
 
@@ -314,10 +316,11 @@ static void check_fact(struct fact *f)
 	if (!vm.is_there) {
 		CHECK(f->lives != YES, "%s ran, and is not there", f->name);
 		f->exists = f->lives = f->paused = NO;
+		f->prio = EITHER;
 		return;
 	}
 	f->exists = YES;
-	CHECK(f->prio == 99 || f->prio == 0 || f->prio == vm.prio,
+	CHECK(f->prio == EITHER || f->prio == vm.prio,
 	      "%s: priority %" PRIu64 " was acknowledged, it has %" PRIu64, f->name, f->prio,
 	      vm.prio);
 	f->prio = vm.prio;

@@ -19,7 +19,9 @@ static ns_t now;
 
 static struct sched_event event(enum sched_event_type type)
 {
-	return (struct sched_event){ .type = (uint8_t)type, .core = SCHED_CORE_NONE, .gen = 1, .now_ns = now };
+	return (struct sched_event){
+		.type = (uint8_t)type, .core = SCHED_CORE_NONE, .gen = 1, .now_ns = now
+	};
 }
 
 static int send(struct sched_event ev)
@@ -90,7 +92,8 @@ static uint64_t epoch_of[64];
 static void note_epochs(void)
 {
 	for (uint32_t i = 0; i < out.n; i++) {
-		if (out.action[i].type == SCHED_ACT_GRANT || out.action[i].type == SCHED_ACT_PREWAKE) {
+		if (out.action[i].type == SCHED_ACT_GRANT ||
+		    out.action[i].type == SCHED_ACT_PREWAKE) {
 			epoch_of[out.action[i].vcpu] = out.action[i].epoch;
 		}
 	}
@@ -178,7 +181,8 @@ static void stale_park_is_refused(void)
 	begin(1);
 	start_vm(0, 0, 3);
 	note_epochs();
-	tick_to(10 * MS - cfg.prewake_lead_ns); /* alone: it gets another slice, under a new epoch */
+	tick_to(10 * MS -
+		cfg.prewake_lead_ns); /* alone: it gets another slice, under a new epoch */
 	CHECK_INT(action(SCHED_ACT_GRANT)->reason, SCHED_REASON_ALONE);
 	epoch_of[0]--;
 	CHECK_INT(stop(0, SCHED_WHY_SLICE, 10 * MS, 0), -ESTALE);
@@ -311,7 +315,8 @@ static void exclusive_share_is_lowered(void)
 	cfg.excl_period_ns = 100 * MS;
 	s = sched_init(mem, &cfg);
 	CHECK_INT(send((struct sched_event){ .type = SCHED_EV_USER_ADD,
-					     .quota = { 40, 1, NS_PER_S } }), 0);
+					     .quota = { 40, 1, NS_PER_S } }),
+		  0);
 	start_vm(0, 0, 3);
 	note_epochs();
 	CHECK_INT(vm_event(SCHED_EV_EXCL_REQUEST, 0), 0);
@@ -339,7 +344,8 @@ static void quotas_and_bans(void)
 	CHECK_INT(vm_event(SCHED_EV_VM_START, 1), -EDQUOT);
 	ev.quota.vcpus = 9;
 	CHECK_INT(send(ev), 0);
-	CHECK_INT(vm_event(SCHED_EV_VM_START, 1), -EDQUOT); /* two slices of 10 ms are more than 15 */
+	CHECK_INT(vm_event(SCHED_EV_VM_START, 1),
+		  -EDQUOT); /* two slices of 10 ms are more than 15 */
 	ev = event(SCHED_EV_USER_BAN);
 	ev.user = 0;
 	CHECK_INT(send(ev), 0);
@@ -438,6 +444,43 @@ static void adoption_freezes_who_runs(void)
 	CHECK(action(SCHED_ACT_THAW) && action(SCHED_ACT_GRANT)->vcpu == 0);
 }
 
+/* An exclusive owner of before runs on; released, it shares its core like any other. */
+static void an_adopted_exclusive_core_can_be_released(void)
+{
+	struct sched_lock l = { .owner = SCHED_NONE, .successor = SCHED_NONE, .exclusive = true };
+	struct sched_event ev = event(SCHED_EV_DISPATCH);
+
+	begin(2);
+	CHECK_INT(send(ev), 0);
+	start_vm(0, 0, 3);
+	start_vm(1, 0, 3);
+	start_vm(2, 0, 3);
+	start_vm(3, 0, 3);
+	ev = event(SCHED_EV_ADOPT);
+	ev.core = 0;
+	ev.arg = sched_lock_pack(&l);
+	CHECK_INT(send(ev), -EINVAL); /* exclusive, and nobody's */
+	l = (struct sched_lock){
+		.owner = 0, .successor = SCHED_NONE, .epoch = 7, .exclusive = true
+	};
+	ev.arg = sched_lock_pack(&l);
+	CHECK_INT(send(ev), 0);
+	CHECK_INT(out.n, 0);
+	ev = event(SCHED_EV_DISPATCH);
+	ev.arg = 1;
+	CHECK_INT(send(ev), 0);
+	ev = event(SCHED_EV_EXCL_RELEASE);
+	CHECK_INT(send(ev), 0);
+	CHECK(action(SCHED_ACT_GRANT) && action(SCHED_ACT_GRANT)->vcpu == 0);
+	note_epochs();
+	/* Others wait and it does not park: revoked, as anybody; not frozen as a stranger. */
+	for (int i = 0; i < 20 && !action(SCHED_ACT_FREEZE) && !action(SCHED_ACT_REVOKE); i++) {
+		now = sched_next_timer(s);
+		CHECK_INT(send(event(SCHED_EV_TICK)), 0);
+	}
+	CHECK(action(SCHED_ACT_REVOKE) && !action(SCHED_ACT_FREEZE));
+}
+
 static void roles_fold(void)
 {
 	static struct sched_topology t;
@@ -492,6 +535,7 @@ static const struct test_case cases[] = {
 	{ "refused changes nothing", refused_changes_nothing },
 	{ "decisions replay", decisions_replay },
 	{ "adoption freezes who runs", adoption_freezes_who_runs },
+	{ "an adopted exclusive core can be released", an_adopted_exclusive_core_can_be_released },
 	{ "roles fold", roles_fold },
 	{ "bound formula", bound_formula },
 };

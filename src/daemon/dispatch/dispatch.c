@@ -28,6 +28,8 @@
 #define PATIENCE 500
 /* The longest wait of the ladder, for a death, grows by no more. */
 #define PATIENCE_KILL 10
+/* Covers one kick that was lost, which the VM repeats after a millisecond. */
+#define PATIENCE_FORCE 4
 
 /* How many vCPUs of one event can have something to say at once is bounded by SCHED_OUT_MAX. */
 _Static_assert(POSTS_MAX > 2 * SCHED_OUT_MAX, "the queue must hold what one event brings");
@@ -401,15 +403,18 @@ static void dispatch_free(struct dispatch *d)
  * Without real-time priorities everybody waits for ordinary tasks, and so does the dispatcher: whoever
  * is late has most likely been kept waiting.
  */
-static void be_patient(struct sched_config *cfg, uint32_t times)
+static void be_patient_on(struct sched_ladder *ladder, uint32_t times)
 {
-	struct sched_ladder *ladders[2] = { &cfg->ladder, &cfg->fast };
+	ladder->sample_ns *= times;
+	ladder->revoke_ns *= times;
+	ladder->signal_ns *= times;
+}
 
-	for (int i = 0; i < 2; i++) {
-		ladders[i]->sample_ns *= times;
-		ladders[i]->revoke_ns *= times;
-		ladders[i]->signal_ns *= times;
-	}
+/* A core that is taken back by force waits less long, where real-time priority is there. */
+static void be_patient(struct sched_config *cfg, uint32_t times, bool is_fifo)
+{
+	be_patient_on(&cfg->ladder, times);
+	be_patient_on(&cfg->fast, is_fifo && times > PATIENCE_FORCE ? PATIENCE_FORCE : times);
 	cfg->freeze_ns *= times;
 	cfg->kill_ns *= times < PATIENCE_KILL ? times : PATIENCE_KILL;
 }
@@ -424,7 +429,7 @@ int dispatch_start(const struct dispatch_options *o, struct dispatch **ret, stru
 	}
 	d->cfg = o->sched;
 	d->patience = o->fifo_prio == 0 && o->patience < PATIENCE ? PATIENCE : o->patience;
-	be_patient(&d->cfg, d->patience);
+	be_patient(&d->cfg, d->patience, o->fifo_prio > 0);
 	d->fifo_prio = o->fifo_prio;
 	d->control = o->roles->control;
 	d->housekeeping = o->roles->housekeeping;

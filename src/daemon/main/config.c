@@ -39,7 +39,8 @@ void config_defaults(struct config *c)
 	c->exclusive_cap = SCHED_CAP_HALF;
 	c->max_vms = 4096;
 	c->slice_ns = SCHED_SLICE_NS;
-	c->patience = 1;
+	/* In all some 70 ms: longer than the 50 ms that the kernel's fair server may take at once. */
+	c->patience = 64;
 	c->log_level = LOG_LEVEL_INFO;
 }
 
