@@ -4,8 +4,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/cleanup.h"
 #include "cli/client_internal.h"
 #include "cli/text.h"
 #include "cli/tunnel.h"
@@ -262,6 +264,41 @@ static int set_body(struct client_transfer *t)
 	return t->headers ? 0 : -ENOMEM;
 }
 
+/*
+ * Connect, and look who listens: a daemon of root or of the caller. Anybody else would get the caller's images
+ * and commands, and could answer what it likes.
+ */
+static curl_socket_t on_open(void *arg, curlsocktype purpose, struct curl_sockaddr *addr)
+{
+	const struct timeval limit = { .tv_sec = CONNECT_MS / 1000 };
+	_cleanup_close_ int fd = socket(addr->family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	struct client_transfer *t = arg;
+	struct ucred cred;
+	socklen_t n = sizeof(cred);
+
+	(void)purpose;
+	if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit)) < 0 ||
+	    connect(fd, &addr->addr, addr->addrlen) < 0 ||
+	    getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &cred, &n) < 0) {
+		t->connect_error = errno;
+		return CURL_SOCKET_BAD;
+	}
+	if (cred.uid != 0 && cred.uid != geteuid()) {
+		t->is_strange = true;
+		t->stranger = cred.uid;
+		return CURL_SOCKET_BAD;
+	}
+	return steal_fd(&fd);
+}
+
+static int on_opened(void *arg, curl_socket_t fd, curlsocktype purpose)
+{
+	(void)arg;
+	(void)fd;
+	(void)purpose;
+	return CURL_SOCKOPT_ALREADY_CONNECTED;
+}
+
 static int set_up(struct client_transfer *t)
 {
 	const struct client_request *rq = t->rq;
@@ -273,6 +310,9 @@ static int set_up(struct client_transfer *t)
 	curl_easy_setopt(t->easy, CURLOPT_URL, url); /* copied */
 	free(url);
 	curl_easy_setopt(t->easy, CURLOPT_UNIX_SOCKET_PATH, t->c->path);
+	curl_easy_setopt(t->easy, CURLOPT_OPENSOCKETFUNCTION, on_open);
+	curl_easy_setopt(t->easy, CURLOPT_OPENSOCKETDATA, t);
+	curl_easy_setopt(t->easy, CURLOPT_SOCKOPTFUNCTION, on_opened);
 	curl_easy_setopt(t->easy, CURLOPT_PROXY, ""); /* whatever the environment says */
 	curl_easy_setopt(t->easy, CURLOPT_PROTOCOLS_STR, "http");
 	curl_easy_setopt(t->easy, CURLOPT_NOSIGNAL, 1L);

@@ -4,6 +4,7 @@
 #define PINFOLD_CLI_CLIENT_INTERNAL_H
 
 #include <curl/curl.h>
+#include <sys/types.h>
 
 #include "cli/client.h"
 
@@ -18,6 +19,9 @@ struct client_transfer {
 	size_t answer_bytes;
 	uint64_t left_bytes; /**< of the file to send */
 	int error;	     /**< of the sink or of reading the file */
+	int connect_error;   /**< errno */
+	bool is_strange;     /**< who answers is neither root nor the caller */
+	uid_t stranger;
 	char curl_error[CURL_ERROR_SIZE];
 };
 

@@ -179,8 +179,8 @@ int cmd_group_main(const struct cmd_member *members, size_t n, unsigned int flag
 	m = argc > 1 ? find_member(members, n, argv[1]) : NULL;
 	if (!m) {
 		errmsg_set(&e, -EINVAL,
-			   argc > 1 ? "%s: there is no '%s'; see '%s --help'"
-				    : "%s: what to do is missing%s; see '%s --help'",
+			   argc > 1 ? "there is no '%s %s'; see '%s --help'"
+				    : "'%s' needs a command%s; see '%s --help'",
 			   argv[0], argc > 1 ? text_safe_to(argv[1], safe, sizeof(safe)) : "",
 			   argv[0]);
 		return cmd_fail(&e);

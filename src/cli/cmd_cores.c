@@ -45,19 +45,29 @@ static void add_holder(struct table *t, const json_t *core)
 	table_add(t, text);
 }
 
-/* Who else runs there: names, the most important thing about them. */
+/* Who else runs there: the names of some, the most important thing about them. */
+#define NAMES_MAX 3
+
 static void add_foreign(struct table *t, const json_t *core)
 {
-	char text[80] = "";
+	const json_t *foreign = json_object_get(core, "foreign");
+	char text[120] = "";
 	const json_t *task;
+	size_t used;
 	size_t i;
 
-	json_array_foreach(json_object_get(core, "foreign"), i, task)
+	json_array_foreach(foreign, i, task)
 	{
-		size_t used = strlen(text);
-
-		snprintf(text + used, sizeof(text) - used, "%s%.20s", used ? ", " : "",
-			 field_text(task, "name"));
+		used = strlen(text);
+		if (i < NAMES_MAX) {
+			snprintf(text + used, sizeof(text) - used, "%s%.20s", used ? ", " : "",
+				 field_text(task, "name"));
+		}
+	}
+	used = strlen(text);
+	if (json_array_size(foreign) > NAMES_MAX) {
+		snprintf(text + used, sizeof(text) - used, " +%zu",
+			 json_array_size(foreign) - NAMES_MAX);
 	}
 	table_add(t, text);
 }

@@ -12,12 +12,9 @@
 
 static void print_line(const char *label, const char *text)
 {
-	char *safe = text_safe(text);
-
-	if (safe && *safe) {
-		printf("%-14s %s\n", label, safe);
+	if (*text) {
+		text_print(stdout, label, text);
 	}
-	free(safe);
 }
 
 static void print_u64(const json_t *o, const char *name, const char *label)
@@ -74,8 +71,9 @@ static void print_fault(const json_t *vm)
 	}
 }
 
-/* Values up to this width stand four in a row. */
-#define SHORT_VALUE 18
+/* Values up to this width stand several in a row. */
+#define SHORT_VALUE  18
+#define LINE_COLUMNS 80
 
 static int name_width(json_t *registers)
 {
@@ -94,6 +92,7 @@ static void print_registers(const json_t *vm)
 {
 	json_t *registers = json_object_get(vm, "registers");
 	int width = name_width(registers);
+	size_t in_row = LINE_COLUMNS / ((size_t)width + SHORT_VALUE + 3);
 	const char *name;
 	json_t *value;
 	size_t n = 0;
@@ -113,13 +112,13 @@ static void print_registers(const json_t *vm)
 		text_safe_to(text ? text : "-", safe, sizeof(safe));
 		is_short = strlen(safe) <= SHORT_VALUE;
 		/* A long one has a line of its own. */
-		if (n > 0 && (n == 4 || !is_short)) {
+		if (n > 0 && (n == in_row || !is_short)) {
 			putchar('\n');
 			n = 0;
 		}
-		printf("  %-*s %-*s", width, safe_name, n == 3 || !is_short ? 0 : SHORT_VALUE,
-		       safe);
-		n = is_short ? n + 1 : 4;
+		printf("  %-*s %-*s", width, safe_name,
+		       n + 1 == in_row || !is_short ? 0 : SHORT_VALUE, safe);
+		n = is_short ? n + 1 : in_row;
 	}
 	putchar('\n');
 }
@@ -143,7 +142,9 @@ static void print_vm(const json_t *vm)
 	print_line("id", field_text(vm, "id"));
 	print_line("owner", field_text(vm, "owner"));
 	print_line("state", field_text(vm, "state"));
-	print_line("message", field_text(json_object_get(vm, "exit"), "message"));
+	if (!json_is_object(json_object_get(vm, "fault"))) {
+		print_line("message", field_text(json_object_get(vm, "exit"), "message"));
+	}
 	print_u64(vm, "exit_code", "exit code");
 	print_line("arch", field_text(vm, "arch"));
 	print_line("board", field_text(vm, "board"));
@@ -157,7 +158,9 @@ static void print_vm(const json_t *vm)
 	print_time(vm, "slice_ns", "slice");
 	print_time(vm, "cpu_ns", "cpu");
 	print_time(vm, "wait_ns", "waited");
-	print_time(vm, "waiting_ns", "waiting for");
+	if (field_u64(vm, "waiting_ns")) {
+		print_time(vm, "waiting_ns", "waiting for");
+	}
 	print_u64(vm, "slices", "slices");
 	print_u64(vm, "preemptions", "preemptions");
 	print_size(vm, "mem_bytes", "guest RAM");

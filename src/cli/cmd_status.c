@@ -2,19 +2,10 @@
 /* pinfold status: the daemon's health, its cores, and which guarantees hold. */
 #include <inttypes.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "cli/cmd.h"
 #include "cli/text.h"
-
-static void print_line(const char *label, const char *text)
-{
-	char *safe = text_safe(text);
-
-	printf("%-14s %s\n", label, safe ? safe : "");
-	free(safe);
-}
 
 static void print_cores(const json_t *s)
 {
@@ -36,7 +27,7 @@ static void print_cores(const json_t *s)
 	if (used < sizeof(text) && field_bool(s, "is_folded")) {
 		snprintf(text + used, sizeof(text) - used, " (folded: fewer than four cores)");
 	}
-	print_line("cores", text);
+	text_print(stdout, "cores", text);
 }
 
 static void print_guarantees(const json_t *s)
@@ -46,14 +37,13 @@ static void print_guarantees(const json_t *s)
 
 	json_array_foreach(json_object_get(s, "guarantees"), i, g)
 	{
-		char *name = text_safe(field_text(g, "name"));
-		char *why = text_safe(field_text(g, "why"));
+		const char *why = field_text(g, "why");
+		char text[512];
 
-		printf("%-14s %-4s%s%s%s\n", i ? "" : "guarantees",
-		       field_bool(g, "holds") ? "yes" : "no", name ? name : "",
-		       why && *why ? ": " : "", why ? why : "");
-		free(name);
-		free(why);
+		snprintf(text, sizeof(text), "%s %.150s%s%.300s",
+			 field_bool(g, "holds") ? "yes" : "no ", field_text(g, "name"),
+			 *why ? ": " : "", why);
+		text_print(stdout, i ? "" : "guarantees", text);
 	}
 }
 
@@ -68,10 +58,10 @@ static void print_vms(const json_t *s)
 		 " faulted",
 		 field_u64(vms, "defined"), field_u64(vms, "running"), field_u64(vms, "paused"),
 		 field_u64(vms, "faulted"));
-	print_line("VMs", text);
+	text_print(stdout, "VMs", text);
 	snprintf(text, sizeof(text), "%" PRIu64 " of at most %" PRIu64,
 		 field_u64(exclusive, "used"), field_u64(exclusive, "cap"));
-	print_line("exclusive", text);
+	text_print(stdout, "exclusive", text);
 }
 
 static void print_books(const json_t *s)
@@ -84,12 +74,12 @@ static void print_books(const json_t *s)
 	snprintf(text, sizeof(text), "generation %" PRIu64 ", %" PRIu64 " waiting%s%.250s",
 		 field_u64(store, "generation"), field_u64(store, "depth"),
 		 *error ? ", last error: " : "", error);
-	print_line("state", text);
+	text_print(stdout, "state", text);
 	snprintf(text, sizeof(text), "%" PRIu64 " records, %s%s", field_u64(audit, "seq"),
 		 field_bool(audit, "is_ok") ? "in order" : "NOT IN ORDER",
 		 field_bool(audit, "has_key_here") ? "; the first key is still here: move it away"
 						   : "");
-	print_line("audit", text);
+	text_print(stdout, "audit", text);
 }
 
 static void print_status(const struct cmd_run *r, const json_t *s)
@@ -102,16 +92,17 @@ static void print_status(const struct cmd_run *r, const json_t *s)
 	snprintf(text, sizeof(text), "%.40s, pid %" PRIu64 ", up %s%s", field_text(s, "version"),
 		 field_u64(s, "pid"), text_duration(field_u64(s, "uptime_ns"), up),
 		 field_bool(s, "is_rootless") ? ", rootless" : "");
-	print_line("pinfoldd", text);
-	print_line("at", client_where(r->client));
+	text_print(stdout, "pinfoldd", text);
+	text_print(stdout, "at", client_where(r->client));
 	print_cores(s);
-	print_line("backend", field_text(s, "backend"));
+	text_print(stdout, "backend", field_text(s, "backend"));
 	print_guarantees(s);
 	print_vms(s);
 	print_books(s);
 	json_array_foreach(json_object_get(s, "warnings"), i, warning)
 	{
-		print_line("warning", json_is_string(warning) ? json_string_value(warning) : "?");
+		text_print(stdout, "warning",
+			   json_is_string(warning) ? json_string_value(warning) : "?");
 	}
 }
 

@@ -97,7 +97,7 @@ static int take_option(void *own, int key, const char *arg, struct errmsg *e)
 	return key == KEY_FOREGROUND || key == KEY_DEBUG ? 0 : ARGP_ERR_UNKNOWN;
 }
 
-/* Beside this program, or wherever $PATH says. */
+/* Beside this program, or wherever $PATH says; not for root, whose $PATH may be somebody else's. */
 static void find_program(char program[PATH_MAX])
 {
 	ssize_t n = readlink("/proc/self/exe", program, PATH_MAX - sizeof(PROGRAM) - 1);
@@ -108,7 +108,7 @@ static void find_program(char program[PATH_MAX])
 	if (slash) {
 		strcpy(slash + 1, PROGRAM);
 	}
-	if (!slash || access(program, X_OK) < 0) {
+	if ((!slash || access(program, X_OK) < 0) && geteuid() != 0) {
 		strcpy(program, PROGRAM);
 	}
 }
@@ -185,10 +185,16 @@ static void make_dirs(char *dir)
 static int open_log(struct starting *s, const struct up *u, struct errmsg *e)
 {
 	_cleanup_free_ char *dir = state_dir(u);
+	struct stat st;
 
 	if (u->log) {
-		s->log = realpath(u->log, NULL);
-		s->log = s->log ? s->log : strdup(u->log);
+		/* The name itself may be anybody's link: it is not followed. */
+		char *cwd = u->log[0] == '/' ? NULL : getcwd(NULL, 0);
+
+		if (asprintf(&s->log, "%s%s%s", cwd ? cwd : "", cwd ? "/" : "", u->log) < 0) {
+			s->log = NULL;
+		}
+		free(cwd);
 	} else if (dir) {
 		make_dirs(dir);
 		if (asprintf(&s->log, "%s/pinfoldd.log", dir) < 0) {
@@ -201,6 +207,12 @@ static int open_log(struct starting *s, const struct up *u, struct errmsg *e)
 	s->log_fd = open(s->log, O_RDWR | O_APPEND | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (s->log_fd < 0) {
 		return errmsg_set(e, -errno, "%s: %s", s->log, strerror(errno));
+	}
+	/* A file that somebody else put there, or gave a second name, is not ours to write to. */
+	if (fstat(s->log_fd, &st) < 0 ||
+	    (S_ISREG(st.st_mode) &&
+	     ((st.st_uid != 0 && st.st_uid != geteuid()) || st.st_nlink != 1))) {
+		return errmsg_set(e, -EPERM, "%s belongs to somebody else", s->log);
 	}
 	s->log_from = lseek(s->log_fd, 0, SEEK_END);
 	return 0;

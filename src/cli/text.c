@@ -13,6 +13,9 @@
 
 #include "base/bits.h"
 
+#define LINE_COLUMNS  80
+#define LABEL_COLUMNS 14
+
 /* Widths of characters must not depend on the environment, which may name no locale at all. */
 static void use_utf8(void)
 {
@@ -111,6 +114,37 @@ size_t text_width(const char *s)
 		p += n > 0 ? n : 1;
 	}
 	return width;
+}
+
+/* Words behind a label: @p indent columns are taken, in this line and in those that follow. */
+static void print_words(FILE *f, char *words, size_t indent)
+{
+	size_t used = indent;
+	char *rest;
+
+	for (char *w = strtok_r(words, " ", &rest); w; w = strtok_r(NULL, " ", &rest)) {
+		size_t width = text_width(w);
+
+		if (used > indent && used + 1 + width > LINE_COLUMNS) {
+			fprintf(f, "\n%*s", (int)indent, "");
+			used = indent;
+		}
+		used += (size_t)fprintf(f, used > indent ? " " : "");
+		fputs(w, f);
+		used += width;
+	}
+	putc('\n', f);
+}
+
+void text_print(FILE *f, const char *label, const char *text)
+{
+	char *safe = text_safe(text);
+
+	fprintf(f, "%-*s ", LABEL_COLUMNS, label);
+	if (safe) {
+		print_words(f, safe, LABEL_COLUMNS + 1);
+	}
+	free(safe);
 }
 
 /* VALUE/UNIT with one decimal below 10, none where it is whole. */

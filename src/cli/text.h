@@ -8,6 +8,7 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 
 /** Room for any of the figures below. */
 #define TEXT_FIGURE_BYTES 48
@@ -24,6 +25,13 @@ char *text_safe_to(const char *s, char *buf, size_t size);
 
 /** Columns that a harmless text takes on a terminal. */
 size_t text_width(const char *s);
+
+/**
+ * Print "LABEL  text", made harmless; a text that is longer than a line goes on below its beginning,
+ * broken between words.
+ * @param label takes at least 14 columns
+ */
+void text_print(FILE *f, const char *label, const char *text);
 
 /** A size, as "64M" or "1.5G". @return @p buf */
 char *text_size(uint64_t bytes, char buf[TEXT_FIGURE_BYTES]);

@@ -147,6 +147,12 @@ struct engine_ops {
 	int (*probe)(const struct cpu_arch *arch, const struct cpu_mode *mode,
 		     const struct engine_host *host, struct engine_probe *ret);
 
+	/**
+	 * Do in advance what is the same for every VM of an architecture, for a process that forks VM
+	 * processes: load libraries, find out what the host can do. Leaves no descriptor and no thread.
+	 */
+	void (*prepare)(const struct cpu_arch *arch, const struct engine_host *host);
+
 	/** Make the vCPU, in the architecture's reset state, with no memory. */
 	int (*create)(const struct engine_config *cfg, struct engine **ret, struct errmsg *e);
 	/** Accepts NULL. */

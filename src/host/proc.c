@@ -22,13 +22,13 @@ pid_t host_proc_clone(uint64_t ns_flags, int *ret_pidfd)
 	return host_proc_clone_into(ns_flags, -1, ret_pidfd);
 }
 
-pid_t host_proc_clone_into(uint64_t ns_flags, int cgroup_fd, int *ret_pidfd)
+static pid_t clone_process(uint64_t flags, uint64_t exit_signal, int cgroup_fd, int *ret_pidfd)
 {
 	int pidfd = -1;
 	struct clone_args a = {
-		.flags = ns_flags | CLONE_PIDFD,
+		.flags = flags | CLONE_PIDFD,
 		.pidfd = (uintptr_t)&pidfd,
-		.exit_signal = SIGCHLD,
+		.exit_signal = exit_signal,
 	};
 	long pid;
 
@@ -48,6 +48,17 @@ pid_t host_proc_clone_into(uint64_t ns_flags, int cgroup_fd, int *ret_pidfd)
 		}
 	}
 	return (pid_t)pid;
+}
+
+pid_t host_proc_clone_into(uint64_t ns_flags, int cgroup_fd, int *ret_pidfd)
+{
+	return clone_process(ns_flags, SIGCHLD, cgroup_fd, ret_pidfd);
+}
+
+pid_t host_proc_clone_brother(uint64_t ns_flags, int cgroup_fd, int *ret_pidfd)
+{
+	/* Its exit signal is the caller's own: clone3(2). */
+	return clone_process(ns_flags | CLONE_PARENT, 0, cgroup_fd, ret_pidfd);
 }
 
 static int proc_write(pid_t pid, const char *name, const char *text)
@@ -126,13 +137,13 @@ int host_proc_die_with_parent(void)
 	return prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0 ? -errno : 0;
 }
 
-int host_proc_exec_fd(int fd, const char *name)
+int host_proc_exec_fd(int fd, const char *name, const char *arg)
 {
 	union {
 		const char *in;
 		char *out;
-	} arg = { .in = name };
-	char *argv[] = { arg.out, NULL };
+	} u[2] = { { .in = name }, { .in = arg } };
+	char *argv[] = { u[0].out, u[1].out, NULL };
 	char *envp[] = { NULL };
 
 	syscall(SYS_execveat, fd, "", argv, envp, AT_EMPTY_PATH);

@@ -25,6 +25,12 @@ pid_t host_proc_clone(uint64_t ns_flags, int *ret_pidfd);
 pid_t host_proc_clone_into(uint64_t ns_flags, int cgroup_fd, int *ret_pidfd);
 
 /**
+ * As host_proc_clone_into(), but the child is a brother: it has the caller's parent, who reaps it.
+ * @param ret_pidfd never NULL: it is for the parent
+ */
+pid_t host_proc_clone_brother(uint64_t ns_flags, int cgroup_fd, int *ret_pidfd);
+
+/**
  * Map one user and one group id into the new user namespace of a child.
  * @param uid_in  user id inside
  * @param uid_out the same outside
@@ -58,9 +64,10 @@ int host_proc_die_with_parent(void);
  * Execute an open program file. It may lie where the process can no longer look.
  * Async-signal-safe.
  * @param fd   opened for reading or O_PATH; not a script
- * @param name argv[0]; there are no other arguments, and the environment is empty
+ * @param name argv[0]; the environment is empty
+ * @param arg  argv[1], or NULL: no argument
  * @return only on failure: negative errno
  */
-int host_proc_exec_fd(int fd, const char *name);
+int host_proc_exec_fd(int fd, const char *name, const char *arg);
 
 #endif

@@ -19,13 +19,11 @@
 
 #include "base/bits.h"
 #include "base/cleanup.h"
+#include "base/vm_ids.h"
 #include "host/priv.h"
 #include "host/proc.h"
 #include "launch/launch_internal.h"
 
-/* Own ids: OWN_ID_BASE + pid, clear of what distributions and container engines hand out. */
-#define OWN_ID_BASE  0x70000000u
-#define OWN_ID_COUNT 0x400000u /* pids are smaller */
 /* In a user namespace with few ids: the last ones. */
 #define OWN_ID_FEW 0x4000u
 
@@ -138,8 +136,8 @@ bool isolation_own_id(pid_t pid, uint32_t *ret_id)
 	}
 	first[0] = first[0] > first[1] ? first[0] : first[1];
 	end[0] = end[0] < end[1] ? end[0] : end[1];
-	if (first[0] <= OWN_ID_BASE && end[0] >= (uint64_t)OWN_ID_BASE + OWN_ID_COUNT) {
-		*ret_id = OWN_ID_BASE + (uint32_t)pid % OWN_ID_COUNT;
+	if (first[0] <= VM_ID_BASE && end[0] >= (uint64_t)VM_ID_BASE + VM_ID_COUNT) {
+		*ret_id = VM_ID_BASE + (uint32_t)pid % VM_ID_COUNT;
 		return true;
 	}
 	/* Ids below OWN_ID_FEW belong to the people and services of the container. */

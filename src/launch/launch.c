@@ -62,6 +62,7 @@ void launch_options_defaults(struct launch_options *o)
 	o->listen_fd = -1;
 	o->image_fd = -1;
 	o->cgroup_fd = -1;
+	o->join_fd = -1;
 	o->reply_ms = LAUNCH_REPLY_MS;
 }
 
@@ -100,9 +101,10 @@ static int open_beside(void)
 	return open(path, O_RDONLY | O_CLOEXEC);
 }
 
+/* Never for root: who calls it may have chosen $PATH, and the program chosen so is not jailed yet. */
 static int open_in_path(void)
 {
-	const char *dirs = getenv("PATH");
+	const char *dirs = geteuid() != 0 ? secure_getenv("PATH") : NULL;
 	char path[PATH_BYTES];
 
 	while (dirs && *dirs) {
@@ -122,7 +124,7 @@ static int open_in_path(void)
 	return -1;
 }
 
-static int open_program(const char *option, int *ret_fd, struct errmsg *e)
+int launch_open_program(const char *option, int *ret_fd, struct errmsg *e)
 {
 	_cleanup_close_ int fd = -1;
 	struct stat st;
@@ -139,8 +141,8 @@ static int open_program(const char *option, int *ret_fd, struct errmsg *e)
 		fd = fd >= 0 ? fd : open_in_path();
 	}
 	if (fd < 0) {
-		return errmsg_set(e, -ENOENT, "%s is neither beside this program nor in $PATH",
-				  PROGRAM_NAME);
+		return errmsg_set(e, -ENOENT, "%s is not beside this program%s", PROGRAM_NAME,
+				  geteuid() != 0 ? ", nor in $PATH" : "");
 	}
 	if (fstat(fd, &st) < 0) {
 		return errmsg_set(e, -errno, "%s: %s", PROGRAM_NAME, strerror(errno));
@@ -297,11 +299,15 @@ static int launch_with(const struct launch_options *o, int program_fd, struct gi
 	if (cfg.limits.mem_bytes == 0 && !o->context_path) {
 		cfg.limits.mem_bytes = RAM_DEFAULT_BYTES;
 	}
-	r = r < 0 ? r : launch_spawn(program_fd, o->cgroup_fd, vm, &cfg, e);
+	r = r < 0 ? r : launch_spawn(o, program_fd, vm, &cfg, e);
 	r = r < 0 ? r : send_config(vm, &cfg, g, e);
 	/* The VM's own copies are the only ones from here on: it must see the end of its console. */
 	gifts_done(g);
-	return r < 0 ? r : await_ready(vm, e);
+	r = r < 0 ? r : await_ready(vm, e);
+	if (r == 0) {
+		launch_cgroup_settle(vm->pid, vm->cgroup_memory, vm->cgroup_pids);
+	}
+	return r;
 }
 
 int launch_vm(const struct launch_options *o, struct launch_vm *ret, struct errmsg *e)
@@ -313,7 +319,7 @@ int launch_vm(const struct launch_options *o, struct launch_vm *ret, struct errm
 	_cleanup_close_ int program_fd = -1;
 	int r;
 
-	r = open_program(o->vm_program, &program_fd, e);
+	r = launch_open_program(o->vm_program, &program_fd, e);
 	if (r < 0) {
 		return r;
 	}

@@ -30,12 +30,21 @@ struct launch_options {
 	const char *context_path; /* file for --load-context, or NULL */
 	int listen_fd;		  /* where later controllers find the VM; borrowed; -1: nowhere */
 	bool is_traced;		  /* make a trace pipe */
-	const char *vm_program;	  /* pinfold-vm; NULL: beside the caller's program, then $PATH */
-	bool is_kvm_allowed;	  /* hand over /dev/kvm if it opens */
-	uint32_t reply_ms;	  /* longest wait for READY and for a reply */
-	int cancel_fd;		  /* while it is readable nobody waits for the VM; 0: none */
+	const char *
+		vm_program; /* pinfold-vm; NULL: beside the caller's program, then (not as root) $PATH */
+	bool is_kvm_allowed; /* hand over /dev/kvm if it opens */
+	uint32_t reply_ms;   /* longest wait for READY and for a reply */
+	int cancel_fd;	     /* while it is readable nobody waits for the VM; 0: none */
 	int cgroup_fd; /* cgroup v2 folder that the process is born into; borrowed; -1: none */
+	int join_fd;   /* "tasks" of a cgroup v1 that it joins at its birth; borrowed; -1: none */
+	struct launch_zygote *zygote; /* which makes it; borrowed; NULL: this process does */
 };
+
+/**
+ * A process that has loaded pinfold-vm with its libraries and forks VM processes (docs/design.md,
+ * section 8): for callers that make many. Any thread may use it.
+ */
+struct launch_zygote;
 
 /** A running VM process. */
 struct launch_vm {
@@ -60,6 +69,26 @@ struct launch_vm {
 	char image_entry[IMAGE_STORE_PATH_BYTES];
 	char cgroup_memory[256], cgroup_pids[256]; /* made for this VM; removed at the end; or "" */
 };
+
+/** A handle without a VM, which launch_vm_done() accepts. */
+#define LAUNCH_VM_NONE                                                                           \
+	{                                                                                        \
+		.pidfd = -1, .socket_fd = -1, .console_fd = -1, .trace_fd = -1, .stderr_fd = -1, \
+		.image_fd = -1                                                                   \
+	}
+
+/**
+ * Start a zygote, on the cores of the calling thread.
+ * @param vm_program as in launch_options
+ * @param ret        give it to launch_zygote_free()
+ */
+int launch_zygote_start(const char *vm_program, struct launch_zygote **ret, struct errmsg *e);
+
+/** Whether it failed lately: VMs are made without it for a while. */
+bool launch_zygote_is_broken(const struct launch_zygote *z);
+
+/** End it; VMs that it made stay. NULL is allowed. */
+void launch_zygote_free(struct launch_zygote *z);
 
 /** Defaults: engine auto, board bare, 10 ms slices, no limits, KVM allowed. */
 void launch_options_defaults(struct launch_options *o);

@@ -12,6 +12,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
@@ -30,6 +31,8 @@
 #define OVERHEAD_BYTES (1280ULL << 20)
 /* Two threads, and room for kernel threads that count as the VM's. */
 #define TASKS_MAX 16
+/* The base may go with the last VM while the next is made. */
+#define BASE_TRIES 8
 
 struct group_file {
 	const char *v1, *v2;
@@ -39,10 +42,23 @@ struct group_file {
 struct limit {
 	const char *controller;
 	struct group_file file;
+	struct base *base;
 };
 
-static const struct limit memory_limit = { "memory", { "memory.limit_in_bytes", "memory.max" } };
-static const struct limit pids_limit = { "pids", { "pids.max", "pids.max" } };
+/* Where the groups of VMs are made: looked for once per process. */
+struct base {
+	bool is_known;
+	int version;
+	char path[PATH_BYTES];
+};
+
+static pthread_mutex_t base_lock = PTHREAD_MUTEX_INITIALIZER;
+static struct base memory_base, pids_base; /* base_lock */
+
+static const struct limit memory_limit = { "memory",
+					   { "memory.limit_in_bytes", "memory.max" },
+					   &memory_base };
+static const struct limit pids_limit = { "pids", { "pids.max", "pids.max" }, &pids_base };
 
 static int write_text(const char *dir, const char *file, const char *text)
 {
@@ -187,30 +203,81 @@ static void remove_stale(const char *base)
 	}
 }
 
-static void enter(const struct limit *l, pid_t pid, unsigned long long max, char *ret)
+/* The base of this process, which may have to be made again: it goes with the last VM. */
+static int get_base(const struct limit *l, bool is_lost, bool is_many, char *ret)
+{
+	bool is_first;
+	int version;
+
+	pthread_mutex_lock(&base_lock);
+	is_first = !l->base->is_known;
+	if (is_first || is_lost) {
+		l->base->version = find_base(l, l->base->path);
+		l->base->is_known = true;
+	}
+	/* Who makes many has removed its own, and would look at many. */
+	if (l->base->version && (is_first || !is_many)) {
+		remove_stale(l->base->path);
+	}
+	version = l->base->version;
+	memcpy(ret, l->base->path, PATH_BYTES);
+	pthread_mutex_unlock(&base_lock);
+	return version;
+}
+
+/* @return version, with the path; 0: there is none */
+static int make_group(const struct limit *l, pid_t pid, bool is_many, char path[PATH_BYTES])
 {
 	char base[PATH_BYTES];
+	int version = get_base(l, false, is_many, base);
+
+	for (int i = 0; version && i < BASE_TRIES; i++) {
+		if (snprintf(path, PATH_BYTES, "%s/vm-%d", base, pid) >= PATH_BYTES) {
+			return 0;
+		}
+		if (mkdir(path, 0755) == 0 || errno == EEXIST) {
+			return version;
+		}
+		if (errno != ENOENT) {
+			return 0;
+		}
+		version = get_base(l, true, true, base);
+	}
+	return 0;
+}
+
+/* Version 1: the process joins it itself, by the descriptor. Version 2: it is moved. */
+static void make(const struct limit *l, pid_t pid, bool is_many, unsigned long long max, char *ret,
+		 int *joins, size_t *n_joins)
+{
 	char path[PATH_BYTES];
-	int version = find_base(l, base);
+	char file[PATH_BYTES + 64];
+	int version = make_group(l, pid, is_many, path);
+	int fd;
 
 	ret[0] = '\0';
 	if (!version) {
 		return;
 	}
-	remove_stale(base);
-	if (snprintf(path, sizeof(path), "%s/vm-%d", base, pid) >= (int)sizeof(path) ||
-	    (mkdir(path, 0755) < 0 && errno != EEXIST)) {
+	if (write_number(path, version == 1 ? l->file.v1 : l->file.v2, max) < 0) {
+		rmdir(path);
 		return;
 	}
-	if (write_number(path, version == 1 ? l->file.v1 : l->file.v2, max) < 0 ||
-	    write_number(path, "cgroup.procs", (unsigned long long)pid) < 0) {
+	if (version == 1) {
+		snprintf(file, sizeof(file), "%s/tasks", path);
+		fd = open(file, O_WRONLY | O_CLOEXEC);
+		if (fd >= 0) {
+			joins[(*n_joins)++] = fd;
+		}
+	} else if (write_number(path, "cgroup.procs", (unsigned long long)pid) < 0) {
 		rmdir(path);
 		return;
 	}
 	memcpy(ret, path, sizeof(path));
 }
 
-void launch_cgroup_enter(pid_t pid, uint64_t mem_bytes, char *memory, char *pids)
+void launch_cgroup_make(pid_t pid, bool is_many, uint64_t mem_bytes, char *memory, char *pids,
+			int *joins, size_t *n_joins)
 {
 	uint64_t max_bytes;
 	cpu_set_t cpus;
@@ -218,14 +285,40 @@ void launch_cgroup_enter(pid_t pid, uint64_t mem_bytes, char *memory, char *pids
 
 	memory[0] = '\0';
 	if (mem_bytes && !__builtin_add_overflow(mem_bytes, OVERHEAD_BYTES, &max_bytes)) {
-		enter(&memory_limit, pid, max_bytes, memory);
+		make(&memory_limit, pid, is_many, max_bytes, memory, joins, n_joins);
 	}
-	enter(&pids_limit, pid, TASKS_MAX, pids);
+	make(&pids_limit, pid, is_many, TASKS_MAX, pids, joins, n_joins);
 	/* Where cpusets are on, Linux before 6.2 lets a newcomer run on all cores of its group. It is born where
 	 * its maker may run, and stays there. */
 	if (has_cpus) {
 		sched_setaffinity(pid, sizeof(cpus), &cpus);
 	}
+}
+
+static void settle(pid_t pid, char *path)
+{
+	char file[PATH_BYTES + 64];
+	char c;
+	_cleanup_close_ int fd = -1;
+
+	if (!path[0]) {
+		return;
+	}
+	snprintf(file, sizeof(file), "%s/tasks", path);
+	fd = open(file, O_RDONLY | O_CLOEXEC);
+	/* Version 2 has no such file, and the process is there. */
+	if (fd < 0 || read(fd, &c, 1) > 0 ||
+	    write_number(path, "cgroup.procs", (unsigned long long)pid) == 0) {
+		return;
+	}
+	rmdir(path);
+	path[0] = '\0';
+}
+
+void launch_cgroup_settle(pid_t pid, char *memory, char *pids)
+{
+	settle(pid, memory);
+	settle(pid, pids);
 }
 
 static void remove_group(char *path)

@@ -3,6 +3,7 @@
 #ifndef PINFOLD_LAUNCH_LAUNCH_INTERNAL_H
 #define PINFOLD_LAUNCH_LAUNCH_INTERNAL_H
 
+#include "host/birth.h"
 #include "launch/launch.h"
 
 /** Default of launch_options.reply_ms. */
@@ -33,15 +34,21 @@ bool isolation_has_seccomp(void);
 /* launch_cgroup.c */
 
 /**
- * Put a process in cgroups of its own with limits on memory and number of tasks, as far as the
- * caller may. Removes empty ones of dead processes.
+ * Make cgroups with limits on memory and number of tasks for a process, as far as the caller may,
+ * and put it there (version 2) or say what it is to join (version 1, see host/birth.c).
+ * @param is_many  the caller makes many: groups of dead processes are looked for only once
  * @param mem_bytes guest RAM; 0 if unknown
  * @param memory receives a path (256 bytes), or "" where there is none
  * @param pids   likewise
+ * @param joins  descriptors for its order, owned by the caller: at most 2 more
  */
-void launch_cgroup_enter(pid_t pid, uint64_t mem_bytes, char *memory, char *pids);
+void launch_cgroup_make(pid_t pid, bool is_many, uint64_t mem_bytes, char *memory, char *pids,
+			int *joins, size_t *n_joins);
 
-/** Remove what launch_cgroup_enter() made, after the process is reaped. Clears the paths. */
+/** See that a process that is ready is where it belongs; clears the paths of those where it is not. */
+void launch_cgroup_settle(pid_t pid, char *memory, char *pids);
+
+/** Remove what launch_cgroup_make() made, after the process is reaped. Clears the paths. */
 void launch_cgroup_remove(char *memory, char *pids);
 
 /**
@@ -55,15 +62,27 @@ int launch_cgroup_probe(const char *controller, char *ret_path);
 /* launch_spawn.c */
 
 /**
- * Start the VM program in its own namespaces, ids and cgroups. It waits for its configuration.
+ * Start a VM process in its own namespaces, ids and cgroups. It waits for its configuration.
  * @param program_fd the VM program
- * @param cgroup_fd  cgroup v2 folder to be born into, or -1
  * @param vm         pid, pidfd, socket, stderr and cgroup paths are filled in, on failure too:
  *                   launch_vm_done() frees them
  * @param cfg        jail, uid and gid are filled in
  */
-int launch_spawn(int program_fd, int cgroup_fd, struct launch_vm *vm, struct proto_config *cfg,
-		 struct errmsg *e);
+int launch_spawn(const struct launch_options *o, int program_fd, struct launch_vm *vm,
+		 struct proto_config *cfg, struct errmsg *e);
+
+/* launch_zygote.c */
+
+/**
+ * Let the zygote make a process; this process is its parent.
+ * @param fds those of the child; stay with the caller
+ * @return its pid; negative errno: nothing was made
+ */
+pid_t launch_zygote_clone(struct launch_zygote *z, uint64_t ns_flags, int cgroup_fd,
+			  const struct host_birth_fds *fds, int *ret_pidfd);
+
+/** Open the VM program. @param option path, or NULL: beside this program, then $PATH */
+int launch_open_program(const char *option, int *ret_fd, struct errmsg *e);
 
 /* launch_client.c */
 

@@ -3,10 +3,12 @@
  * The birth of a VM process:
  *
  *   parent                              child (only async-signal-safe functions)
- *   clone3 with new namespaces  ------> waits for its order
+ *   clone3 with new namespaces  ------> descriptors 0-3, waits for its order
+ *     (or the zygote's clone3)
  *   id maps, cgroups
- *   order (uid, gid, capabilities) ---> own session, descriptors 0-3, ids, exec
- *     as first packet of the socket
+ *   order (uid, gid, capabilities, ---> joins cgroups, own session, ids;
+ *     cgroups to join) as first         exec (a child of the zygote: nothing to execute)
+ *     packet of the socket
  *
  * The child has 0 and 1 on /dev/null, 2 on a pipe to the parent, 3 the socket, and nothing else;
  * no environment; SIGPIPE ignored and all other signals at their default. It holds the two
@@ -24,6 +26,7 @@
 #include <unistd.h>
 
 #include "base/bits.h"
+#include "host/birth.h"
 #include "host/fd.h"
 #include "host/priv.h"
 #include "host/proc.h"
@@ -37,98 +40,19 @@
 /* Mounting the empty root; emptying the bounding set. */
 #define JAIL_CAPS (BIT(CAP_SYS_ADMIN) | BIT(CAP_SETPCAP))
 
-/* Where the child keeps the program until it executes it. */
-#define PROGRAM_FD (PROTO_FD + 1)
-
 /* Descriptors that the child gets are made at or above this number, clear of their places. */
 #define FIRST_FREE_FD 10
 
-/* What the parent decides once it knows the child's pid. */
-struct order {
-	uint32_t uid, gid;
-	uint32_t has_ids;  /* switch to them */
-	uint32_t has_caps; /* keep JAIL_CAPS over exec */
-	uint32_t outlives; /* the controller */
-};
-
-/* Everything the child needs, opened before the clone. */
-struct child_fds {
-	int program;
-	int socket;
-	int null;
-	int err;
-};
-
-_Noreturn static void child_fail(const char *what, int r)
+_Noreturn static void child_main(const struct host_birth_fds *fds)
 {
-	const char *why = strerrordesc_np(-r);
-	const char *const parts[] = { what, ": ", why ? why : "unknown error", "\n" };
+	int program_fd = host_birth(fds);
 
-	for (size_t i = 0; i < ARRAY_SIZE(parts); i++) {
-		host_fd_write_full(STDERR_FILENO, parts[i], strlen(parts[i]));
-	}
-	_exit(127);
-}
-
-static void child_signals(void)
-{
-	struct sigaction sa = { .sa_handler = SIG_DFL };
-	sigset_t none;
-
-	for (int i = 1; i < NSIG; i++) {
-		sigaction(i, &sa, NULL);
-	}
-	sa.sa_handler = SIG_IGN;
-	sigaction(SIGPIPE, &sa, NULL);
-	sigemptyset(&none);
-	sigprocmask(SIG_SETMASK, &none, NULL);
-}
-
-_Noreturn static void child_main(const struct child_fds *fds)
-{
-	struct order order;
-	struct iovec iov = { &order, sizeof(order) };
-	int r;
-
-	if (dup2(fds->null, 0) < 0 || dup2(fds->null, 1) < 0 || dup2(fds->err, 2) < 0 ||
-	    dup2(fds->socket, PROTO_FD) < 0 || dup3(fds->program, PROGRAM_FD, O_CLOEXEC) < 0) {
-		_exit(127);
-	}
-	/* Only the parent may hold the other ends, this child's and those of other VMs that are
-	 * being made, or its death goes unnoticed: two children would wait for each other. */
-	r = host_proc_close_from(PROGRAM_FD + 1);
-	if (r < 0) {
-		child_fail("close_range", r);
-	}
-	/* The end of the file: the parent gave up, or is dead. */
-	if (host_sock_recv(PROTO_FD, &iov, 1, NULL, 0, NULL, false) != sizeof(order)) {
-		_exit(127);
-	}
-	/* Ctrl-C at the controller's terminal is for the controller. */
-	setsid();
-	child_signals();
-	if (order.has_ids) {
-		r = host_priv_set_ids_keep_caps(order.uid, order.gid);
-		if (r < 0) {
-			child_fail("can't take an id of its own", r);
-		}
-	}
-	r = host_priv_keep_caps(order.has_caps ? JAIL_CAPS : 0);
-	if (r < 0) {
-		child_fail("can't set capabilities", r);
-	}
-	/* The end of its socket tells a VM that its controller is gone, but one that was taken over
-	 * need not care. If the controller died before this, READY finds nobody and the VM ends. */
-	r = order.outlives ? 0 : host_proc_die_with_parent();
-	if (r < 0) {
-		child_fail("can't bind its life to the controller's", r);
-	}
-	r = host_proc_exec_fd(PROGRAM_FD, "pinfold-vm");
-	child_fail("can't execute pinfold-vm", r);
+	host_birth_fail("can't execute pinfold-vm",
+			host_proc_exec_fd(program_fd, "pinfold-vm", NULL));
 }
 
 /* Out of the way of 0 to 3; and in a handle, 0 is none. */
-static int lift_all(struct child_fds *fds)
+static int lift_all(struct host_birth_fds *fds)
 {
 	int *const all[] = { &fds->program, &fds->socket, &fds->null, &fds->err };
 	int r = 0;
@@ -139,7 +63,7 @@ static int lift_all(struct child_fds *fds)
 	return r;
 }
 
-static void child_fds_done(struct child_fds *fds)
+static void birth_fds_done(struct host_birth_fds *fds)
 {
 	const int all[] = { fds->program, fds->socket, fds->null, fds->err };
 
@@ -150,7 +74,7 @@ static void child_fds_done(struct child_fds *fds)
 	}
 }
 
-static int open_fds(int program_fd, struct launch_vm *vm, struct child_fds *fds)
+static int open_fds(int program_fd, struct launch_vm *vm, struct host_birth_fds *fds)
 {
 	int pair[2];
 	int r;
@@ -210,7 +134,7 @@ static bool has_jail_caps(void)
 
 /* What the child is to become, and its id maps. */
 static int give_ids(struct launch_vm *vm, uint64_t ns, struct proto_config *cfg,
-		    struct order *order)
+		    struct host_birth_order *order)
 {
 	bool is_own = isolation_own_id(vm->pid, &cfg->uid);
 
@@ -222,11 +146,11 @@ static int give_ids(struct launch_vm *vm, uint64_t ns, struct proto_config *cfg,
 	cfg->jail = (cfg->jail & PROTO_JAIL_OUTLIVE) | isolation_jail_flags(ns);
 	cfg->jail |= is_own ? PROTO_JAIL_SETUID : 0;
 	cfg->jail |= isolation_has_seccomp() ? PROTO_JAIL_SECCOMP : 0;
-	*order = (struct order){
+	*order = (struct host_birth_order){
+		.caps = (ns & CLONE_NEWUSER) || has_jail_caps() ? JAIL_CAPS : 0,
 		.uid = cfg->uid,
 		.gid = cfg->gid,
 		.has_ids = is_own,
-		.has_caps = (ns & CLONE_NEWUSER) || has_jail_caps(),
 		.outlives = cfg->jail & PROTO_JAIL_OUTLIVE ? 1 : 0,
 	};
 	if (!(ns & CLONE_NEWUSER)) {
@@ -235,26 +159,65 @@ static int give_ids(struct launch_vm *vm, uint64_t ns, struct proto_config *cfg,
 	return host_proc_map_ids(vm->pid, cfg->uid, cfg->uid, cfg->gid, cfg->gid);
 }
 
-int launch_spawn(int program_fd, int cgroup_fd, struct launch_vm *vm, struct proto_config *cfg,
-		 struct errmsg *e)
+/* By the zygote, if there is one that can; else from this process. */
+static pid_t make_child(const struct launch_options *o, const struct host_birth_fds *fds,
+			struct launch_vm *vm, uint64_t *ret_ns)
 {
-	struct child_fds fds = { -1, -1, -1, -1 };
-	struct order order;
-	struct iovec iov = { &order, sizeof(order) };
+	pid_t pid = -ENOSYS;
+
+	*ret_ns = NAMESPACES;
+	if (o->zygote) {
+		pid = launch_zygote_clone(o->zygote, NAMESPACES, o->cgroup_fd, fds, &vm->pidfd);
+	}
+	if (pid < 0) {
+		pid = clone_child(o->cgroup_fd, &vm->pidfd, ret_ns);
+		if (pid == 0) {
+			child_main(fds);
+		}
+	}
+	return pid;
+}
+
+/* Its limits, and the order that it waits for. */
+static int send_order(const struct launch_options *o, const struct proto_config *cfg,
+		      struct launch_vm *vm, struct host_birth_order *order, struct errmsg *e)
+{
+	struct iovec iov = { order, sizeof(*order) };
+	int joins[HOST_BIRTH_JOINS];
+	size_t n = 0;
+	int r;
+
+	launch_cgroup_make(vm->pid, o->zygote != NULL, cfg->limits.mem_bytes, vm->cgroup_memory,
+			   vm->cgroup_pids, joins, &n);
+	if (o->join_fd >= 0) {
+		joins[n++] = o->join_fd;
+	}
+	r = host_sock_send(vm->socket_fd, &iov, 1, joins, n, true);
+	while (n > 0) {
+		n--;
+		if (joins[n] != o->join_fd) {
+			close(joins[n]);
+		}
+	}
+	return r < 0 ? launch_gone(vm, e) : 0;
+}
+
+int launch_spawn(const struct launch_options *o, int program_fd, struct launch_vm *vm,
+		 struct proto_config *cfg, struct errmsg *e)
+{
+	struct host_birth_fds fds = { -1, -1, -1, -1 };
+	struct host_birth_order order;
 	uint64_t ns = 0;
 	pid_t pid;
 	int r;
 
 	r = open_fds(program_fd, vm, &fds);
 	if (r < 0) {
-		child_fds_done(&fds);
+		birth_fds_done(&fds);
 		return errmsg_set(e, r, "no descriptors for a VM process: %s", strerror(-r));
 	}
-	pid = clone_child(cgroup_fd, &vm->pidfd, &ns);
-	if (pid == 0) {
-		child_main(&fds);
-	}
-	child_fds_done(&fds);
+	pid = make_child(o, &fds, vm, &ns);
+	birth_fds_done(&fds);
 	if (pid < 0) {
 		return errmsg_set(e, pid, "can't make a VM process: %s", strerror(-pid));
 	}
@@ -265,7 +228,5 @@ int launch_spawn(int program_fd, int cgroup_fd, struct launch_vm *vm, struct pro
 		return errmsg_set(e, r, "can't set up the user namespace of a VM: %s",
 				  strerror(-r));
 	}
-	launch_cgroup_enter(pid, cfg->limits.mem_bytes, vm->cgroup_memory, vm->cgroup_pids);
-	r = host_sock_send(vm->socket_fd, &iov, 1, NULL, 0, true);
-	return r < 0 ? launch_gone(vm, e) : 0;
+	return send_order(o, cfg, vm, &order, e);
 }

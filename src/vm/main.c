@@ -2,7 +2,7 @@
 /*
  * pinfold-vm: one VM in one process. Started by pinfold or pinfoldd with a socket as descriptor 3;
  * it takes its configuration from there, builds the VM, gives up all rights, and serves. With
- * --probe it prints what its engines can do here, for `pinfold doctor`.
+ * --probe it prints what its engines can do here, for `pinfold doctor`; with --zygote it forks VMs.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -14,10 +14,12 @@
 #include "base/cleanup.h"
 #include "base/log.h"
 #include "host/sock.h"
+#include "proto/zygote.h"
 #include "vm/control.h"
 #include "vm/jail.h"
 #include "vm/probe.h"
 #include "vm/vm.h"
+#include "vm/zygote.h"
 
 /* Everything that came with CONFIG. */
 struct start {
@@ -110,19 +112,15 @@ static int fail(int r, const struct errmsg *e)
 	return EXIT_FAILURE;
 }
 
-int main(int argc, char **argv)
+/* A VM from its configuration to its end. @return exit status */
+static int run(void)
 {
 	static struct start s; /* large */
 	static struct control c;
 	struct proto_ready ready = { 0 };
 	struct errmsg e = { 0 };
-	int r;
+	int r = receive_config(&s, &e);
 
-	log_setup("pinfold-vm", LOG_LEVEL_WARN);
-	if (argc == 2 && strcmp(argv[1], "--probe") == 0) {
-		return probe_print() < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
-	}
-	r = receive_config(&s, &e);
 	if (r < 0) {
 		log_err("%s", e.text);
 		return EXIT_FAILURE;
@@ -139,4 +137,21 @@ int main(int argc, char **argv)
 	r = control_loop(&c);
 	/* The kernel frees everything faster than we could, and the guest can't hold it up. */
 	_exit(r);
+}
+
+int main(int argc, char **argv)
+{
+	int r;
+
+	log_setup("pinfold-vm", LOG_LEVEL_WARN);
+	if (argc == 2 && strcmp(argv[1], "--probe") == 0) {
+		return probe_print() < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+	}
+	if (argc == 2 && strcmp(argv[1], ZYGOTE_OPTION) == 0) {
+		r = zygote_serve();
+		if (r <= 0) {
+			return r < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+		}
+	}
+	return run();
 }

@@ -1,15 +1,20 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-or-later
+# shellcheck disable=SC2317 # functions are called by check
 # The daemon on real cores: roles, isolated partition, sharing, exclusive cores and their cap, quotas, kills; all of it
 # under a trace of the kernel's scheduler that must hold no offence.
 # Usage: daemon.sh [short]
+# shellcheck source=lib.sh
 . /bed/lib.sh
+# shellcheck source=trace_lib.sh
 . /bed/trace_lib.sh
+# shellcheck source=daemon_lib.sh
 . /bed/daemon_lib.sh
 
-# The emulated processors stand still for milliseconds when this machine is busy: who is late is not hostile.
+# The emulated processors stand still for milliseconds when the machine below is busy: who is late is not hostile, and
+# what takes microseconds elsewhere, a change of slices, takes a good part of a millisecond.
 mkdir -p /etc/pinfold
-echo "patience = 1000" >/etc/pinfold/pinfoldd.conf
+printf 'patience = 1000\nslice_default = 30ms\n' >/etc/pinfold/pinfoldd.conf
 
 daemon_starts()
 {
@@ -71,14 +76,20 @@ sharing_is_fair()
 		}' /tmp/both
 }
 
+# exclusive_used N: a core is exclusive once its last sharer has left.
+exclusive_used()
+{
+	[ "$(status_of .exclusive.used)" = "$1" ]
+}
+
 # Two may have a core of their own, half of the pool; a third is refused and nothing changes.
 exclusive_cores_and_cap()
 {
 	create own1 arm64/endless.elf --exclusive
 	create own2 x64/endless.elf --exclusive
-	wait_for 30 has_run own1 1
-	wait_for 30 has_run own2 1
-	[ "$(status_of .exclusive.used)" = 2 ]
+	wait_for 60 exclusive_used 2
+	wait_for 60 has_run own1 1
+	wait_for 60 has_run own2 1
 	if create own3 arm/endless.elf --exclusive; then
 		echo "a third exclusive core was given"
 		return 1
@@ -92,12 +103,12 @@ exclusive_cores_and_cap()
 	from=$(trace_now)
 	# All of their cores' time is theirs.
 	for name in own1 own2; do
-		cut -d ' ' -f 1 "/proc/$(cut -d ' ' -f 2 /tmp/$name)/schedstat" >/tmp/$name.ns
+		cut -d ' ' -f 1 "/proc/$(cut -d ' ' -f 2 "/tmp/$name")/schedstat" >"/tmp/$name.ns"
 	done
 	start=$(trace_now)
 	sleep 3
 	for name in own1 own2; do
-		cut -d ' ' -f 1 "/proc/$(cut -d ' ' -f 2 /tmp/$name)/schedstat" >>/tmp/$name.ns
+		cut -d ' ' -f 1 "/proc/$(cut -d ' ' -f 2 "/tmp/$name")/schedstat" >>"/tmp/$name.ns"
 		awk -v s="$start" -v e="$(trace_now)" -v name="$name" '
 			{ ns[NR] = $1 }
 			END {
@@ -105,7 +116,7 @@ exclusive_cores_and_cap()
 				printf "note: %s had %.1f %% of its core\n", name, 100 * share
 				exit !(share > 0.7)
 			}' "/tmp/$name.ns"
-		echo "exclusive $(cat /tmp/$name) $from $(trace_now)" >>"$trace_facts"
+		echo "exclusive $(cat "/tmp/$name") $from $(trace_now)" >>"$trace_facts"
 	done
 	pinfold rm --force own3 2>/dev/null || :
 }
@@ -119,10 +130,10 @@ pin_and_unpin()
 	fi
 	pinfold unpin own1
 	pinfold pin share1
-	[ "$(status_of .exclusive.used)" = 2 ]
+	wait_for 60 exclusive_used 2
 	pinfold unpin share1
 	pinfold unpin own2
-	[ "$(status_of .exclusive.used)" = 0 ]
+	wait_for 60 exclusive_used 0
 	before=$(vms_of '.[] | select(.name == "own2") | .slices')
 	wait_for 30 has_run own2 $((before + 10))
 }

@@ -1,7 +1,10 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-or-later
+# shellcheck disable=SC2317 # functions are called by check
 # Engine "kvm" on SVM as hardware has it: the x86 and x64 guests, and the engine's own tests.
+# shellcheck source=lib.sh
 . /bed/lib.sh
+# shellcheck source=launch_lib.sh
 . /bed/launch_lib.sh
 
 load_kvm()

@@ -1,8 +1,11 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-or-later
+# shellcheck disable=SC2317 # functions are called by check
 # VM processes of "pinfold run" on a kernel with cgroup v2 alone: every system test of theirs, and limits wherever the
 # controller was started from.
+# shellcheck source=lib.sh
 . /bed/lib.sh
+# shellcheck source=launch_lib.sh
 . /bed/launch_lib.sh
 
 # by_user USER COMMAND...: an ordinary user without any group.
@@ -49,7 +52,7 @@ crowd()
 {
 	i=0
 	pids=
-	while [ $i -lt 16 ]; do
+	while [ "$i" -lt 16 ]; do
 		for arch in x86 x64 arm arm64 riscv64; do
 			pinfold run "$guests/$arch/sum.elf" >"/tmp/crowd.$i.$arch" 2>&1 &
 			pids="$pids $!"
@@ -63,10 +66,8 @@ crowd()
 }
 
 build=/pinfold
-for name in limits; do
-	for arch in x86 x64 arm arm64 riscv64; do
-		check "system/$name/$arch" "/pinfold/bin/test_$name" "$build" "$arch"
-	done
+for arch in x86 x64 arm arm64 riscv64; do
+	check "system/limits/$arch" /pinfold/bin/test_limits "$build" "$arch"
 done
 for name in memory reattach; do
 	check "system/$name" "/pinfold/bin/test_$name" "$build"

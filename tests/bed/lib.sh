@@ -6,7 +6,7 @@
 bed_failed=0
 bed_out=/tmp/bed-out
 # The most that one check may take.
-bed_check_s=120
+bed_check_s=240
 mkdir -p "$bed_out"
 
 # Text for the person watching.
@@ -18,6 +18,7 @@ note()
 # kill_tree PID: a process with all that it started; first those, for they get another parent when it dies.
 kill_tree()
 {
+	# shellcheck disable=SC2013 # one number per line
 	for bed_child in $(sed -n "s/^\([0-9]*\) (.*) [A-Za-z] $1 .*/\1/p" /proc/[0-9]*/stat 2>/dev/null); do
 		(kill_tree "$bed_child")
 	done

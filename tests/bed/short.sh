@@ -1,7 +1,10 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-or-later
+# shellcheck disable=SC2317 # functions are called by check
 # The short form: what this kernel offers, the unit tests that depend on it, and a VM of each architecture.
+# shellcheck source=lib.sh
 . /bed/lib.sh
+# shellcheck source=launch_lib.sh
 . /bed/launch_lib.sh
 
 check machine/six-processors [ "$(nproc)" -ge 6 ]

@@ -166,6 +166,23 @@ want 1 "a core that went on while its holder waited for memory" "1 times: two vC
 
 {
 	at 1.050000 3 swapper/3-0 R vcpu-201
+	at 1.051000 3 vcpu-201 D vcpu-301
+	at 1.052000 3 vcpu-301 S vcpu-201
+	gone 1.053000 vcpu-201
+} >>"$tmp/trace"
+want 0 "a holder that was killed and is cleaned up" " 0 findings"
+
+{
+	at 1.050000 3 swapper/3-0 R vcpu-201
+	at 1.051000 3 vcpu-201 D vcpu-301
+	at 1.052000 3 vcpu-301 S vcpu-201
+	at 1.053000 3 vcpu-201 S swapper/3-0
+	gone 1.054000 vcpu-201
+} >>"$tmp/trace"
+want 1 "a holder that went on and was killed later" "1 times: two vCPUs taking turns"
+
+{
+	at 1.050000 3 swapper/3-0 R vcpu-201
 	at 1.051000 3 vcpu-201 R kworker/3:1-15
 	migrate 1.051500 vcpu-201 3 1
 	at 1.052000 3 kworker/3:1-15 S vcpu-301

@@ -38,6 +38,13 @@ enum kind {
 	KIND_VCPU, /* executes guest code */
 };
 
+/* One parsed line; comm is only valid until the next one. */
+struct event {
+	double time_s;
+	int core;
+	const char *what, *args;
+};
+
 struct task {
 	uint8_t kind;
 	bool is_of_vm;	      /* thread or child of a VM process */
@@ -46,6 +53,10 @@ struct task {
 	int16_t preempted_place; /* 1 + core where it was switched out while it wanted to run on; 0: none */
 	uint32_t pending_runs; /* on the housekeeping core after its first turn in the pool */
 	double pending_s;
+	uint32_t intrusions;   /* others ran on its core before it had left */
+	struct event intruded; /* the first time; out: when it had been switched out there */
+	double out_s;
+	char out_state;
 };
 
 struct exclusive {
@@ -94,13 +105,6 @@ struct check {
 	unsigned long count[FINDINGS];
 	unsigned long switches, runs[CORES_MAX], n_vcpus, kernel_runs, foreign_runs;
 	unsigned long line;
-};
-
-/* One parsed line; comm is only valid until the next one. */
-struct event {
-	double time_s;
-	int core;
-	const char *what, *args;
 };
 
 static _Noreturn void __attribute__((format(printf, 2, 3)))
@@ -211,15 +215,33 @@ static void check_exclusive(struct check *c, const struct event *ev, int pid, co
 	}
 }
 
-static void found_interleaved(struct check *c, const struct event *ev, int pid)
+/* Somebody ran where this one had not left. Held against it once it is seen alive again: one that was killed does
+ * not come back, it is only cleaned up. */
+static void note_intrusion(struct check *c, const struct event *ev, int holder)
 {
+	struct task *t = task_get(c, holder);
+
+	if (t->intrusions++ == 0) {
+		t->intruded = *ev;
+		t->out_s = c->out_s[ev->core];
+		t->out_state = c->out_state[ev->core];
+	}
+}
+
+static void judge_intrusions(struct check *c, int holder)
+{
+	struct task *t = task_get(c, holder);
 	unsigned long before = c->count[INTERLEAVED];
 
-	found(c, INTERLEAVED, ev->time_s, ev->core, pid, "vcpu");
-	if (c->count[INTERLEAVED] > before && before < EXAMPLES) {
-		printf("       vcpu-%d had been switched out at %.6f in state %c\n",
-		       c->vcpu_out[ev->core], c->out_s[ev->core], c->out_state[ev->core]);
+	if (t->intrusions == 0) {
+		return;
 	}
+	found(c, INTERLEAVED, t->intruded.time_s, t->intruded.core, holder, "vcpu");
+	if (c->count[INTERLEAVED] > before && before < EXAMPLES) {
+		printf("       vcpu-%d had been switched out at %.6f in state %c\n", holder,
+		       t->out_s, t->out_state);
+	}
+	t->intrusions = 0;
 }
 
 static void vcpu_runs(struct check *c, const struct event *ev, int pid)
@@ -242,7 +264,7 @@ static void vcpu_runs(struct check *c, const struct event *ev, int pid)
 			t->pending_runs = 0;
 		}
 		if (before != NO_PID && before != pid) {
-			found_interleaved(c, ev, pid);
+			note_intrusion(c, ev, before);
 		}
 		c->vcpu_out[ev->core] = NO_PID;
 		t->has_run_on_pool = true;
@@ -288,6 +310,9 @@ static void leaves(struct check *c, const struct event *ev, int pid, char state)
 	}
 	c->vcpu_out[ev->core] = NO_PID;
 	t->preempted_place = 0;
+	if (state == 'S') {
+		judge_intrusions(c, pid);
+	}
 	if (state == 'R' || state == 'D') {
 		c->vcpu_out[ev->core] = pid;
 		c->out_s[ev->core] = ev->time_s;
@@ -351,6 +376,7 @@ static void on_exit_event(struct check *c, const struct event *ev)
 	forget_place(c, pid);
 	t->pending_runs = 0;
 	t->is_dying = true;
+	t->intrusions = 0;
 }
 
 static void on_line(struct check *c, char *line)
@@ -508,6 +534,7 @@ static void read_lines(struct check *c, const char *path, void (*take)(struct ch
 static void check_pending(struct check *c)
 {
 	for (int pid = 0; pid <= c->max_pid; pid++) {
+		judge_intrusions(c, pid);
 		if (c->tasks[pid].pending_runs) {
 			found(c, VCPU_ON_HOUSEKEEPING, c->tasks[pid].pending_s, c->housekeeping,
 			      pid, "vcpu");

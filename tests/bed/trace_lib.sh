@@ -11,7 +11,7 @@ trace_start()
 	echo 0 >"$tracing/tracing_on"
 	echo nop >"$tracing/current_tracer"
 	echo mono >"$tracing/trace_clock"
-	echo "${1:-40960}" >"$tracing/buffer_size_kb"
+	echo 40960 >"$tracing/buffer_size_kb"
 	echo 0 >"$tracing/options/overwrite"
 	for event in switch migrate_task process_fork process_exit; do
 		echo 1 >"$tracing/events/sched/sched_$event/enable"

@@ -17,7 +17,7 @@ pinfold_api_test(openapi 30 room_daemon_api)
 # With the real program and real guests.
 foreach(name api permissions)
 	add_test(NAME daemon/${name} COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/test_${name}.sh
-		${CMAKE_RUNTIME_OUTPUT_DIRECTORY} ${CMAKE_BINARY_DIR}/guests ${CMAKE_CURRENT_SOURCE_DIR})
+		${CMAKE_RUNTIME_OUTPUT_DIRECTORY} ${plain_dir}/guests ${CMAKE_CURRENT_SOURCE_DIR})
 	# They want the cores and the partition for themselves.
 	set_tests_properties(daemon/${name} PROPERTIES SKIP_RETURN_CODE 77 TIMEOUT 300 LABELS daemon RUN_SERIAL TRUE)
 endforeach()

@@ -31,7 +31,8 @@ fail() {
 
 # daemon_start OPTION...: returns when it answers.
 daemon_start() {
-	"$bin/pinfoldd" --state-dir "$state" --run-dir "$tmp/run" --config "$tmp/conf" "$@" >>"$tmp/log" 2>&1 &
+	"$bin/pinfoldd" --state-dir "$state" --run-dir "$tmp/run" --config "$tmp/conf" --vm-program "$guests/../bin/pinfold-vm" \
+		"$@" >>"$tmp/log" 2>&1 &
 	daemon=$!
 	i=0
 	until [ "$(curl -s -m 5 -o /dev/null -w '%{http_code}' --unix-socket "$sock" http://x/v1/status)" = 200 ]; do

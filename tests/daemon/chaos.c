@@ -45,7 +45,7 @@ static void parse_options(int argc, char **argv)
 {
 	if (argc < 3) {
 		printf("usage: %s BIN_DIR GUESTS_DIR [--count N] [--seconds S] [--seed N] "
-		       "[--program PINFOLDD]\n",
+		       "[--only CASE] [--program PINFOLDD]\n",
 		       argv[0]);
 		exit(2);
 	}
@@ -60,6 +60,8 @@ static void parse_options(int argc, char **argv)
 			chaos.seconds = strtoull(argv[i + 1], NULL, 10);
 		} else if (strcmp(argv[i], "--seed") == 0) {
 			chaos.seed = (unsigned int)strtoul(argv[i + 1], NULL, 10);
+		} else if (strcmp(argv[i], "--only") == 0) {
+			chaos.only = argv[i + 1];
 		} else if (strcmp(argv[i], "--program") == 0) {
 			snprintf(chaos.program, sizeof(chaos.program), "%s", argv[i + 1]);
 		}
@@ -298,6 +300,9 @@ void chaos_daemon_end(void)
 		chaos_daemon_kill();
 	}
 	chaos.daemon = -1;
+	/* VMs that outlived an earlier daemon fell to us. */
+	while (waitpid(-1, NULL, WNOHANG) > 0) {
+	}
 }
 
 /* -- requests */

@@ -31,6 +31,7 @@ struct chaos {
 	uint64_t count; /**< --count: how often */
 	uint64_t seconds; /**< --seconds: no longer than this */
 	unsigned int seed;
+	const char *only; /**< --only: this case; or NULL */
 	pid_t daemon;
 	_Atomic int failures;
 };
@@ -49,7 +50,8 @@ void chaos_fail(const char *file, int line, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
 
 /**
- * Parse "BIN_DIR GUESTS_DIR [--count N] [--seconds S] [--seed N] [--program PINFOLDD]", make a folder,
+ * Parse "BIN_DIR GUESTS_DIR [--count N] [--seconds S] [--seed N] [--only CASE]
+ * [--program PINFOLDD]", make a folder,
  * run @p test in a process of its own for at most @p limit_s, then end all that is left.
  * @return exit status of the test program
  */

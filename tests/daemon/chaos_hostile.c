@@ -15,6 +15,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -30,7 +31,7 @@ static struct host_timer timer;
 static pthread_t vcpu;
 static const char *mode; /* behind "h-" */
 static int console_fd = -1, notify_fd = -1;
-static sem_t is_attached;
+static sem_t is_attached, is_named;
 static _Atomic int has_started, is_kicked;
 
 static bool is(const char *name)
@@ -93,6 +94,8 @@ static void *vcpu_main(void *arg)
 	unsigned int turns = 0;
 
 	(void)arg;
+	prctl(PR_SET_NAME, GRANT_THREAD_NAME);
+	sem_post(&is_named);
 	while (sem_wait(&is_attached) < 0) {
 	}
 	host_timer_init(&timer, GRANT_SIGNAL, NULL);
@@ -107,11 +110,12 @@ static void *vcpu_main(void *arg)
 		gate_park(&gate, atomic_load(&has_started));
 		while (is("forge") && turns > 2) {
 		}
-		if (is("rogue") && turns > 2) {
-			ns_t until_ns = host_clock_monotonic_ns() + 5 * NS_PER_MS;
+		if (is("rogue") && turns > 0) {
+			ns_t until_ns;
 
 			/* Parked and asleep: believed. Then it runs all the same. */
 			usleep(2000);
+			until_ns = host_clock_monotonic_ns() + 5 * NS_PER_MS;
 			while (host_clock_monotonic_ns() < until_ns) {
 			}
 			continue;
@@ -311,8 +315,10 @@ int main(void)
 		pause();
 	}
 	sem_init(&is_attached, 0, 0);
+	sem_init(&is_named, 0, 0);
 	pthread_create(&vcpu, NULL, vcpu_main, NULL);
-	pthread_setname_np(vcpu, GRANT_THREAD_NAME);
+	while (sem_wait(&is_named) < 0) {
+	}
 	send_ready();
 	serve();
 	for (;;) {

@@ -14,6 +14,7 @@
 #include <sodium.h>
 
 #include "chaos.h"
+#include "proto/zygote.h"
 
 #define LOCKS_WORDS 64 /* offset of the first word in run_dir/locks (dispatch_internal.h) */
 
@@ -158,8 +159,7 @@ bool chaos_is_live(const char *state)
 	       strcmp(state, "stopping") == 0;
 }
 
-bool chaos_await(const char *name, const char *state, unsigned int timeout_ms,
-		 struct chaos_vm *ret)
+bool chaos_await(const char *name, const char *state, unsigned int timeout_ms, struct chaos_vm *ret)
 {
 	uint64_t until_ns = chaos_now_ns() + timeout_ms * NS_PER_MS;
 
@@ -176,6 +176,15 @@ bool chaos_await(const char *name, const char *state, unsigned int timeout_ms,
 
 /* -- processes */
 
+/* The helper that makes VM processes is none. */
+static bool is_zygote(pid_t pid)
+{
+	char path[64], name[32] = "";
+
+	snprintf(path, sizeof(path), "/proc/%d/comm", pid);
+	return read_file(path, name, sizeof(name)) > 0 && strcmp(name, ZYGOTE_NAME "\n") == 0;
+}
+
 size_t chaos_children(pid_t pid, pid_t *ret, size_t max)
 {
 	char path[300];
@@ -191,7 +200,7 @@ size_t chaos_children(pid_t pid, pid_t *ret, size_t max)
 		snprintf(path, sizeof(path), "/proc/%d/task/%s/children", pid, ent->d_name);
 		f = ent->d_name[0] == '.' ? NULL : fopen(path, "re");
 		while (f && n < max && fscanf(f, "%d", &ret[n]) == 1) {
-			n++;
+			n += !is_zygote(ret[n]);
 		}
 		if (f) {
 			fclose(f);
@@ -303,8 +312,7 @@ uint64_t chaos_rss_bytes(pid_t pid)
 	uint64_t pages = 0;
 
 	snprintf(path, sizeof(path), "/proc/%d/statm", pid);
-	if (read_file(path, text, sizeof(text)) <= 0 ||
-	    sscanf(text, "%*u %" SCNu64, &pages) != 1) {
+	if (read_file(path, text, sizeof(text)) <= 0 || sscanf(text, "%*u %" SCNu64, &pages) != 1) {
 		return 0;
 	}
 	return pages * 4096;
@@ -412,9 +420,8 @@ void chaos_report(const char *what, uint64_t *ns, size_t n)
 		return;
 	}
 	qsort(ns, n, sizeof(*ns), compare);
-	printf("%s: n=%zu p50=%.3f ms p99=%.3f ms max=%.3f ms\n", what, n,
-	       (double)ns[n / 2] / 1e6, (double)ns[(n * 99) / 100] / 1e6,
-	       (double)ns[n - 1] / 1e6);
+	printf("%s: n=%zu p50=%.3f ms p99=%.3f ms max=%.3f ms\n", what, n, (double)ns[n / 2] / 1e6,
+	       (double)ns[(n * 99) / 100] / 1e6, (double)ns[n - 1] / 1e6);
 }
 
 double chaos_jain(const uint64_t *v, size_t n)

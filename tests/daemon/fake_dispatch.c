@@ -66,6 +66,12 @@ int partition_admit(struct partition *p, pid_t pid, pid_t vcpu_tid, char freeze_
 	return 0;
 }
 
+int partition_join_fd(const struct partition *p)
+{
+	(void)p;
+	return -1;
+}
+
 static void tell_locked(struct dispatch *d, enum dispatch_notice_type type, uint32_t slot,
 			enum sched_reason reason)
 {

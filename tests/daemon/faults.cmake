@@ -8,9 +8,12 @@ target_include_directories(chaos_rig PUBLIC ${CMAKE_CURRENT_SOURCE_DIR})
 # pinfold_faults_test(NAME TIMEOUT ARGUMENT...): alone on the machine, they measure and count.
 function(pinfold_faults_test name timeout)
 	pinfold_program(test_faults_${name} SOURCES test_faults_${name}.c DEPS chaos_rig)
-	add_dependencies(test_faults_${name} pinfoldd pinfold-vm)
+	add_dependencies(test_faults_${name} pinfoldd)
+	if(NOT PINFOLD_PLAIN_DIR)
+		add_dependencies(test_faults_${name} pinfold-vm)
+	endif()
 	add_test(NAME daemon/faults_${name} COMMAND test_faults_${name} ${CMAKE_RUNTIME_OUTPUT_DIRECTORY}
-		${CMAKE_BINARY_DIR}/guests ${ARGN})
+		${plain_dir}/guests ${ARGN})
 	set_tests_properties(daemon/faults_${name} PROPERTIES SKIP_RETURN_CODE 77 TIMEOUT ${timeout} LABELS daemon
 		RUN_SERIAL TRUE)
 endfunction()
@@ -28,3 +31,12 @@ target_compile_definitions(chaos_hostile PRIVATE _GNU_SOURCE)
 target_compile_options(chaos_hostile PRIVATE -Wall -Wextra -O2)
 target_link_libraries(chaos_hostile PRIVATE pthread rt)
 add_dependencies(test_faults_hostile chaos_hostile)
+
+pinfold_faults_test(disk 130)
+# Preloaded into the daemon.
+add_library(chaos_eio MODULE chaos_eio.c)
+target_compile_definitions(chaos_eio PRIVATE _GNU_SOURCE)
+target_compile_options(chaos_eio PRIVATE -Wall -Wextra -O2)
+target_link_libraries(chaos_eio PRIVATE dl)
+set_target_properties(chaos_eio PROPERTIES LIBRARY_OUTPUT_DIRECTORY ${CMAKE_RUNTIME_OUTPUT_DIRECTORY} C_CLANG_TIDY "")
+add_dependencies(test_faults_disk chaos_eio)

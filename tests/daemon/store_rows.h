@@ -15,9 +15,9 @@
 static inline struct store_change change_user(enum store_op op, uint64_t uid, uint64_t vms)
 {
 	return (struct store_change){ op,
-				      { STORE_USER, .user = { uid, "someone", STORE_ROLE_USER, vms,
-							      4, 1u << 30, 1, 500, 16,
-							      1u << 30 } } };
+				      { STORE_USER,
+					.user = { uid, "someone", STORE_ROLE_USER, vms, 4, 1u << 30,
+						  1, 500, 16, 1u << 30 } } };
 }
 
 static inline struct store_change change_ban(enum store_op op, uint64_t uid)
@@ -41,9 +41,10 @@ static inline struct store_change change_alloc(enum store_op op, const char *vm,
 
 static inline struct store_change change_run(enum store_op op, uint64_t run, const char *vm)
 {
-	return (struct store_change){
-		op, { STORE_RUN, .run = { run, vm, vm, 1000, 5, 9, "stopped", 100, 200, 3, 4096 } }
-	};
+	return (struct store_change){ op,
+				      { STORE_RUN,
+					.run = { run, vm, vm, 1000, 5, 9, "stopped", "x64",
+						 "unicorn", 6, 42, 100, 200, 3, 4096 } } };
 }
 
 /** Add a row to a digest in which order does not count, or take it out again. */

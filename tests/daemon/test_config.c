@@ -61,7 +61,8 @@ static void test_all_keys(void)
 			    "patience = 20\n"
 			    "log_level = debug\n"
 			    "log_file = /var/log/pinfoldd.log\n"
-			    "state_dir = /s\nrun_dir = /r\nsocket = /r/sock\n"),
+			    "state_dir = /s\nrun_dir = /r\nsocket = /r/sock\n"
+			    "vm_program = /bin/pinfold-vm\n"),
 		  0);
 	CHECK_STR(em.text, "");
 	CHECK_INT(c.n_warnings, 0);
@@ -84,6 +85,7 @@ static void test_all_keys(void)
 	CHECK_STR(c.state_dir, "/s");
 	CHECK_STR(c.run_dir, "/r");
 	CHECK_STR(c.socket, "/r/sock");
+	CHECK_STR(c.vm_program, "/bin/pinfold-vm");
 }
 
 static void test_unknown(void)

@@ -264,6 +264,7 @@ static void one_slot_for_two(void)
 {
 	char id[2][VMS_ID_BYTES];
 	unsigned int n_running = 0;
+	pid_t pid[2], homeless = 0;
 	struct vms_info i;
 	json_t *o;
 	json_int_t slot;
@@ -276,21 +277,24 @@ static void one_slot_for_two(void)
 	rig_close(&rig, false);
 	o = record_load(id[0]);
 	slot = json_integer_value(json_object_get(o, "slot"));
+	pid[0] = (pid_t)json_integer_value(json_object_get(o, "pid"));
 	json_decref(o);
 	o = record_load(id[1]);
+	pid[1] = (pid_t)json_integer_value(json_object_get(o, "pid"));
 	json_object_set_new(o, "slot", json_integer(slot));
 	record_store(id[1], o);
 	rig_reopen(&rig);
 	for (int k = 0; k < 2; k++) {
 		CHECK_INT(vms_get(rig.vms, id[k], &i), 0);
 		n_running += i.state == VMS_RUNNING ? 1 : 0;
+		homeless = i.state == VMS_RUNNING ? homeless : pid[k];
 	}
 	CHECK_INT(n_running, 1);
 	for (int k = 0; k < 2; k++) {
 		CHECK_INT(vms_remove(rig.vms, id[k], true, NULL), 0);
 	}
-	CHECK(waitpid(-1, NULL, 0) > 0); /* the one that had no slot was a child of this process */
-	vms_audit(rig.vms);		 /* removes its cgroup */
+	CHECK(waitpid(homeless, NULL, 0) > 0); /* a child of this process, which nobody knows */
+	vms_audit(rig.vms);		       /* removes its cgroup */
 	rig_check_clean(&rig);
 	rig_close(&rig, true);
 	rig_remove(&rig);

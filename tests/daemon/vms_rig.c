@@ -17,6 +17,7 @@
 #include "base/bug.h"
 #include "fake_dispatch.h"
 #include "host/timer.h"
+#include "proto/zygote.h"
 #include "temp_dir.h"
 
 #define WATCHDOG_S 160
@@ -32,6 +33,21 @@ static char vm_program[2200];
 		rig_failures++;      \
 	} while (0)
 
+/* The helper that makes VM processes is none. */
+static bool is_zygote(pid_t pid)
+{
+	char path[64], name[32] = "";
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/%d/comm", pid);
+	f = fopen(path, "re");
+	if (f) {
+		(void)!fgets(name, sizeof(name), f);
+		fclose(f);
+	}
+	return strcmp(name, ZYGOTE_NAME "\n") == 0;
+}
+
 static unsigned int list_children(pid_t *pids, unsigned int max)
 {
 	DIR *d = opendir("/proc/self/task");
@@ -45,7 +61,7 @@ static unsigned int list_children(pid_t *pids, unsigned int max)
 		snprintf(path, sizeof(path), "/proc/self/task/%s/children", ent->d_name);
 		f = fopen(path, "re");
 		while (f && n < max && fscanf(f, "%d", &pids[n]) == 1) {
-			n++;
+			n += !is_zygote(pids[n]);
 		}
 		if (f) {
 			fclose(f);

@@ -53,12 +53,14 @@ has_ended()
 	[ ! -e "/proc/$1" ] || grep -q '^State:.Z' "/proc/$1/status" || fail "it runs"
 }
 
+echo "vm_program = $(realpath "$guests/../bin/pinfold-vm")" >"$tmp/conf"
+
 # ---- up --------------------------------------------------------------------------------------
 run "status without a daemon" 125 status
 stderr_is "pinfold: the daemon is not running at $PINFOLD_SOCKET; start it with 'pinfold up'"
 run "a daemon that can't start says why" 125 up --state-dir /proc/none --run-dir "$tmp/run" --log "$tmp/log"
 stderr_has "pinfold: the daemon did not start: "
-run "up" 0 up --state-dir "$tmp/state" --run-dir "$tmp/run"
+run "up" 0 up --config "$tmp/conf" --state-dir "$tmp/state" --run-dir "$tmp/run"
 stdout_matches "^pinfoldd is up: pid [0-9]+, socket $PINFOLD_SOCKET\$"
 daemon=$("$pinfold" status --json | jq .pid)
 check "its log is in the state directory" test -s "$tmp/state/pinfoldd.log"
@@ -296,7 +298,7 @@ fi
 run "down" 0 down
 stdout_has "stand parked"
 has_ended "$daemon"
-run "the next daemon" 0 up --state-dir "$tmp/state" --run-dir "$tmp/run"
+run "the next daemon" 0 up --config "$tmp/conf" --state-dir "$tmp/state" --run-dir "$tmp/run"
 daemon=$("$pinfold" status --json | jq .pid)
 state pinned running
 run "down --kill-vms" 0 down --kill-vms

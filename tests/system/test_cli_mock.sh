@@ -107,7 +107,7 @@ asked 'DELETE /v1/users/ann/ban 0 '
 run "user rm" 0 user rm ann
 asked 'DELETE /v1/users/ann 0 '
 run "user fly" 125 user fly
-stderr_is "pinfold: pinfold user: there is no 'fly'; see 'pinfold user --help'"
+stderr_is "pinfold: there is no 'pinfold user fly'; see 'pinfold user --help'"
 answer DELETE_v1_faults 200 '{}'
 answer DELETE_v1_faults_web 200 '{}'
 run "faults clear --all" 0 faults clear --all

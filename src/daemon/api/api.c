@@ -175,6 +175,19 @@ static int check_audit(struct api *a, struct errmsg *e)
 	return 0;
 }
 
+/* Who borrows ids could have all connections: 64 for each of them. */
+static int hook_admit(void *ctx, const struct http_caller *caller, struct errmsg *e)
+{
+	struct api *a = ctx;
+
+	return users_is_borrowed(caller->uid) && users_is_refused(a->o.users, caller->uid)
+		       ? errmsg_set(e, -EPERM,
+				    "user %u is an id of a VM or of somebody's user namespace\n"
+				    "an administrator must add it",
+				    caller->uid)
+		       : 0;
+}
+
 static int hook_check(void *ctx, const struct http_op *op, const struct http_caller *caller,
 		      struct errmsg *e)
 {
@@ -251,7 +264,7 @@ static char *arguments_of(const struct http_request *rq)
 		json_object_set(o, "body", rq->body);
 	}
 	text = json_dumps(o, JSON_COMPACT | JSON_SORT_KEYS);
-	if (text && strlen(text) > AUDIT_ARGUMENTS_MAX) {
+	if (text && strlen(text) > API_ARGUMENTS_MAX) {
 		crypto_hash_sha256(hash, (const uint8_t *)text, strlen(text));
 		sodium_bin2hex(hex, sizeof(hex), hash, sizeof(hash));
 		json_object_del(o, "body");
@@ -286,5 +299,7 @@ static int hook_record(void *ctx, const struct http_request *rq, int result, str
 
 struct http_hooks api_hooks(struct api *a)
 {
-	return (struct http_hooks){ .check = hook_check, .record = hook_record, .ctx = a };
+	return (struct http_hooks){
+		.admit = hook_admit, .check = hook_check, .record = hook_record, .ctx = a
+	};
 }

@@ -10,7 +10,9 @@
 
 #define API_WARNINGS_MAX  16u
 #define API_WARNING_BYTES 320u
-#define API_SNAPSHOTS_MAX 2u /* being made or read at a time: each is a VM's memory */
+#define API_SNAPSHOTS_MAX 3u /* being made or read at a time: each is a VM's memory */
+/* Of a request in the audit log: its oldest records go when it is full, and nobody shall fill it fast. */
+#define API_ARGUMENTS_MAX 4096u
 #define API_WAIT_STEP_MS  500u
 #define API_WAIT_MAX_MS	  60000u
 
@@ -21,9 +23,12 @@ struct api {
 	ns_t started_ns;	/**< monotonic */
 	atomic_bool is_stopping;
 	atomic_bool audit_failed; /**< the last record could not be written */
-	atomic_uint snapshots;
-	pthread_mutex_t lock; /**< what follows; leaf */
+	pthread_mutex_t lock;	  /**< what follows; leaf */
 	uint32_t exclusive_cap;
+	struct {
+		bool is_taken;
+		uid_t uid;
+	} snapshots[API_SNAPSHOTS_MAX]; /**< on their way */
 	char warnings[API_WARNINGS_MAX][API_WARNING_BYTES];
 	uint32_t n_warnings;
 	struct partition_foreign foreign[PARTITION_FOREIGN_MAX];

@@ -64,11 +64,13 @@ static json_t *exit_json(const struct vms_info *i)
 		[PROTO_STOP_LIMIT] = "limit",	      [PROTO_STOP_FAULT] = "fault",
 		[PROTO_STOP_REQUESTED] = "requested", [PROTO_STOP_ERROR] = "error",
 	};
-	const char *kind =
-		i->has_stop && i->stop.reason < PROTO_STOP_COUNT ? kinds[i->stop.reason] : NULL;
+	const char *kind = i->state == VMS_FAULTED ? "fault" : NULL;
 
 	if (!api_vm_is_over(i)) {
 		return json_null();
+	}
+	if (i->has_stop && i->stop.reason < PROTO_STOP_COUNT && kinds[i->stop.reason]) {
+		kind = kinds[i->stop.reason];
 	}
 	if (i->state == VMS_KILLED) {
 		return json_pack("{ss so so}", "kind", "killed", "code", json_null(), "message",
@@ -79,7 +81,7 @@ static json_t *exit_json(const struct vms_info *i)
 				 sched_reason_name(i->fault));
 	}
 	return json_pack("{ss so so}", "kind", kind ? kind : "unknown", "code", code_json(i),
-			 "message", kind ? api_json_str(i->stop.text) : json_null());
+			 "message", api_json_str(i->message));
 }
 
 static json_t *access_json(uint32_t access)
@@ -106,12 +108,12 @@ json_t *api_fault_json(const struct vms_info *i)
 	}
 	if (!i->has_stop || i->stop.reason != PROTO_STOP_FAULT) {
 		/* The scheduler put it there, or a limit was reached. */
-		return json_pack(
-			"{ss so so so so so}", "kind",
-			i->fault != SCHED_REASON_NONE ? sched_reason_name(i->fault) : "limit", "pc",
-			i->has_stop ? api_json_hex(i->stop.pc) : json_null(), "address",
-			json_null(), "access", json_null(), "insn", json_null(), "message",
-			api_json_str(i->message));
+		return json_pack("{ss so so so so so}", "kind",
+				 i->fault != SCHED_REASON_NONE ? sched_reason_name(i->fault)
+							       : "limit",
+				 "pc", i->has_stop ? api_json_hex(i->stop.pc) : json_null(),
+				 "address", json_null(), "access", json_null(), "insn", json_null(),
+				 "message", api_json_str(i->message));
 	}
 	for (uint32_t n = 0; n < f->n_insn && n < sizeof(f->insn); n++) {
 		snprintf(insn + (size_t)2 * n, 3, "%02x", f->insn[n]);

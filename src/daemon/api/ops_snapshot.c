@@ -26,7 +26,40 @@ struct snapshot {
 	size_t head_bytes;
 	int fd; /* the context, sealed; -1: none yet */
 	uint64_t at, total_bytes;
+	uint32_t place; /* among those of the API */
 };
+
+/*
+ * One at a time counts: each may hold as much memory as its VM. The last place is never for somebody who has one
+ * already: who reads slowly keeps nobody else waiting.
+ */
+static int place_take(struct api *a, uid_t uid, uint32_t *ret)
+{
+	uint32_t n_free = 0, n_mine = 0, place = 0;
+
+	pthread_mutex_lock(&a->lock);
+	for (uint32_t i = 0; i < API_SNAPSHOTS_MAX; i++) {
+		n_mine += a->snapshots[i].is_taken && a->snapshots[i].uid == uid;
+		if (!a->snapshots[i].is_taken) {
+			n_free++;
+			place = i;
+		}
+	}
+	if (n_free > (n_mine ? 1u : 0u)) {
+		a->snapshots[place].is_taken = true;
+		a->snapshots[place].uid = uid;
+		*ret = place;
+	}
+	pthread_mutex_unlock(&a->lock);
+	return n_free > (n_mine ? 1u : 0u) ? 0 : -EAGAIN;
+}
+
+static void place_give_back(struct api *a, uint32_t place)
+{
+	pthread_mutex_lock(&a->lock);
+	a->snapshots[place].is_taken = false;
+	pthread_mutex_unlock(&a->lock);
+}
 
 static void snapshot_free(void *arg)
 {
@@ -35,7 +68,7 @@ static void snapshot_free(void *arg)
 	if (!s) {
 		return;
 	}
-	atomic_fetch_sub(&s->a->snapshots, 1);
+	place_give_back(s->a, s->place);
 	if (s->fd >= 0) {
 		close(s->fd);
 	}
@@ -66,21 +99,20 @@ static ssize_t snapshot_read(void *arg, uint8_t *buf, size_t max)
 	return n;
 }
 
-/* One at a time counts: each may hold as much memory as its VM. */
-static int snapshot_new(struct api *a, struct snapshot **ret, struct errmsg *e)
+static int snapshot_new(struct api *a, uid_t uid, struct snapshot **ret, struct errmsg *e)
 {
 	struct snapshot *s;
+	uint32_t place;
 
-	if (atomic_fetch_add(&a->snapshots, 1) >= API_SNAPSHOTS_MAX) {
-		atomic_fetch_sub(&a->snapshots, 1);
-		return errmsg_set(e, -EAGAIN, "%u snapshots are being made already",
-				  API_SNAPSHOTS_MAX);
+	if (place_take(a, uid, &place) < 0) {
+		return errmsg_set(e, -EAGAIN, "other snapshots are being made\ntry again");
 	}
 	s = calloc(1, sizeof(*s));
 	if (!s) {
-		atomic_fetch_sub(&a->snapshots, 1);
+		place_give_back(a, place);
 		return errmsg_set(e, -ENOMEM, "out of memory");
 	}
+	s->place = place;
 	s->a = a;
 	s->fd = -1;
 	*ret = s;
@@ -178,7 +210,7 @@ int op_vm_snapshot(void *ctx, const struct http_request *rq, struct http_reply *
 	char id[VMS_ID_BYTES];
 	int r = api_vm_find(ctx, rq, id, e);
 
-	r = r < 0 ? r : snapshot_new(ctx, &s, e);
+	r = r < 0 ? r : snapshot_new(ctx, rq->caller.uid, &s, e);
 	r = r < 0 ? r : take(s, id, e);
 	if (r < 0) {
 		snapshot_free(s);

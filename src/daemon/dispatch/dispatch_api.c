@@ -109,9 +109,10 @@ static int explain(int r, const struct sched_event *ev, struct errmsg *e)
 		why = "the request makes no sense now";
 		break;
 	default:
-		break;
+		return errmsg_set(e, r, "%s: %s", sched_event_name((enum sched_event_type)ev->type),
+				  why);
 	}
-	return errmsg_set(e, r, "%s: %s", sched_event_name((enum sched_event_type)ev->type), why);
+	return errmsg_set(e, r, "%s", why);
 }
 
 static int run_event(struct dispatch *d, void *arg)

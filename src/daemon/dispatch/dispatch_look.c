@@ -166,7 +166,7 @@ static void judge_claim(struct dispatch *d, struct slot *sl)
 		dispatch_post(d, &ev);
 		return;
 	}
-	if (now_ns - sl->claim_ns > EVICT_NS && used_ns < SETTLE_NS &&
+	if (now_ns - sl->claim_ns > EVICT_NS * d->patience && used_ns < SETTLE_NS &&
 	    sl->host_core != d->housekeeping) {
 		evict(d, sl);
 	}

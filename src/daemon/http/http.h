@@ -97,6 +97,8 @@ struct http_op {
 
 /** What the owner of the server decides. */
 struct http_hooks {
+	/** When a connection comes: may this caller have one? 0; -EPERM with a sentence. May be NULL. */
+	int (*admit)(void *ctx, const struct http_caller *caller, struct errmsg *e);
 	/** Before the body is read: may this caller ask for this? 0; -EPERM, -EACCES with a sentence */
 	int (*check)(void *ctx, const struct http_op *op, const struct http_caller *caller,
 		     struct errmsg *e);
@@ -117,7 +119,7 @@ struct http_options {
 	/** A connection is closed that does not send its headers, another 64 KiB of a long body, or
 	 * read its answer, within this time. A handler may take longer. */
 	uint32_t idle_s;
-	/** Of all HTTP_BODY_FILE bodies together; an ordinary user gets half of it. */
+	/** Of all HTTP_BODY_FILE bodies together; an ordinary user gets half of it, all of them 7/8. */
 	uint64_t max_spool_bytes;
 	const struct http_op *ops;
 	size_t n_ops;

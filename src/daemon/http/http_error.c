@@ -43,6 +43,8 @@ static const struct http_error errors[] = {
 	{ ENOTSUP, 501, "not_supported", NULL },
 	{ ENOSYS, 501, "not_supported", NULL },
 	{ EAGAIN, 503, "try_again", "try again in a moment" },
+	{ EMFILE, 503, "no_descriptors", "stop other VMs, or allow the daemon more open files" },
+	{ ENFILE, 503, "no_descriptors", "stop other VMs, or allow the host more open files" },
 	{ ENOMEM, 503, "out_of_memory", "try again in a moment" },
 	{ ESHUTDOWN, 503, "stopping", "the daemon is about to end" },
 	{ ETIMEDOUT, 504, "timed_out", NULL },

@@ -72,6 +72,7 @@ int http_peer_spool(struct http *h, struct http_peer *p, size_t n_bytes, struct 
 {
 	uint64_t all = 0, mine = 0, max = h->o.max_spool_bytes;
 	uint64_t max_mine = is_our_own(&p->caller) ? max : max / 2;
+	uint64_t max_all = is_our_own(&p->caller) ? max : max - max / 8;
 	int r = 0;
 
 	pthread_mutex_lock(&h->lock);
@@ -79,7 +80,8 @@ int http_peer_spool(struct http *h, struct http_peer *p, size_t n_bytes, struct 
 		all += q->spooled_bytes;
 		mine += q->caller.uid == p->caller.uid ? q->spooled_bytes : 0;
 	}
-	if (n_bytes > max - all || mine > max_mine || n_bytes > max_mine - mine) {
+	if (all > max_all || n_bytes > max_all - all || mine > max_mine ||
+	    n_bytes > max_mine - mine) {
 		r = -EAGAIN;
 	} else {
 		p->spooled_bytes += n_bytes;
@@ -181,12 +183,15 @@ static void peer_add(struct http *h, int fd)
 	p->caller = (struct http_caller){ cred.uid, cred.gid, cred.pid };
 	p->fd = fd;
 	http_peer_touch(h, p);
-	pthread_mutex_lock(&h->lock);
-	r = limits_check_locked(h, &p->caller, &fail.e);
+	r = h->o.hooks.admit ? h->o.hooks.admit(h->o.hooks.ctx, &p->caller, &fail.e) : 0;
 	if (r == 0) {
-		peer_link_locked(h, p);
+		pthread_mutex_lock(&h->lock);
+		r = limits_check_locked(h, &p->caller, &fail.e);
+		if (r == 0) {
+			peer_link_locked(h, p);
+		}
+		pthread_mutex_unlock(&h->lock);
 	}
-	pthread_mutex_unlock(&h->lock);
 	if (r) {
 		free(p);
 		refuse(h, fd, &fail, r);

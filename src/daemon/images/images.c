@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -22,7 +23,9 @@
 #include "daemon/images/images_internal.h"
 #include "daemon/store/store_file.h"
 
-#define IDLE_NS (3600 * NS_PER_S)
+#define DISK_RESERVE	   8u /* this part of the disk, at most so much: */
+#define DISK_RESERVE_BYTES (1ULL << 30)
+#define IDLE_NS		   (3600 * NS_PER_S)
 
 static ns_t now_ns(void)
 {
@@ -235,6 +238,28 @@ static int keep_locked(struct images *im, uid_t uid, uint64_t max_user, const ch
 	return grant_locked(im, img, uid, max_user, e);
 }
 
+/* A full disk would stop the store and the audit log, and with them all changes of all users. */
+static int disk_check(const struct images *im, uint64_t bytes, struct errmsg *e)
+{
+	struct statvfs st;
+	uint64_t free_bytes, reserve_bytes;
+
+	if (fstatvfs(im->dir_fd, &st) < 0) {
+		return errmsg_set(e, -errno, "folder of images: %s", strerror(errno));
+	}
+	free_bytes = (uint64_t)st.f_bavail * st.f_frsize;
+	reserve_bytes = (uint64_t)st.f_blocks * st.f_frsize / DISK_RESERVE;
+	reserve_bytes = reserve_bytes < DISK_RESERVE_BYTES ? reserve_bytes : DISK_RESERVE_BYTES;
+	if (free_bytes < reserve_bytes || bytes > free_bytes - reserve_bytes) {
+		return errmsg_set(e, -ENOSPC,
+				  "there is no room for the image: %" PRIu64
+				  " MiB are free on its disk, of which %" PRIu64
+				  " MiB are kept for the daemon's records",
+				  free_bytes >> 20, reserve_bytes >> 20);
+	}
+	return 0;
+}
+
 static int copy_and_keep(struct images *im, uid_t uid, uint64_t max_user, int fd, uint64_t bytes,
 			 const char *hash, struct errmsg *e)
 {
@@ -245,6 +270,7 @@ static int copy_and_keep(struct images *im, uid_t uid, uint64_t max_user, int fd
 	snprintf(temp, sizeof(temp), "new-%" PRIu64, im->next_temp++);
 	r = room_locked(im, uid, max_user, bytes, true, e);
 	pthread_mutex_unlock(&im->lock);
+	r = r < 0 ? r : disk_check(im, bytes, e);
 	r = r < 0 ? r : images_dir_copy(im, fd, bytes, temp, copied, e);
 	if (r < 0) {
 		return r;

@@ -238,6 +238,11 @@ static int take_socket(struct config *c, const char *v, struct errmsg *e)
 	return take_path(c->socket, v, e);
 }
 
+static int take_vm_program(struct config *c, const char *v, struct errmsg *e)
+{
+	return take_path(c->vm_program, v, e);
+}
+
 static const struct {
 	const char *name;
 	int (*take)(struct config *c, const char *value, struct errmsg *e);
@@ -261,6 +266,7 @@ static const struct {
 	{ "state_dir", take_state_dir },
 	{ "run_dir", take_run_dir },
 	{ "socket", take_socket },
+	{ "vm_program", take_vm_program },
 };
 
 _Static_assert(ARRAY_SIZE(keys) <= KEYS_MAX, "seen_at is too short");

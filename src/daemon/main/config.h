@@ -33,6 +33,7 @@ struct config {
 	enum log_level log_level;
 	char log_file[CONFIG_PATH_BYTES];
 	char state_dir[CONFIG_PATH_BYTES], run_dir[CONFIG_PATH_BYTES], socket[CONFIG_PATH_BYTES];
+	char vm_program[CONFIG_PATH_BYTES]; /**< pinfold-vm */
 	uint32_t n_warnings;
 	char warnings[CONFIG_WARNINGS_MAX][ERRMSG_SIZE];
 };

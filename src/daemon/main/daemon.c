@@ -146,6 +146,7 @@ static int open_vms(struct daemon *d, struct errmsg *e)
 	o.users = d->users;
 	o.images = d->images;
 	o.max_vms = d->config.max_vms;
+	o.vm_program = d->config.vm_program[0] ? d->config.vm_program : NULL;
 	return vms_open(&o, &d->vms, e);
 }
 

@@ -14,7 +14,7 @@
 
 /** What was said on the command line; NULL: nothing. */
 struct daemon_args {
-	const char *socket, *state_dir, *run_dir, *config, *cores, *log_file;
+	const char *socket, *state_dir, *run_dir, *config, *cores, *log_file, *vm_program;
 	int backend; /**< enum partition_backend, -1: the best, -2: not said */
 	bool is_foreground, is_debug;
 };

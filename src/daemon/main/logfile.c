@@ -42,8 +42,15 @@ static int open_file(int *ret_fd, uint64_t *ret_bytes)
 	int fd = open(lf.path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW | O_NOCTTY,
 		      0640);
 
-	if (fd < 0 || fstat(fd, &st) < 0) {
+	if (fd < 0) {
 		return -errno;
+	}
+	/* A file that somebody else put there, or gave a second name, is not ours to write to. */
+	if (fstat(fd, &st) < 0 ||
+	    (S_ISREG(st.st_mode) &&
+	     ((st.st_uid != 0 && st.st_uid != geteuid()) || st.st_nlink != 1))) {
+		close(fd);
+		return -EPERM;
 	}
 	*ret_fd = fd;
 	*ret_bytes = (uint64_t)st.st_size;

@@ -22,6 +22,7 @@ enum option_key {
 	OPT_CORES,
 	OPT_BACKEND,
 	OPT_LOG,
+	OPT_VM_PROGRAM,
 	OPT_FOREGROUND,
 	OPT_DEBUG,
 };
@@ -35,6 +36,7 @@ static const struct argp_option options[] = {
 	{ "backend", OPT_BACKEND, "NAME", 0,
 	  "how the pool is kept free: auto, isolated, cpuset, affinity, ordinary", 0 },
 	{ "log", OPT_LOG, "FILE", 0, "messages to a file, five of 10 MB in rotation", 0 },
+	{ "vm-program", OPT_VM_PROGRAM, "FILE", 0, "the pinfold-vm that VMs run", 0 },
 	{ "foreground", OPT_FOREGROUND, NULL, 0,
 	  "messages to standard error, also when the configuration names a file", 0 },
 	{ "debug", OPT_DEBUG, NULL, 0, "most detailed messages", 0 },
@@ -69,6 +71,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		break;
 	case OPT_LOG:
 		a->log_file = arg;
+		break;
+	case OPT_VM_PROGRAM:
+		a->vm_program = arg;
 		break;
 	case OPT_FOREGROUND:
 		a->is_foreground = true;

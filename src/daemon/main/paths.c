@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/cleanup.h"
 #include "daemon/main/daemon.h"
 
 static int join(char *to, const char *base, const char *tail, struct errmsg *e)
@@ -91,10 +92,30 @@ static int user_run(char *to, struct errmsg *e)
 	return xdg(to, "XDG_RUNTIME_DIR", NULL, "/pinfold", e);
 }
 
-static int no_log(char *to, struct errmsg *e)
+static int nothing(char *to, struct errmsg *e)
 {
 	(void)e;
 	to[0] = '\0';
+	return 0;
+}
+
+/* VMs are what it says: only root, or whom this daemon belongs to, may have written it. */
+static int check_program(const char *path, struct errmsg *e)
+{
+	struct stat st;
+
+	if (!path[0]) {
+		return 0;
+	}
+	if (stat(path, &st) < 0) {
+		return errmsg_set(e, -errno, "VM program %s: %s", path, strerror(errno));
+	}
+	if (!S_ISREG(st.st_mode) || !(st.st_mode & S_IXUSR)) {
+		return errmsg_set(e, -EACCES, "VM program %s is no program", path);
+	}
+	if ((st.st_uid != 0 && st.st_uid != geteuid()) || (st.st_mode & (S_IWGRP | S_IWOTH))) {
+		return errmsg_set(e, -EPERM, "VM program %s: others could write to it", path);
+	}
 	return 0;
 }
 
@@ -116,12 +137,14 @@ int daemon_settle(struct daemon *d, struct errmsg *e)
 			   d->is_rootless ? user_state : system_state, e);
 	r = r < 0 ? r
 		  : choose(c->run_dir, d->args.run_dir, d->is_rootless ? user_run : system_run, e);
-	r = r < 0 ? r : choose(c->log_file, d->args.log_file, no_log, e);
+	r = r < 0 ? r : choose(c->log_file, d->args.log_file, nothing, e);
+	r = r < 0 ? r : choose(c->vm_program, d->args.vm_program, nothing, e);
+	r = r < 0 ? r : check_program(c->vm_program, e);
 	if (r < 0) {
 		return r;
 	}
 	if (d->args.socket || !c->socket[0]) {
-		r = d->args.socket ? choose(c->socket, d->args.socket, no_log, e)
+		r = d->args.socket ? choose(c->socket, d->args.socket, nothing, e)
 				   : join(c->socket, c->run_dir, "/pinfoldd.sock", e);
 	}
 	if (d->args.cores) {
@@ -136,6 +159,53 @@ int daemon_settle(struct daemon *d, struct errmsg *e)
 		c->log_file[0] = '\0';
 	}
 	return r;
+}
+
+/* Whether others could put something into a folder. In a user namespace root is whoever has "/". */
+static bool is_open_to_others(const struct stat *st, bool is_above)
+{
+	bool is_shared = (st->st_mode & S_IWOTH) ||
+			 ((st->st_mode & S_IWGRP) && st->st_gid != 0 && st->st_gid != getegid());
+	struct stat root;
+
+	if (st->st_uid != 0 && st->st_uid != geteuid() &&
+	    (!is_above || stat("/", &root) < 0 || root.st_uid != st->st_uid)) {
+		return true;
+	}
+	/* Where others may write, names still belong to their owners. */
+	return is_shared && !(is_above && (st->st_mode & S_ISVTX));
+}
+
+/* Nobody else may put files into a folder of ours, or another folder in its place. */
+static int check_dir(const char *path, struct errmsg *e)
+{
+	_cleanup_free_ char *full = realpath(path, NULL);
+	struct stat st;
+
+	if (!full) {
+		return errmsg_set(e, -errno, "folder %s: %s", path, strerror(errno));
+	}
+	for (bool is_above = false;; is_above = true) {
+		char *slash = strrchr(full, '/');
+
+		if (stat(full[0] ? full : "/", &st) < 0) {
+			return errmsg_set(e, -errno, "folder %s: %s", full, strerror(errno));
+		}
+		if (!S_ISDIR(st.st_mode)) {
+			return errmsg_set(e, -ENOTDIR, "%s is no folder", full);
+		}
+		if (is_open_to_others(&st, is_above)) {
+			return errmsg_set(
+				e, -EPERM,
+				"folder %s: others could change what is in it: %s is theirs "
+				"or open to them",
+				path, full[0] ? full : "/");
+		}
+		if (!slash) {
+			return 0;
+		}
+		*slash = '\0';
+	}
 }
 
 /* With all folders above; those get 0755 and the usual owner. */
@@ -166,5 +236,7 @@ int daemon_make_dirs(const struct daemon *d, struct errmsg *e)
 	/* Others must reach the socket in the run folder. */
 	int r = make_dir(d->config.run_dir, d->is_rootless ? 0700 : 0755, e);
 
-	return r < 0 ? r : make_dir(d->config.state_dir, 0700, e);
+	r = r < 0 ? r : make_dir(d->config.state_dir, 0700, e);
+	r = r < 0 ? r : check_dir(d->config.run_dir, e);
+	return r < 0 ? r : check_dir(d->config.state_dir, e);
 }

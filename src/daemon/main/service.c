@@ -63,26 +63,51 @@ int daemon_prepare(struct daemon *d, struct errmsg *e)
 	return 0;
 }
 
+static int open_in_run(const struct daemon *d, const char *name, mode_t mode, int *ret_fd,
+		       struct errmsg *e)
+{
+	char path[CONFIG_PATH_BYTES + 16];
+	int fd;
+
+	snprintf(path, sizeof(path), "%s/%s", d->config.run_dir, name);
+	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	if (fd < 0 || fchmod(fd, mode) < 0) {
+		int r = errmsg_set(e, -errno, "%s: %s", path, strerror(errno));
+
+		if (fd >= 0) {
+			close(fd);
+		}
+		return r;
+	}
+	*ret_fd = fd;
+	return 0;
+}
+
+/*
+ * Whoever can read a file can lock it, and then no daemon starts: what is locked is for us alone, and the
+ * number is in a file of its own.
+ */
 int daemon_lock(struct daemon *d, struct errmsg *e)
 {
-	char path[CONFIG_PATH_BYTES + 16], text[16] = "";
-	_cleanup_close_ int fd = -1;
-	int n;
+	_cleanup_close_ int fd = -1, pid_fd = -1;
+	char text[16] = "";
+	int r = open_in_run(d, "pinfoldd.lock", 0600, &fd, e);
+	ssize_t n;
 
-	snprintf(path, sizeof(path), "%s/pinfoldd.pid", d->config.run_dir);
-	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644);
-	if (fd < 0) {
-		return errmsg_set(e, -errno, "%s: %s", path, strerror(errno));
+	r = r < 0 ? r : open_in_run(d, "pinfoldd.pid", 0644, &pid_fd, e);
+	if (r < 0) {
+		return r;
 	}
 	if (flock(fd, LOCK_EX | LOCK_NB) < 0) {
-		n = (int)read(fd, text, sizeof(text) - 1);
+		n = read(pid_fd, text, sizeof(text) - 1);
 		text[n > 0 ? strcspn(text, "\n") : 0] = '\0';
 		return errmsg_set(e, -EBUSY, "another pinfoldd serves %s already (pid %s)",
 				  d->config.run_dir, text[0] ? text : "unknown");
 	}
 	n = snprintf(text, sizeof(text), "%d\n", (int)getpid());
-	if (ftruncate(fd, 0) < 0 || fchmod(fd, 0644) < 0 || write(fd, text, (size_t)n) != n) {
-		return errmsg_set(e, -errno, "%s: %s", path, strerror(errno));
+	if (ftruncate(pid_fd, 0) < 0 || write(pid_fd, text, (size_t)n) != n) {
+		return errmsg_set(e, -errno, "%s/pinfoldd.pid: %s", d->config.run_dir,
+				  strerror(errno));
 	}
 	d->lock_fd = steal_fd(&fd);
 	return 0;

@@ -7,10 +7,12 @@
  *   OWN/pinfold-pool-XXXXXXXX/daemon    control and housekeeping: this process
  *   OWN/pinfold-pool-XXXXXXXX/vms       housekeeping and pool: VM processes, whole
  *
- * Moving a process waits for RCU (10 ms), so it is done once; after that affinity decides.
+ * Moving a process waits for RCU (10 ms): a VM process joins "vms" itself, at its birth
+ * (host/birth.c), or is moved once; after that affinity decides.
  */
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -80,6 +82,11 @@ int partition_cpuset_setup(struct partition *p, struct errmsg *e)
 	if (r == 0) {
 		r = partition_group_move(dir, "cgroup.procs", getpid());
 	}
+	if (r == 0) {
+		/* Without it they are moved. */
+		snprintf(dir, sizeof(dir), "%s/vms/tasks", p->made.dir);
+		p->join_fd = open(dir, O_WRONLY | O_CLOEXEC);
+	}
 	return r < 0 ? errmsg_set(e, r, "no cpuset below %.96s: %s", p->made.home, strerror(-r))
 		     : 0;
 }
@@ -113,14 +120,28 @@ static void mark_process(struct partition *p, pid_t tid)
 	}
 }
 
+/* Whether it joined at its birth. */
+static bool is_inside(const struct partition *p, pid_t pid)
+{
+	const char *name = strrchr(p->made.dir, '/');
+	char is[PARTITION_PATH_BYTES];
+	char want[SUB_BYTES];
+	ssize_t n = host_text_read(is, sizeof(is), "/proc/%d/cpuset", pid);
+	size_t len = (size_t)snprintf(want, sizeof(want), "%s/vms", name ? name : "");
+
+	return n >= (ssize_t)len && strcmp(is + (size_t)n - len, want) == 0;
+}
+
 int partition_cpuset_admit(struct partition *p, pid_t pid)
 {
 	char dir[SUB_BYTES];
-	int r;
+	int r = 0;
 
 	sub(p->made.dir, "vms", dir);
 	/* The kernel takes any thread's number for the whole process. */
-	r = partition_group_move(dir, "cgroup.procs", pid);
+	if (!is_inside(p, pid)) {
+		r = partition_group_move(dir, "cgroup.procs", pid);
+	}
 	if (r == 0) {
 		mark_process(p, pid);
 	}

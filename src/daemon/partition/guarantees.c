@@ -168,10 +168,14 @@ static void add_smt(struct list *l)
 		add(l, "pool cores share no physical core with control", true,
 		    "as the kernel tells; inside a virtual machine the hypervisor may know better");
 	}
-	add(l, "guests share no physical core", among == 0 && r->n_smt_shared == 0,
-	    among ? "%u pool cores have a sibling in the pool: caches and timing are shared"
-		  : "%u pool cores have a sibling in the pool",
-	    among);
+	if (among) {
+		add(l, "guests share no physical core", false,
+		    "%u pool cores have a sibling in the pool: caches and timing are shared",
+		    among);
+	} else {
+		add(l, "guests share no physical core", r->n_smt_shared == 0,
+		    "no pool core has a sibling in the pool");
+	}
 }
 
 static void add_memory(struct list *l)

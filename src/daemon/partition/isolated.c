@@ -135,6 +135,17 @@ int partition_isolated_setup(struct partition *p, struct errmsg *e)
 	return r < 0 ? r : favor_moves(p, e);
 }
 
+bool partition_isolated_is_kept(const struct partition_record *made, struct host_cpus *ret)
+{
+	char text[HOST_CPUS_TEXT];
+
+	return made->backend == PARTITION_ISOLATED &&
+	       host_text_read(text, sizeof(text), "%s/cpuset.cpus.partition", made->dir) > 0 &&
+	       strcmp(text, "isolated") == 0 &&
+	       host_text_read(text, sizeof(text), "%s/cpuset.cpus.effective", made->dir) > 0 &&
+	       host_cpus_parse(text, ret) == 0;
+}
+
 static void thread_group(const struct partition *p, pid_t tid, char ret[GROUP_BYTES])
 {
 	snprintf(ret, GROUP_BYTES, "%s/t-%d", p->made.dir, tid);

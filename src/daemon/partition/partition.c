@@ -4,6 +4,9 @@
  *
  *   leftovers undone ─▶ cores read ─▶ roles ─▶ probe ─▶ best back-end set up and tried with a
  *   process of our own; when that fails, undone, and the next one
+ *
+ * An isolated partition that is still in force is kept as it is: VMs may be running on its cores, and each change
+ * makes Linux before 6.2 forget where the threads of others are bound.
  */
 #include "daemon/partition/partition.h"
 
@@ -42,6 +45,14 @@ static void set_own_affinity(const struct host_cpus *cpus)
 	}
 }
 
+static void close_join(struct partition *p)
+{
+	if (p->join_fd >= 0) {
+		close(p->join_fd);
+	}
+	p->join_fd = -1;
+}
+
 static void undo(struct partition *p, bool is_kept_if_used)
 {
 	if (p->made.backend == PARTITION_ISOLATED) {
@@ -54,6 +65,7 @@ static void undo(struct partition *p, bool is_kept_if_used)
 	}
 	free(p->moved);
 	p->moved = NULL;
+	close_join(p);
 }
 
 /* An earlier daemon ended without undoing. A group in which VMs live stays, to be used again. */
@@ -61,7 +73,9 @@ static void undo_leftovers(struct partition *p)
 {
 	int r = partition_record_load(p, &p->made);
 
-	if (r == 0) {
+	if (r == 0 && partition_isolated_is_kept(&p->made, &p->kept)) {
+		log_info("the partition of an earlier daemon is kept dir=\"%s\"", p->made.dir);
+	} else if (r == 0) {
 		log_info("an earlier daemon left its partition behind dir=\"%s\"", p->made.dir);
 		undo(p, true);
 	} else if (r == -EBADMSG) {
@@ -73,6 +87,7 @@ static void undo_leftovers(struct partition *p)
 static int try_backend(struct partition *p, enum partition_backend b, struct errmsg *e)
 {
 	bool is_real = !p->root[0];
+	bool is_kept;
 	int r;
 
 	/* A group that still holds VMs of another back-end is given up. */
@@ -90,8 +105,10 @@ static int try_backend(struct partition *p, enum partition_backend b, struct err
 	default:
 		return 0;
 	}
-	/* There is no kernel behind a made-up tree that could place a process. */
-	return r == 0 && is_real ? partition_group_try(p, e) : r;
+	/* There is no kernel behind a made-up tree that could place a process; and in one that was kept VMs may be
+	 * running that are not to be disturbed. */
+	is_kept = p->made.backend == b && host_cpus_count(&p->kept) > 0;
+	return r == 0 && is_real && !is_kept ? partition_group_try(p, e) : r;
 }
 
 /* The best of those that are wanted and work. */
@@ -150,7 +167,7 @@ static int set_up(struct partition *p, const struct partition_options *o, struct
 		return r;
 	}
 	undo_leftovers(p);
-	r = partition_topology_read(p->root, o->cores, &p->topology, &p->usable, e);
+	r = partition_topology_read(p->root, o->cores, &p->kept, &p->topology, &p->usable, e);
 	if (r == 0) {
 		r = host_cpus_online(p->root, &p->online, e);
 	}
@@ -162,6 +179,11 @@ static int set_up(struct partition *p, const struct partition_options *o, struct
 	}
 	if (r < 0) {
 		return r;
+	}
+	/* Cores came, went or are no longer wanted. */
+	if (host_cpus_count(&p->kept) > 0 && !host_cpus_equal(&p->kept, &p->pool)) {
+		memset(&p->kept, 0, sizeof(p->kept));
+		undo(p, true);
 	}
 	partition_probe(p->root, host_cpus_count(&p->usable), &p->probe);
 	if (!p->root[0]) {
@@ -180,6 +202,7 @@ int partition_open(const struct partition_options *o, struct partition **ret, st
 	}
 	p->backend = PARTITION_ORDINARY;
 	p->made.backend = PARTITION_ORDINARY;
+	p->join_fd = -1;
 	r = set_up(p, o, e);
 	if (r < 0) {
 		partition_close(p);
@@ -208,6 +231,7 @@ void partition_leave(struct partition *p)
 {
 	if (p) {
 		free(p->moved);
+		close_join(p);
 		free(p->seen);
 		free(p);
 	}
@@ -242,6 +266,11 @@ int partition_admit(struct partition *p, pid_t pid, pid_t vcpu_tid, char freeze_
 	return r < 0 ? errmsg_set(e, r, "process %d can't be moved into the cgroup of the pool: %s",
 				  pid, strerror(-r))
 		     : 0;
+}
+
+int partition_join_fd(const struct partition *p)
+{
+	return p->join_fd;
 }
 
 int partition_place(struct partition *p, pid_t tid, uint16_t host_core)

@@ -101,6 +101,13 @@ int partition_admit(struct partition *p, pid_t pid, pid_t vcpu_tid, char freeze_
 		    struct errmsg *e);
 
 /**
+ * For launch_options.join_fd: a process that joins this at its birth need not be moved by
+ * partition_admit(), which is told of it all the same.
+ * @return descriptor that stays with @p p; -1: the back-end has none
+ */
+int partition_join_fd(const struct partition *p);
+
+/**
  * Put a thread of a VM on one host core: one sched_setaffinity(2), but with the back-end isolated a
  * step between pool and other cores is a move between cgroups, too; so is the first step of a
  * process that was not admitted with the back-end cpuset.

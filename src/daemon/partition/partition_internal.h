@@ -44,7 +44,9 @@ struct partition {
 	struct host_cpus usable, pool, own; /**< own: control and housekeeping */
 	struct host_cpus found;		    /**< affinity of the caller when it came */
 	struct host_cpus online;	    /**< when last looked at */
-	_Atomic uint64_t *moved;	    /**< cpuset: bit per thread that is in its group */
+	struct host_cpus kept;	 /**< pool of an earlier daemon, in force all the time; or empty */
+	int join_fd;		 /**< cpuset: "tasks" of the VMs' group, or -1 */
+	_Atomic uint64_t *moved; /**< cpuset: bit per thread that is in its group */
 	struct partition_seen *seen;
 	uint32_t n_seen, round;
 	pid_t next_pid; /**< where the next look goes on */
@@ -69,11 +71,12 @@ bool partition_stat_is_kernel(const struct partition_stat *s);
 /**
  * Read the cores of the host.
  * @param cores  list of those that may be used, or NULL: all
+ * @param kept   cores that are ours already and that nobody else may use
  * @param usable those that may be used and are online
  * @return 0; -EINVAL @p cores is no list, or names a core that may not be used; negative errno
  */
-int partition_topology_read(const char *root, const char *cores, struct sched_topology *ret,
-			    struct host_cpus *usable, struct errmsg *e);
+int partition_topology_read(const char *root, const char *cores, const struct host_cpus *kept,
+			    struct sched_topology *ret, struct host_cpus *usable, struct errmsg *e);
 
 /** Fill @p p from its topology: roles and sets. @return 0; -ENODEV */
 int partition_topology_fold(struct partition *p, struct errmsg *e);
@@ -107,6 +110,8 @@ int partition_isolated_setup(struct partition *p, struct errmsg *e);
 int partition_isolated_admit(struct partition *p, pid_t pid, pid_t vcpu_tid, char freeze_dir[256]);
 int partition_isolated_place(struct partition *p, pid_t tid, uint16_t core);
 void partition_isolated_undo(struct partition_record *made, bool is_kept_if_used);
+/** Whether what an earlier daemon made is still in force. @param ret its cores */
+bool partition_isolated_is_kept(const struct partition_record *made, struct host_cpus *ret);
 /** Remove the groups of threads that are gone. */
 void partition_isolated_sweep(const struct partition *p);
 

@@ -49,8 +49,8 @@ static uint16_t phys_core(const char *root, uint32_t core)
 	return (uint16_t)core;
 }
 
-int partition_topology_read(const char *root, const char *cores, struct sched_topology *ret,
-			    struct host_cpus *usable, struct errmsg *e)
+int partition_topology_read(const char *root, const char *cores, const struct host_cpus *kept,
+			    struct sched_topology *ret, struct host_cpus *usable, struct errmsg *e)
 {
 	struct host_cpus online;
 	struct host_cpus allowed;
@@ -61,6 +61,9 @@ int partition_topology_read(const char *root, const char *cores, struct sched_to
 	}
 	if (r < 0) {
 		return r;
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(allowed.word); i++) {
+		allowed.word[i] |= kept->word[i];
 	}
 	and(&allowed, &online);
 	if (cores) {

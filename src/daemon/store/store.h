@@ -82,6 +82,8 @@ struct store_run {
 	uint64_t owner_uid;
 	uint64_t start_ns, end_ns; /**< real time; end 0 while it runs */
 	const char *result;	   /**< empty while it runs */
+	const char *arch, *engine;
+	uint64_t stop_reason, stop_code; /**< enum proto_stop, 0: none was told; exit status */
 	uint64_t cpu_ns, wait_ns, slices, memory_peak_bytes;
 };
 

@@ -112,7 +112,7 @@ int users_number(struct users *u, uid_t uid, uint32_t *ret, struct errmsg *e)
 	if (user.is_banned) {
 		return errmsg_set(e, -EPERM, "user %s is banned: %s", user.name, user.ban_reason);
 	}
-	if (u->options.refuses_unknown && !user.is_known && !users_is_super(u, uid)) {
+	if (users_is_refused(u, uid)) {
 		return errmsg_set(e, -EPERM,
 				  "user %s is not known here: an administrator must add it",
 				  user.name);
@@ -149,14 +149,14 @@ bool users_is_refused(struct users *u, uid_t uid)
 	bool is_known;
 	int64_t i;
 
-	if (!u->options.refuses_unknown || users_is_super(u, uid)) {
+	if (users_is_super(u, uid)) {
 		return false;
 	}
 	pthread_mutex_lock(&u->lock);
 	i = users_find_locked(u, uid);
 	is_known = i >= 0 && u->user[i].is_known;
 	pthread_mutex_unlock(&u->lock);
-	return !is_known;
+	return !is_known && (u->options.refuses_unknown || users_is_borrowed(uid));
 }
 
 static int charge_locked(struct user *user, uint64_t memory_bytes, struct errmsg *e)

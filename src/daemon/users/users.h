@@ -58,8 +58,17 @@ int users_number(struct users *u, uid_t uid, uint32_t *ret, struct errmsg *e);
 bool users_is_admin(struct users *u, uid_t uid);
 /** Whether its requests are refused. */
 bool users_is_banned(struct users *u, uid_t uid);
-/** Whether the configuration refuses this user because nobody has added it. */
+/**
+ * Whether this user must be added first: the configuration says so, or it is no user of its own (a VM
+ * process, a user namespace of somebody else).
+ */
 bool users_is_refused(struct users *u, uid_t uid);
+
+/**
+ * Whether an id belongs to no person: of a VM process, or subordinate to another user (subuid(5)), who would
+ * have 65536 quotas with it.
+ */
+bool users_is_borrowed(uid_t uid);
 
 /** Another quota for users who are taken in from now on. @param q as checked by the configuration */
 void users_default_quota_set(struct users *u, const struct users_quota *q);

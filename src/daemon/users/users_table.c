@@ -8,10 +8,13 @@
 #include <string.h>
 
 #include "base/bug.h"
+#include "base/cleanup.h"
 #include "base/parse.h"
+#include "base/vm_ids.h"
 #include "daemon/users/users_internal.h"
 
 #define PASSWD_BYTES 4096
+#define SUBUID_FILE  "/etc/subuid"
 
 bool users_is_super(const struct users *u, uid_t uid)
 {
@@ -39,6 +42,34 @@ void users_name_of(uid_t uid, char ret[USERS_NAME_BYTES])
 	} else {
 		snprintf(ret, USERS_NAME_BYTES, "%u", uid);
 	}
+}
+
+/* NAME:FIRST:COUNT */
+static bool is_in_range(const char *line, uid_t uid)
+{
+	unsigned long long first, count;
+	const char *colon = strchr(line, ':');
+
+	/* NOLINTNEXTLINE(cert-err34-c): what is too large is in no range */
+	return colon && sscanf(colon, ":%llu:%llu", &first, &count) == 2 && uid >= first &&
+	       uid - first < count;
+}
+
+bool users_is_borrowed(uid_t uid)
+{
+	_cleanup_fclose_ FILE *f = NULL;
+	char line[512];
+
+	if (uid >= VM_ID_BASE && uid - VM_ID_BASE < VM_ID_COUNT) {
+		return true;
+	}
+	f = fopen(SUBUID_FILE, "re");
+	while (f && fgets(line, sizeof(line), f)) {
+		if (is_in_range(line, uid)) {
+			return true;
+		}
+	}
+	return false;
 }
 
 int users_parse(const char *text, uid_t *ret, struct errmsg *e)

@@ -21,8 +21,8 @@
 #include "base/cleanup.h"
 #include "base/log.h"
 #include "daemon/vms/vms_internal.h"
-#include "host/fd.h"
 #include "host/sock.h"
+#include "host/text.h"
 
 #define IMAGE_IDLE_NS (10 * NS_PER_S)
 #define QUIT_MS	      200
@@ -115,21 +115,14 @@ static uint32_t audit_cgroups(struct vms *v)
 	return n;
 }
 
-static uint64_t resident_bytes(pid_t pid)
+uint64_t vms_resident_bytes(pid_t pid)
 {
-	char path[64];
 	char text[128];
-	_cleanup_close_ int fd = -1;
 	uint64_t pages = 0;
-	ssize_t n;
 
-	snprintf(path, sizeof(path), "/proc/%d/statm", pid);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	n = fd < 0 ? -1 : host_fd_read_full(fd, text, sizeof(text) - 1);
-	if (n <= 0) {
+	if (host_text_read(text, sizeof(text), "/proc/%d/statm", pid) <= 0) {
 		return 0;
 	}
-	text[n] = '\0';
 	return sscanf(text, "%*u %" SCNu64, &pages) == 1 ? pages * PAGE_BYTES : 0;
 }
 
@@ -148,7 +141,7 @@ static bool audit_process(struct vms *v, struct vms_vm *vm)
 	if (pid <= 0) {
 		return false;
 	}
-	bytes = resident_bytes(pid);
+	bytes = vms_resident_bytes(pid);
 	pthread_mutex_lock(&v->lock);
 	if (vm->pid == pid) {
 		vm->memory_bytes = bytes;
@@ -218,17 +211,12 @@ static uint32_t audit_slots(struct vms *v)
 
 static bool is_zombie(pid_t pid)
 {
-	char path[64];
-	char text[512];
-	_cleanup_close_ int fd = -1;
-	const char *p;
-	ssize_t n;
+	char text[VMS_STAT_BYTES];
+	const char *p = NULL;
 
-	snprintf(path, sizeof(path), "/proc/%d/stat", pid);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	n = fd < 0 ? -1 : host_fd_read_full(fd, text, sizeof(text) - 1);
-	text[n > 0 ? n : 0] = '\0';
-	p = strrchr(text, ')');
+	if (host_text_read(text, sizeof(text), "/proc/%d/stat", pid) > 0) {
+		p = strrchr(text, ')');
+	}
 	return p && p[1] == ' ' && p[2] == 'Z';
 }
 

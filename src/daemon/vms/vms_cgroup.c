@@ -18,20 +18,10 @@
 #include "base/cleanup.h"
 #include "base/log.h"
 #include "daemon/vms/vms_internal.h"
-#include "host/fd.h"
 #include "host/proc.h"
+#include "host/text.h"
 
 #define PATH_MAX_BYTES 256
-
-static int write_text(const char *dir, const char *file, const char *text)
-{
-	char path[PATH_MAX_BYTES + 32];
-	_cleanup_close_ int fd = -1;
-
-	snprintf(path, sizeof(path), "%s/%s", dir, file);
-	fd = open(path, O_WRONLY | O_CLOEXEC);
-	return fd < 0 ? -errno : host_fd_write_full(fd, text, strlen(text));
-}
 
 static bool find_mount(char ret[PATH_MAX_BYTES])
 {
@@ -172,14 +162,14 @@ void vms_cgroup_remove(const char *path)
 		return;
 	}
 	/* Somebody is in it who should be dead. If he needs time to die, the audit removes it. */
-	write_text(path, "cgroup.kill", "1");
+	host_text_write("1", "%s/cgroup.kill", path);
 	rmdir(path);
 }
 
 void vms_cgroup_thaw(const char *path, int pidfd)
 {
 	if (path[0]) {
-		write_text(path, "cgroup.freeze", "0");
+		host_text_write("0", "%s/cgroup.freeze", path);
 	}
 	host_proc_kill(pidfd, SIGCONT);
 }

@@ -60,24 +60,32 @@ int vms_row_put(struct vms *v, const struct vms_vm *vm, const struct vm_spec *sp
 void vms_run_put(struct vms *v, struct vms_vm *vm, const char *result)
 {
 	struct store_change change = { .op = STORE_PUT, .row = { .kind = STORE_RUN } };
-	char name[SPEC_NAME_MAX + 1];
+	struct vms_info i;
 	struct errmsg e = { 0 };
 	int r;
 
+	/* As it is shown: of a faulted VM, whose process is kept, the scheduler still counts. */
+	if (vms_get(v, vm->id, &i) < 0) {
+		return;
+	}
 	pthread_mutex_lock(&v->lock);
-	memcpy(name, vm->spec.name, sizeof(name));
 	change.row.run = (struct store_run){
 		.run = vm->run,
-		.vm_id = vm->id,
-		.vm_name = name,
-		.owner_uid = vm->owner,
-		.start_ns = vm->started_ns,
-		.end_ns = result[0] ? vm->ended_ns : 0,
+		.vm_id = i.id,
+		.vm_name = i.spec.name,
+		.owner_uid = i.owner,
+		.start_ns = i.started_ns,
+		.end_ns = result[0] ? i.ended_ns : 0,
 		.result = result,
-		.cpu_ns = vm->cpu_ns,
-		.wait_ns = vm->wait_ns,
-		.slices = vm->slices,
-		.memory_peak_bytes = vm->peak_bytes,
+		.arch = i.arch,
+		.engine = i.engine,
+		.stop_reason = i.has_stop ? i.stop.reason : 0,
+		.stop_code = i.has_stop && i.stop.code <= INT64_MAX ? i.stop.code : 0,
+		.cpu_ns = i.cpu_ns,
+		.wait_ns = i.wait_ns,
+		.slices = i.slices,
+		.memory_peak_bytes =
+			i.memory_bytes > vm->peak_bytes ? i.memory_bytes : vm->peak_bytes,
 	};
 	pthread_mutex_unlock(&v->lock);
 	/* History may have a gap when the disk can't follow; nobody waits for it. */
@@ -342,11 +350,24 @@ static int load_vm(void *arg, const struct store_row *row)
 	return r == -EEXIST ? 0 : r;
 }
 
+/* Whether a result begins so; then what follows. */
+static bool has_prefix(const char **text, const char *prefix)
+{
+	size_t n = strlen(prefix);
+
+	if (strncmp(*text, prefix, n) != 0) {
+		return false;
+	}
+	*text += n;
+	return true;
+}
+
 /* The last run of a VM is the one with the greatest number, which comes last. */
 static int load_run(void *arg, const struct store_row *row)
 {
 	struct load *l = arg;
 	const struct store_run *run = &row->run;
+	const char *message = run->result;
 	struct vms_vm *vm = vms_ref(l->v, run->vm_id);
 
 	if (!vm) {
@@ -361,10 +382,23 @@ static int load_run(void *arg, const struct store_row *row)
 	vm->slices = run->slices;
 	vm->peak_bytes = run->memory_peak_bytes;
 	vm->is_closed = run->result[0] != '\0';
-	vm->state = strncmp(run->result, "killed", 6) == 0  ? VMS_KILLED
-		    : strncmp(run->result, "fault", 5) == 0 ? VMS_FAULTED
-							    : VMS_STOPPED;
-	snprintf(vm->message, sizeof(vm->message), "%.380s", run->result);
+	vm->state = VMS_STOPPED;
+	if (has_prefix(&message, VMS_RESULT_KILLED)) {
+		vm->state = VMS_KILLED;
+	} else if (has_prefix(&message, VMS_RESULT_FAULT)) {
+		vm->state = VMS_FAULTED;
+		vm->fault = SCHED_REASON_GUEST_FAULT;
+	}
+	snprintf(vm->message, sizeof(vm->message), "%.380s", message);
+	snprintf(vm->arch, sizeof(vm->arch), "%s", run->arch);
+	snprintf(vm->engine, sizeof(vm->engine), "%s", run->engine);
+	/* Where and how a guest faulted is not written down, but for the sentence. */
+	vm->has_stop = run->stop_reason > 0 && run->stop_reason < PROTO_STOP_COUNT &&
+		       run->stop_reason != PROTO_STOP_FAULT;
+	vm->stop = (struct proto_stopped){ 0 };
+	vm->stop.reason = vm->has_stop ? (uint32_t)run->stop_reason : 0;
+	vm->stop.code = run->stop_code;
+	memcpy(vm->stop.text, vm->message, sizeof(vm->stop.text));
 	vms_unref(l->v, vm);
 	return 0;
 }
@@ -374,5 +408,6 @@ int vms_load(struct vms *v, struct errmsg *e)
 	struct load l = { .v = v };
 	int r = store_each(v->o.store, STORE_VM, load_vm, &l, e);
 
+	r = r < 0 ? r : vms_sort(v, e);
 	return r < 0 ? r : store_each(v->o.store, STORE_RUN, load_run, &l, e);
 }

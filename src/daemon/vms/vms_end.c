@@ -230,10 +230,10 @@ static void result_text(const struct vms_vm *vm, char *buf, size_t size)
 {
 	switch (vm->end_state) {
 	case VMS_KILLED:
-		snprintf(buf, size, "killed: %s", vm->message);
+		snprintf(buf, size, VMS_RESULT_KILLED "%s", vm->message);
 		break;
 	case VMS_FAULTED:
-		snprintf(buf, size, "fault: %s", vm->message);
+		snprintf(buf, size, VMS_RESULT_FAULT "%s", vm->message);
 		break;
 	default:
 		snprintf(buf, size, "%s", vm->message[0] ? vm->message : "stopped");

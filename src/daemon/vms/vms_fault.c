@@ -54,10 +54,10 @@ static const char *reason_text(enum sched_reason reason)
 	}
 }
 
-/* The run is over, its process is not. */
+/* The run is over, its process is not. An earlier daemon may have written that down already. */
 static void enter_locked(struct vms_vm *vm)
 {
-	vm->ended_ns = vms_now_ns();
+	vm->ended_ns = vm->is_closed ? vm->ended_ns : vms_now_ns();
 	vm->is_closed = true;
 	vm->end_state = VMS_FAULTED;
 	vms_state_set_locked(vm, VMS_FAULTED);
@@ -71,7 +71,7 @@ static void tell(struct vms *v, struct vms_vm *vm)
 	pthread_mutex_lock(&v->lock);
 	memcpy(message, vm->message, sizeof(message));
 	pthread_mutex_unlock(&v->lock);
-	snprintf(result, sizeof(result), "fault: %s", message);
+	snprintf(result, sizeof(result), VMS_RESULT_FAULT "%s", message);
 	vms_run_put(v, vm, result);
 	vms_publish(v, vm, "vm.faulted", message);
 }
@@ -92,10 +92,11 @@ static void keep(struct vms *v, struct vms_vm *vm)
 
 void vms_fault_guest(struct vms *v, struct vms_vm *vm, const struct proto_stopped *stop)
 {
-	bool is_new;
+	bool is_new, is_told;
 
 	pthread_mutex_lock(&v->lock);
 	is_new = !vm->is_ending && vm->state != VMS_FAULTED;
+	is_told = vm->is_closed;
 	if (is_new) {
 		vm->stop = *stop;
 		vm->has_stop = true;
@@ -108,7 +109,9 @@ void vms_fault_guest(struct vms *v, struct vms_vm *vm, const struct proto_stoppe
 		return;
 	}
 	vms_sched(v, vm, SCHED_EV_VM_PAUSE, NULL); /* never granted again */
-	tell(v, vm);
+	if (!is_told) {
+		tell(v, vm);
+	}
 	keep(v, vm);
 }
 

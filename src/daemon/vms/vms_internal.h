@@ -27,7 +27,11 @@
 #define VMS_PATH_BYTES	512
 #define VMS_LAUNCHES	8 /* at a time */
 #define VMS_RESULT_TEXT 400
-#define VMS_ZOMBIES	64
+/** How results in the history begin, by which the state is found again. */
+#define VMS_RESULT_KILLED "killed: "
+#define VMS_RESULT_FAULT  "fault: "
+#define VMS_ZOMBIES	  64
+#define VMS_STAT_BYTES	  1024 /* more than /proc/PID/stat has */
 /** Names of what a running VM has in run_dir/vms/ID/. */
 #define VMS_SOCKET "socket"
 #define VMS_RECORD "record"
@@ -151,7 +155,9 @@ struct vms {
 	struct vms_options o;
 	char *run_dir, *state_dir; /* run_dir/vms, state_dir/faults */
 	char *vm_program;
-	char cgroup_base[256]; /* cgroup v2 folder for those of VMs, or "" */
+	struct launch_zygote *zygote; /* NULL: VMs are made without */
+	atomic_bool is_zygote_broken; /* as the log says */
+	char cgroup_base[256];	      /* cgroup v2 folder for those of VMs, or "" */
 	char cgroup_mount[256];
 
 	pthread_mutex_t lock;
@@ -213,6 +219,8 @@ int vms_insert_locked(struct vms *v, struct vms_vm *vm);
 void vms_delete_locked(struct vms *v, struct vms_vm *vm);
 /** @return how many definitions a user has. */
 uint32_t vms_owner_count_locked(struct vms *v, uid_t uid);
+/** Bring the list of all into order, oldest first. Nobody else may be in. @return 0; -ENOMEM */
+int vms_sort(struct vms *v, struct errmsg *e);
 /** Tell the hash of processes. @param pid 0: none any more */
 void vms_pid_set_locked(struct vms *v, struct vms_vm *vm, pid_t pid);
 /** Take a free slot for a VM. @return 0; -ENOSPC */
@@ -399,5 +407,7 @@ int vms_restart(struct vms *v, struct errmsg *e);
 
 /** End a process that nobody knows: by its folder's socket and cgroup. */
 void vms_orphan_end(struct vms *v, const char *id);
+/** Resident memory of a process, now; 0 when it is gone. */
+uint64_t vms_resident_bytes(pid_t pid);
 
 #endif

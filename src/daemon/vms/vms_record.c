@@ -20,10 +20,10 @@
 #include "base/cleanup.h"
 #include "daemon/vms/vms_internal.h"
 #include "host/fd.h"
+#include "host/text.h"
 
 #define RECORD_VERSION 1
 #define RECORD_BYTES   4096
-#define STAT_BYTES     1024
 
 void vms_path(const struct vms *v, const char *id, const char *file, char ret[VMS_PATH_BYTES])
 {
@@ -33,19 +33,12 @@ void vms_path(const struct vms *v, const char *id, const char *file, char ret[VM
 
 int vms_start_ticks(pid_t pid, uint64_t *ret)
 {
-	char path[64];
-	char text[STAT_BYTES];
-	_cleanup_close_ int fd = -1;
+	char text[VMS_STAT_BYTES];
 	const char *p;
-	ssize_t n;
 
-	snprintf(path, sizeof(path), "/proc/%d/stat", pid);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	n = fd < 0 ? -1 : host_fd_read_full(fd, text, sizeof(text) - 1);
-	if (n <= 0) {
+	if (host_text_read(text, sizeof(text), "/proc/%d/stat", pid) <= 0) {
 		return -ESRCH;
 	}
-	text[n] = '\0';
 	/* Field 2 is a name in parentheses that may hold anything; field 3 follows the last one. */
 	p = strrchr(text, ')');
 	for (int field = 2; p && field < 22; field++) {

@@ -27,9 +27,9 @@
 #include "base/cleanup.h"
 #include "base/log.h"
 #include "daemon/vms/vms_internal.h"
-#include "host/fd.h"
 #include "host/proc.h"
 #include "host/sock.h"
+#include "host/text.h"
 
 #define WORKERS	 8
 #define MEET_MS	 1000 /* for each answer of a process that is met again */
@@ -69,13 +69,8 @@ static bool is_vm_process(pid_t pid)
 		name[n] = '\0';
 		base = strrchr(name, '/');
 		base = base ? base + 1 : name;
-	} else {
-		_cleanup_close_ int fd = -1;
-
-		snprintf(path, sizeof(path), "/proc/%d/comm", pid);
-		fd = open(path, O_RDONLY | O_CLOEXEC);
-		n = fd < 0 ? -1 : host_fd_read_full(fd, name, sizeof(name) - 1);
-		name[n > 0 ? n : 0] = '\0';
+	} else if (host_text_read(name, sizeof(name), "/proc/%d/comm", pid) < 0) {
+		return false;
 	}
 	return strncmp(base, "pinfold-vm", 10) == 0;
 }
@@ -126,12 +121,13 @@ static int take_slot(struct vms *v, struct meeting *m)
 		vm->slot = m->rec.slot;
 		vm->gen = m->rec.gen;
 		vm->has_process = true;
-		vm->is_closed = false;
+		/* A fault that is written down stays as it is; whatever else goes on. */
+		vm->is_closed = vm->is_closed && vm->run == m->rec.run && vm->state == VMS_FAULTED;
+		vm->ended_ns = vm->is_closed ? vm->ended_ns : 0;
 		vm->run = m->rec.run;
 		vm->runs = m->rec.runs > vm->runs ? m->rec.runs : vm->runs;
 		vm->started_ns = m->rec.started_ns;
-		vm->ended_ns = 0;
-		vm->message[0] = '\0';
+		vm->message[0] = vm->is_closed ? vm->message[0] : '\0';
 		vms_state_set_locked(vm, VMS_RUNNING);
 	}
 	pthread_mutex_unlock(&v->lock);
@@ -241,7 +237,7 @@ static void fill_shown(struct vms *v, struct meeting *m)
 	pthread_mutex_lock(&v->lock);
 	vms_pid_set_locked(v, vm, vm->lv.pid);
 	vm->pidfd = vm->lv.pidfd;
-	vm->cpu_ns = process_cpu_ns(m->rec.pid);
+	vm->cpu_ns = vm->is_closed ? vm->cpu_ns : process_cpu_ns(m->rec.pid);
 	memcpy(vm->arch, ready->arch_name, sizeof(vm->arch));
 	memcpy(vm->engine, ready->engine, sizeof(vm->engine));
 	memcpy(vm->reason, ready->reason, sizeof(vm->reason));
@@ -288,6 +284,7 @@ static int join(struct vms *v, struct meeting *m)
 		vms_on_stop(v, vm, &m->stop);
 		return 0;
 	}
+	vm->is_closed = false;
 	return settle_pause(v, m);
 }
 
@@ -295,7 +292,7 @@ static int join(struct vms *v, struct meeting *m)
 static void give_up(struct vms *v, struct meeting *m)
 {
 	struct vms_vm *vm = m->vm;
-	bool is_fault = m->rec.fault != 0;
+	bool is_fault = m->rec.fault != 0 || vm->is_closed;
 
 	log_warn("a VM could not be met again id=%s error=\"%s\"", vm->id, m->e.text);
 	pthread_mutex_lock(&v->lock);
@@ -322,9 +319,7 @@ static int handle_init(const struct vms *v, struct vms_vm *vm)
 		snprintf(vm->cgroup_dir, sizeof(vm->cgroup_dir), "%.230s/vm-%s", v->cgroup_base,
 			 vm->id);
 	}
-	memset(&vm->lv, 0, sizeof(vm->lv));
-	vm->lv.socket_fd = vm->lv.stderr_fd = vm->lv.console_fd = vm->lv.pidfd = -1;
-	vm->lv.image_fd = vm->lv.trace_fd = -1;
+	vm->lv = (struct launch_vm)LAUNCH_VM_NONE;
 	vm->cancel_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	return vm->cancel_fd < 0 ? -errno : 0;
 }
@@ -407,22 +402,33 @@ static void report_lost(struct vms *v)
 	}
 }
 
-/* Exclusive cores that the locks did not give back. */
+/* An exclusive core that its lock did not give back; talk is held, so that nobody buries the VM meanwhile. */
+static void regain_core(struct vms *v, struct vms_vm *vm)
+{
+	struct errmsg e = { 0 };
+	bool is_wanted;
+	int r;
+
+	pthread_mutex_lock(&v->lock);
+	is_wanted = vm->is_added && vm->spec.is_exclusive && vm->state == VMS_RUNNING;
+	pthread_mutex_unlock(&v->lock);
+	if (!is_wanted) {
+		return;
+	}
+	r = vms_excl_request(v, vm, &e);
+	if (r < 0 && r != -EALREADY) {
+		log_warn("a VM has lost its core id=%s error=\"%s\"", vm->id, e.text);
+		vms_alloc_put(v, vm, false);
+	}
+}
+
 static void catch_up(struct vms *v, const struct meetings *all)
 {
 	for (uint32_t i = 0; i < all->n; i++) {
-		struct vms_vm *vm = all->m[i].vm;
-		struct errmsg e = { 0 };
-		int r;
-
-		if (all->m[i].r < 0 || !vm->is_added || !vm->spec.is_exclusive ||
-		    vm->state != VMS_RUNNING) {
-			continue;
-		}
-		r = vms_excl_request(v, vm, &e);
-		if (r < 0 && r != -EALREADY) {
-			log_warn("a VM has lost its core id=%s error=\"%s\"", vm->id, e.text);
-			vms_alloc_put(v, vm, false);
+		if (all->m[i].r >= 0) {
+			vms_talk_begin(all->m[i].vm);
+			regain_core(v, all->m[i].vm);
+			vms_talk_end(v, all->m[i].vm);
 		}
 	}
 }

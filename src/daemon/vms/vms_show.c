@@ -61,11 +61,16 @@ void vms_info_fill_locked(const struct vms_vm *vm, const struct dispatch_vm_info
 	}
 }
 
-static void console_total(struct vms_vm *vm, struct vms_info *ret)
+/* What is not guarded by v->lock. */
+static void fill_rest(struct vms_vm *vm, struct vms_info *ret)
 {
 	pthread_mutex_lock(&vm->out_lock);
 	ret->console_bytes = vm->out.total;
 	pthread_mutex_unlock(&vm->out_lock);
+	/* Younger than the last sample. */
+	if (ret->pid > 0 && ret->memory_bytes == 0) {
+		ret->memory_bytes = vms_resident_bytes(ret->pid);
+	}
 }
 
 int vms_get(struct vms *v, const char *id, struct vms_info *ret)
@@ -85,7 +90,7 @@ int vms_get(struct vms *v, const char *id, struct vms_info *ret)
 	pthread_mutex_lock(&v->lock);
 	vms_info_fill_locked(vm, has_d ? &d : NULL, ret);
 	pthread_mutex_unlock(&v->lock);
-	console_total(vm, ret);
+	fill_rest(vm, ret);
 	vms_unref(v, vm);
 	return 0;
 }
@@ -122,7 +127,7 @@ int vms_each(struct vms *v, int (*visit)(void *arg, const struct vms_info *i), v
 			pthread_mutex_lock(&v->lock);
 			vms_info_fill_locked(vm, vm->slot < n_d ? &d[vm->slot] : NULL, info);
 			pthread_mutex_unlock(&v->lock);
-			console_total(vm, info);
+			fill_rest(vm, info);
 			r = visit(arg, info);
 		}
 		vms_unref(v, vm);
@@ -158,7 +163,7 @@ int vms_wait(struct vms *v, const char *id, uint32_t timeout_ms, struct vms_info
 	}
 	pthread_mutex_unlock(&v->lock);
 	if (r == 1) {
-		console_total(vm, ret);
+		fill_rest(vm, ret);
 	}
 	vms_unref(v, vm);
 	return r;

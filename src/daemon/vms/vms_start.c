@@ -8,7 +8,6 @@
  * Whatever fails is undone by vms_bury(), which knows from the VM how far it came. A kill may come at
  * any moment: it sets is_ending, and the cancel descriptor ends every wait.
  */
-#include <dirent.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,6 +19,7 @@
 #include "base/cleanup.h"
 #include "base/log.h"
 #include "daemon/vms/vms_internal.h"
+#include "host/task.h"
 #include "proto/grant.h"
 
 /* A VM ends itself at its limit; one that does not is ended by the scheduler this much later. */
@@ -108,6 +108,8 @@ static void launch_options_fill(const struct vms *v, const struct vms_vm *vm,
 	o->is_kvm_allowed = spec->is_kvm_allowed;
 	o->reply_ms = v->o.reply_ms;
 	o->cancel_fd = vm->cancel_fd;
+	o->zygote = v->zygote;
+	o->join_fd = partition_join_fd(v->o.partition);
 }
 
 /* The VM is born into its own folder, unless the limits moved it to another. */
@@ -122,43 +124,13 @@ static void settle_cgroup(const struct vms *v, struct vms_vm *vm)
 	}
 }
 
-/* The thread that runs the guest. @return 0 when there is none */
-static pid_t find_vcpu(pid_t pid)
-{
-	char path[300];
-	char name[32];
-	const struct dirent *ent;
-	pid_t tid = 0;
-	DIR *d;
-
-	snprintf(path, sizeof(path), "/proc/%d/task", pid);
-	d = opendir(path);
-	while (d && tid == 0 && (ent = readdir(d)) != NULL) {
-		FILE *f;
-
-		snprintf(path, sizeof(path), "/proc/%d/task/%s/comm", pid, ent->d_name);
-		f = ent->d_name[0] == '.' ? NULL : fopen(path, "re");
-		if (f && fgets(name, sizeof(name), f) &&
-		    strcmp(name, GRANT_THREAD_NAME "\n") == 0) {
-			tid = (pid_t)atoi(ent->d_name);
-		}
-		if (f) {
-			fclose(f);
-		}
-	}
-	if (d) {
-		closedir(d);
-	}
-	return tid;
-}
-
 int vms_admit(struct vms *v, struct vms_vm *vm, struct errmsg *e)
 {
-	pid_t tid = find_vcpu(vm->lv.pid);
+	pid_t tid;
 	int r;
 
-	if (tid == 0) {
-		return errmsg_set(e, -EPROTO, "the VM process has no vCPU thread");
+	if (host_task_find(vm->lv.pid, GRANT_THREAD_NAME, &tid) < 0) {
+		return errmsg_set(e, -EPROTO, "the VM process has not one vCPU thread");
 	}
 	r = partition_admit(v->o.partition, vm->lv.pid, tid, vm->freeze_dir, e);
 	if (r == 0 && strcmp(vm->freeze_dir, vm->cgroup_dir) != 0) {
@@ -166,6 +138,17 @@ int vms_admit(struct vms *v, struct vms_vm *vm, struct errmsg *e)
 		vms_cgroup_remove(vm->cgroup_dir);
 	}
 	return r;
+}
+
+static void tell_zygote(struct vms *v)
+{
+	bool is_broken = v->zygote && launch_zygote_is_broken(v->zygote);
+
+	if (atomic_exchange(&v->is_zygote_broken, is_broken) != is_broken) {
+		log_warn("the zygote %s",
+			 is_broken ? "failed: VMs start slowly until there is a new one"
+				   : "was replaced");
+	}
 }
 
 /* Its process, ready, with the scheduler's pages. */
@@ -210,6 +193,7 @@ static int launch(struct vms *v, struct vms_vm *vm, const struct vm_spec *spec, 
 	if (r < 0) {
 		return r;
 	}
+	tell_zygote(v);
 	settle_cgroup(v, vm);
 	r = vms_admit(v, vm, e);
 	if (r < 0) {
@@ -298,9 +282,7 @@ static int begin(struct vms *v, struct vms_vm *vm, struct vm_spec *ret_spec, str
 	*ret_spec = vm->spec;
 	vms_state_set_locked(vm, VMS_STARTING);
 	pthread_mutex_unlock(&v->lock);
-	memset(&vm->lv, 0, sizeof(vm->lv));
-	vm->lv.socket_fd = vm->lv.stderr_fd = vm->lv.console_fd = vm->lv.pidfd = -1;
-	vm->lv.image_fd = vm->lv.trace_fd = -1;
+	vm->lv = (struct launch_vm)LAUNCH_VM_NONE;
 	vm->cgroup_dir[0] = vm->freeze_dir[0] = '\0';
 	vms_console_reset(vm);
 	return 0;

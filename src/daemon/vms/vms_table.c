@@ -219,6 +219,36 @@ void vms_delete_locked(struct vms *v, struct vms_vm *vm)
 	vms_unref_locked(v, vm);
 }
 
+static int by_age(const void *a, const void *b)
+{
+	const struct vms_vm *x = *(struct vms_vm *const *)a;
+	const struct vms_vm *y = *(struct vms_vm *const *)b;
+
+	return (x->created_ns > y->created_ns) - (x->created_ns < y->created_ns);
+}
+
+int vms_sort(struct vms *v, struct errmsg *e)
+{
+	uint32_t n = 0;
+	struct vms_vm **all = calloc(v->n_vms + 1, sizeof(struct vms_vm *));
+
+	if (!all) {
+		return errmsg_set(e, -ENOMEM, "out of memory");
+	}
+	for (struct vms_vm *vm = v->first; vm; vm = vm->next) {
+		all[n++] = vm;
+	}
+	qsort(all, n, sizeof(struct vms_vm *), by_age);
+	for (uint32_t i = 0; i < n; i++) {
+		all[i]->prev = i > 0 ? all[i - 1] : NULL;
+		all[i]->next = all[i + 1]; /* NULL behind the last */
+	}
+	v->first = all[0];
+	v->last = n > 0 ? all[n - 1] : NULL;
+	free(all);
+	return 0;
+}
+
 void vms_pid_set_locked(struct vms *v, struct vms_vm *vm, pid_t pid)
 {
 	struct vms_vm **at = &v->by_pid[(uint32_t)vm->pid & (VMS_BUCKETS - 1)];

@@ -210,6 +210,7 @@ static int engine_set_breakpoints(struct engine *eng, const gva_t *addrs, size_t
 const struct engine_ops kvm_engine_ops = {
 	.name = "kvm",
 	.probe = kvm_probe_probe,
+	.prepare = kvm_probe_prepare,
 	.create = engine_create,
 	.destroy = engine_destroy,
 	.map = engine_map,

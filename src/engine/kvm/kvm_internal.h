@@ -90,6 +90,8 @@ int kvm_probe_take(const struct cpu_arch *arch, const struct cpu_mode *mode, int
 /** probe() of struct engine_ops. */
 int kvm_probe_probe(const struct cpu_arch *arch, const struct cpu_mode *mode,
 		    const struct engine_host *host, struct engine_probe *ret);
+/** engine_ops.prepare */
+void kvm_probe_prepare(const struct cpu_arch *arch, const struct engine_host *host);
 
 /** ENGINE_CAP_* that follow from the traits. */
 uint64_t kvm_probe_caps(const struct cpu_arch *arch, const struct kvm_traits *t);

@@ -36,6 +36,12 @@ static struct {
 	struct kvm_traits traits;
 } kept;
 
+/** What is known of each mode: a host does not change. Inherited by fork(). */
+static struct known {
+	bool is_known;
+	struct kvm_traits traits;
+} known_modes[2][2]; /* x86, x64; whether 16-bit */
+
 static const struct {
 	int cap;
 	const char *name;
@@ -273,6 +279,24 @@ static void kept_drop(void)
 	}
 }
 
+/* Known from an earlier VM, or found with this one. */
+static int traits_find(struct kvm_vm *vm, const struct cpu_arch *arch, const struct cpu_mode *mode,
+		       struct kvm_traits *t, struct errmsg *e)
+{
+	struct known *k = &known_modes[arch->id == CPU_ARCH_X64][mode->is_16bit];
+	int r = 0;
+
+	if (!k->is_known) {
+		memset(&k->traits, 0, sizeof(k->traits));
+		r = vm_probe(vm, arch, mode, &k->traits, e);
+		k->is_known = r == 0;
+	}
+	if (r == 0) {
+		*t = k->traits;
+	}
+	return r;
+}
+
 /* Have a probed VM for this mode in `kept`. */
 static int kept_make(const struct cpu_arch *arch, const struct cpu_mode *mode, int kvm_fd,
 		     struct errmsg *e)
@@ -289,8 +313,7 @@ static int kept_make(const struct cpu_arch *arch, const struct cpu_mode *mode, i
 	if (r < 0) {
 		return r;
 	}
-	memset(&kept.traits, 0, sizeof(kept.traits));
-	r = vm_probe(&kept.vm, arch, mode, &kept.traits, e);
+	r = traits_find(&kept.vm, arch, mode, &kept.traits, e);
 	if (r < 0) {
 		kvm_vm_done(&kept.vm);
 		return r;
@@ -381,4 +404,13 @@ int kvm_probe_probe(const struct cpu_arch *arch, const struct cpu_mode *mode,
 	ret->speed = kept.traits.is_emulating ? kept.traits.insn_ns * 4 : 1;
 	detail_fill(arch, &kept.traits, ret);
 	return 0;
+}
+
+void kvm_probe_prepare(const struct cpu_arch *arch, const struct engine_host *host)
+{
+	const struct cpu_mode mode = { 0 };
+	struct engine_probe p;
+
+	(void)kvm_probe_probe(arch, &mode, host, &p);
+	kept_drop();
 }

@@ -73,6 +73,15 @@ static int unicorn_probe(const struct cpu_arch *arch, const struct cpu_mode *mod
 	return -ENOTSUP;
 }
 
+static void unicorn_prepare(const struct cpu_arch *arch, const struct engine_host *host)
+{
+	const struct unicorn_lib *lib;
+
+	(void)arch;
+	(void)host;
+	(void)unicorn_lib_open(&lib, NULL);
+}
+
 size_t unicorn_env_find(const struct unicorn_engine *u, const void *bytes, size_t n)
 {
 	const uint8_t *hit = memmem(u->env, u->env_bytes, bytes, n);
@@ -555,6 +564,7 @@ static void unicorn_code_changed(struct engine *eng, gpa_t gpa, uint64_t len)
 const struct engine_ops unicorn_engine_ops = {
 	.name = "unicorn",
 	.probe = unicorn_probe,
+	.prepare = unicorn_prepare,
 	.create = unicorn_create,
 	.destroy = unicorn_destroy,
 	.map = unicorn_map,
