@@ -3,7 +3,7 @@
 
 #include <dirent.h>
 #include <errno.h>
-#include <inttypes.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,6 +13,7 @@
 
 #include "base/cleanup.h"
 #include "bench.h"
+#include "proto/zygote.h"
 
 #define TEXT_BYTES 4096
 
@@ -21,7 +22,8 @@ static double ticks_s(unsigned long long ticks)
 	return (double)ticks / (double)sysconf(_SC_CLK_TCK);
 }
 
-static void read_process(pid_t pid, struct watch_cpu *ret)
+/* utime and stime, with those of children that were waited for in ret_children_s. */
+static double read_process(pid_t pid, double *ret_children_s)
 {
 	unsigned long long t[4];
 	char path[64], text[TEXT_BYTES];
@@ -34,9 +36,38 @@ static void read_process(pid_t pid, struct watch_cpu *ret)
 	/* After the name: state and ten more, then utime, stime, cutime, cstime. */
 	if (p && sscanf(p, ") %*c %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %llu %llu %llu %llu",
 			&t[0], &t[1], &t[2], &t[3]) == 4) {
-		ret->daemon_s = ticks_s(t[0] + t[1]);
-		ret->children_s = ticks_s(t[2] + t[3]);
+		*ret_children_s = ticks_s(t[2] + t[3]);
+		return ticks_s(t[0] + t[1]);
 	}
+	return 0;
+}
+
+static bool is_zygote(pid_t pid)
+{
+	char path[64], name[32] = "";
+	_cleanup_fclose_ FILE *f = NULL;
+
+	(void)snprintf(path, sizeof(path), "/proc/%d/comm", pid);
+	f = fopen(path, "re");
+	return f && fgets(name, sizeof(name), f) && strcmp(name, ZYGOTE_NAME "\n") == 0;
+}
+
+/* The zygote is a child of the daemon's first thread. */
+static double read_zygote(pid_t daemon)
+{
+	_cleanup_fclose_ FILE *f = NULL;
+	char path[64];
+	double rest;
+	int pid;
+
+	(void)snprintf(path, sizeof(path), "/proc/%d/task/%d/children", daemon, daemon);
+	f = fopen(path, "re");
+	while (f && fscanf(f, "%d", &pid) == 1) {
+		if (is_zygote(pid)) {
+			return read_process(pid, &rest);
+		}
+	}
+	return 0;
 }
 
 static void read_machine(struct watch_cpu *ret)
@@ -59,7 +90,8 @@ void watch_cpu_get(pid_t daemon, struct watch_cpu *ret)
 	ret->wall_s = bench_clock_ms(CLOCK_MONOTONIC) / 1e3;
 	getrusage(RUSAGE_SELF, &u);
 	ret->self_s = bench_rusage_ms(&u) / 1e3;
-	read_process(daemon, ret);
+	ret->daemon_s = read_process(daemon, &ret->children_s);
+	ret->daemon_s += read_zygote(daemon);
 	read_machine(ret);
 }
 

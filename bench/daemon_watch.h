@@ -9,7 +9,7 @@
 /** CPU time since boot or since the start of a process. */
 struct watch_cpu {
 	double wall_s;
-	double daemon_s;   /* its threads */
+	double daemon_s;   /* its threads, and its zygote */
 	double children_s; /* of the daemon: VM processes that it has waited for */
 	double self_s;	   /* this process */
 	double machine_s;  /* all cores, whoever used them */

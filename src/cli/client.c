@@ -7,7 +7,6 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "base/cleanup.h"
 #include "cli/client_internal.h"
 #include "cli/text.h"
 #include "cli/tunnel.h"
@@ -73,7 +72,7 @@ static int open_local(struct client *c, const char *given, struct errmsg *e)
 		r = errmsg_set(e, -EINVAL, "the path of a socket has at most %d bytes: %.100s...",
 			       PATH_BYTES - 1, path);
 	} else {
-		strcpy(c->path, path);
+		snprintf(c->path, sizeof(c->path), "%s", path);
 		text_safe_to(path, c->where, sizeof(c->where));
 	}
 	free(path);
@@ -264,39 +263,39 @@ static int set_body(struct client_transfer *t)
 	return t->headers ? 0 : -ENOMEM;
 }
 
-/*
- * Connect, and look who listens: a daemon of root or of the caller. Anybody else would get the caller's images
- * and commands, and could answer what it likes.
- */
 static curl_socket_t on_open(void *arg, curlsocktype purpose, struct curl_sockaddr *addr)
 {
-	const struct timeval limit = { .tv_sec = CONNECT_MS / 1000 };
-	_cleanup_close_ int fd = socket(addr->family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	struct client_transfer *t = arg;
+
+	(void)purpose;
+	t->fd = socket(addr->family, addr->socktype | SOCK_CLOEXEC, addr->protocol);
+	return t->fd;
+}
+
+/*
+ * Connected, and nothing sent yet: look who listens, a daemon of root or of the caller. Anybody else would
+ * get the caller's images and commands, and could answer what it likes. A connection that is used again
+ * was looked at before.
+ */
+static int on_connected(void *arg, char *ip, char *local_ip, int port, int local_port)
+{
 	struct client_transfer *t = arg;
 	struct ucred cred;
 	socklen_t n = sizeof(cred);
 
-	(void)purpose;
-	if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit)) < 0 ||
-	    connect(fd, &addr->addr, addr->addrlen) < 0 ||
-	    getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &cred, &n) < 0) {
-		t->connect_error = errno;
-		return CURL_SOCKET_BAD;
+	(void)ip;
+	(void)local_ip;
+	(void)port;
+	(void)local_port;
+	if (t->fd < 0) {
+		return CURL_PREREQFUNC_OK;
 	}
-	if (cred.uid != 0 && cred.uid != geteuid()) {
-		t->is_strange = true;
-		t->stranger = cred.uid;
-		return CURL_SOCKET_BAD;
+	if (getsockopt(t->fd, SOL_SOCKET, SO_PEERCRED, &cred, &n) < 0) {
+		return CURL_PREREQFUNC_ABORT;
 	}
-	return steal_fd(&fd);
-}
-
-static int on_opened(void *arg, curl_socket_t fd, curlsocktype purpose)
-{
-	(void)arg;
-	(void)fd;
-	(void)purpose;
-	return CURL_SOCKOPT_ALREADY_CONNECTED;
+	t->is_strange = cred.uid != 0 && cred.uid != geteuid();
+	t->stranger = cred.uid;
+	return t->is_strange ? CURL_PREREQFUNC_ABORT : CURL_PREREQFUNC_OK;
 }
 
 static int set_up(struct client_transfer *t)
@@ -312,7 +311,8 @@ static int set_up(struct client_transfer *t)
 	curl_easy_setopt(t->easy, CURLOPT_UNIX_SOCKET_PATH, t->c->path);
 	curl_easy_setopt(t->easy, CURLOPT_OPENSOCKETFUNCTION, on_open);
 	curl_easy_setopt(t->easy, CURLOPT_OPENSOCKETDATA, t);
-	curl_easy_setopt(t->easy, CURLOPT_SOCKOPTFUNCTION, on_opened);
+	curl_easy_setopt(t->easy, CURLOPT_PREREQFUNCTION, on_connected);
+	curl_easy_setopt(t->easy, CURLOPT_PREREQDATA, t);
 	curl_easy_setopt(t->easy, CURLOPT_PROXY, ""); /* whatever the environment says */
 	curl_easy_setopt(t->easy, CURLOPT_PROTOCOLS_STR, "http");
 	curl_easy_setopt(t->easy, CURLOPT_NOSIGNAL, 1L);
@@ -339,6 +339,10 @@ int client_transfer_init(struct client *c, const struct client_request *rq,
 			 struct client_transfer *t, struct errmsg *e)
 {
 	memset(t, 0, sizeof(*t));
+	if (!rq->path) {
+		return errmsg_set(e, -ENOMEM, "out of memory");
+	}
+	t->fd = -1;
 	t->c = c;
 	t->rq = rq;
 	t->easy = c->easy;

@@ -34,7 +34,7 @@ typedef void client_progress_fn(void *arg, uint64_t done, uint64_t total);
 /** A request; all zero but method and path is the simplest one. */
 struct client_request {
 	const char *method; /**< "GET" */
-	const char *path;   /**< "/v1/vms?all=1"; values in it are escaped already */
+	const char *path;   /**< "/v1/vms?all=1", values in it escaped; NULL: -ENOMEM */
 	const json_t *body; /**< sent as JSON; borrowed; or NULL */
 	bool has_file;	    /**< instead: file_bytes from file_fd, from its offset on */
 	int file_fd;

@@ -19,7 +19,7 @@ struct client_transfer {
 	size_t answer_bytes;
 	uint64_t left_bytes; /**< of the file to send */
 	int error;	     /**< of the sink or of reading the file */
-	int connect_error;   /**< errno */
+	int fd;		     /**< of the connection, curl's; -1: it was there before */
 	bool is_strange;     /**< who answers is neither root nor the caller */
 	uid_t stranger;
 	char curl_error[CURL_ERROR_SIZE];

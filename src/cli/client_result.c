@@ -60,14 +60,9 @@ static int daemon_error(const struct client_transfer *t, long status, struct err
 static int connect_error(const struct client_transfer *t, struct errmsg *e)
 {
 	const char *where = client_where(t->c);
-	int err = t->connect_error;
+	long err = 0;
 
-	if (t->is_strange) {
-		return errmsg_set(e, -EPERM,
-				  "%.200s is served by user %u, and only a daemon of root or your "
-				  "own is trusted",
-				  where, (unsigned int)t->stranger);
-	}
+	curl_easy_getinfo(t->easy, CURLINFO_OS_ERRNO, &err);
 	if (client_is_remote(t->c)) {
 		return errmsg_set(e, -ENOTCONN,
 				  "the daemon is not running on %.200s; log in there and start it "
@@ -76,7 +71,7 @@ static int connect_error(const struct client_transfer *t, struct errmsg *e)
 	}
 	if (err == EACCES || err == EPERM) {
 		return errmsg_set(e, -EACCES, "the daemon's socket %.200s can't be opened: %s",
-				  where, strerror(err));
+				  where, strerror((int)err));
 	}
 	if (err == EAGAIN) {
 		return errmsg_set(e, -EAGAIN, "the daemon has too many callers; try again");
@@ -93,6 +88,12 @@ static int transfer_error(const struct client_transfer *t, CURLcode code, struct
 	}
 	if (t->error) {
 		return errmsg_set(e, t->error, "%s", strerror(-t->error));
+	}
+	if (t->is_strange) {
+		return errmsg_set(e, -EPERM,
+				  "%.200s is served by user %u, and only a daemon of root or your "
+				  "own is trusted",
+				  client_where(t->c), (unsigned int)t->stranger);
 	}
 	switch (code) {
 	case CURLE_COULDNT_CONNECT:

@@ -208,10 +208,6 @@ int cmd_send(struct cmd_run *r, const char *method, const char *path, const json
 	json_t *answer = NULL;
 	struct errmsg e = { 0 };
 
-	if (!path) {
-		errmsg_set(&e, -ENOMEM, "out of memory");
-		return cmd_fail(&e);
-	}
 	if (client_send(r->client, method, path, body, &answer, &e) < 0) {
 		return cmd_fail(&e);
 	}

@@ -136,9 +136,6 @@ static int reclaim_one(struct cmd_run *r, const char *name, struct errmsg *e)
 		return errmsg_set(e, -EINVAL, "'%.40s' is not the number of a core", name);
 	}
 	path = client_path("/v1/cores/", name, "/reclaim");
-	if (!path) {
-		return errmsg_set(e, -ENOMEM, "out of memory");
-	}
 	ret = client_send(r->client, "POST", path, NULL, NULL, e);
 	free(path);
 	return ret;

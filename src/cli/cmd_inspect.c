@@ -181,9 +181,6 @@ static int inspect_one(struct cmd_run *r, const char *name, struct errmsg *e)
 	json_t *vm = NULL;
 	int ret;
 
-	if (!path) {
-		return errmsg_set(e, -ENOMEM, "out of memory");
-	}
 	ret = client_get(r->client, path, &vm, e);
 	free(path);
 	if (ret < 0) {
@@ -302,12 +299,8 @@ static int faults_ls(int argc, char **argv)
 static int clear_one(struct cmd_run *r, const char *name, struct errmsg *e)
 {
 	char *path = client_path("/v1/faults/", name, "");
-	int ret;
+	int ret = client_send(r->client, "DELETE", path, NULL, NULL, e);
 
-	if (!path) {
-		return errmsg_set(e, -ENOMEM, "out of memory");
-	}
-	ret = client_send(r->client, "DELETE", path, NULL, NULL, e);
 	free(path);
 	return ret;
 }

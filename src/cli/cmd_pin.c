@@ -59,12 +59,8 @@ int cmd_pin(int argc, char **argv)
 static int unpin_one(struct cmd_run *r, const char *name, struct errmsg *e)
 {
 	char *path = client_path("/v1/vms/", name, "/pin");
-	int ret;
+	int ret = client_send(r->client, "DELETE", path, NULL, NULL, e);
 
-	if (!path) {
-		return errmsg_set(e, -ENOMEM, "out of memory");
-	}
-	ret = client_send(r->client, "DELETE", path, NULL, NULL, e);
 	free(path);
 	return ret;
 }
@@ -153,12 +149,8 @@ static int take_update(void *own, int key, const char *arg, struct errmsg *e)
 static int update_one(struct cmd_run *r, const char *name, struct errmsg *e)
 {
 	char *path = client_path("/v1/vms/", name, "");
-	int ret;
+	int ret = client_send(r->client, "PATCH", path, r->own, NULL, e);
 
-	if (!path) {
-		return errmsg_set(e, -ENOMEM, "out of memory");
-	}
-	ret = client_send(r->client, "PATCH", path, r->own, NULL, e);
 	free(path);
 	return ret;
 }

@@ -21,9 +21,6 @@ static int change_one(struct cmd_run *r, const char *name, struct errmsg *e)
 	char *safe;
 	int ret;
 
-	if (!path) {
-		return errmsg_set(e, -ENOMEM, "out of memory");
-	}
 	ret = client_send(r->client, c->method, path, NULL, &answer, e);
 	free(path);
 	if (ret >= 0 && r->is_json && answer) {

@@ -38,12 +38,14 @@ static void print_guarantees(const json_t *s)
 	json_array_foreach(json_object_get(s, "guarantees"), i, g)
 	{
 		const char *why = field_text(g, "why");
+		char label[24];
 		char text[512];
 
-		snprintf(text, sizeof(text), "%s %.150s%s%.300s",
-			 field_bool(g, "holds") ? "yes" : "no ", field_text(g, "name"),
+		snprintf(label, sizeof(label), "%-14s %-3s", i ? "" : "guarantees",
+			 field_bool(g, "holds") ? "yes" : "no");
+		snprintf(text, sizeof(text), "%.150s%s%.300s", field_text(g, "name"),
 			 *why ? ": " : "", why);
-		text_print(stdout, i ? "" : "guarantees", text);
+		text_print(stdout, label, text);
 	}
 }
 

@@ -213,12 +213,8 @@ static int user_ban(int argc, char **argv)
 static int delete_one(struct cmd_run *r, const char *name, struct errmsg *e)
 {
 	char *path = client_path("/v1/users/", name, r->own);
-	int ret;
+	int ret = client_send(r->client, "DELETE", path, NULL, NULL, e);
 
-	if (!path) {
-		return errmsg_set(e, -ENOMEM, "out of memory");
-	}
-	ret = client_send(r->client, "DELETE", path, NULL, NULL, e);
 	free(path);
 	return ret;
 }

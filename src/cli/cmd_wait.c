@@ -60,9 +60,6 @@ static int wait_round(struct cmd_run *r, const char *name, uint64_t ms, json_t *
 
 	snprintf(rest, sizeof(rest), "/wait?timeout_ms=%u", (unsigned int)ms);
 	path = client_path("/v1/vms/", name, rest);
-	if (!path) {
-		return errmsg_set(e, -ENOMEM, "out of memory");
-	}
 	ret_status = client_get(r->client, path, ret, e);
 	free(path);
 	return ret_status;

@@ -139,10 +139,10 @@ static void print_words(FILE *f, char *words, size_t indent)
 void text_print(FILE *f, const char *label, const char *text)
 {
 	char *safe = text_safe(text);
+	int columns = fprintf(f, "%-*s ", LABEL_COLUMNS, label);
 
-	fprintf(f, "%-*s ", LABEL_COLUMNS, label);
-	if (safe) {
-		print_words(f, safe, LABEL_COLUMNS + 1);
+	if (safe && columns > 0) {
+		print_words(f, safe, (size_t)columns);
 	}
 	free(safe);
 }
@@ -203,7 +203,7 @@ char *text_duration(uint64_t ns, char buf[TEXT_FIGURE_BYTES])
 	static const struct {
 		uint64_t seconds;
 		const char *name;
-	} units[] = { { 86400 * 7, "week" },
+	} units[] = { { UINT64_C(86400) * 7, "week" },
 		      { 86400, "day" },
 		      { 3600, "hour" },
 		      { 60, "minute" },
@@ -267,14 +267,17 @@ int64_t text_parse_time(const char *rfc3339)
 char *text_ago(const char *rfc3339, char buf[TEXT_FIGURE_BYTES])
 {
 	int64_t t = text_parse_time(rfc3339);
+	char length[TEXT_FIGURE_BYTES];
 	struct timespec ts;
 	int64_t now;
 
 	if (t < 0) {
-		return strcpy(buf, "-");
+		snprintf(buf, TEXT_FIGURE_BYTES, "-");
+		return buf;
 	}
 	clock_gettime(CLOCK_REALTIME, &ts);
 	now = (int64_t)ts.tv_sec * (int64_t)NS_PER_S + ts.tv_nsec;
-	text_duration((uint64_t)(now > t ? now - t : 0), buf);
-	return strcat(buf, " ago");
+	text_duration((uint64_t)(now > t ? now - t : 0), length);
+	snprintf(buf, TEXT_FIGURE_BYTES, "%.40s ago", length);
+	return buf;
 }

@@ -21,8 +21,13 @@
 #define STAT_THREADS 17
 #define STAT_CORE    36
 
+#ifndef PIDFD_THREAD
+#define PIDFD_THREAD O_EXCL
+#endif
+
 int host_task_init(struct host_task *ret, pid_t pid, pid_t tid)
 {
+	struct host_task_look look;
 	char path[64];
 	int stat_fd;
 	int times_fd;
@@ -43,6 +48,12 @@ int host_task_init(struct host_task *ret, pid_t pid, pid_t tid)
 	*ret = (struct host_task){
 		.pid = pid, .tid = tid, .stat_fd = stat_fd, .times_fd = times_fd
 	};
+	ret->end_fd = (int)syscall(SYS_pidfd_open, tid, PIDFD_THREAD);
+	if (host_task_look(ret, &look) < 0) {
+		/* It ended meanwhile: the number may be another's. */
+		host_task_done(ret);
+		return -ESRCH;
+	}
 	return 0;
 }
 
@@ -50,7 +61,10 @@ void host_task_done(struct host_task *t)
 {
 	close(t->stat_fd);
 	close(t->times_fd);
-	t->stat_fd = t->times_fd = -1;
+	if (t->end_fd >= 0) {
+		close(t->end_fd);
+	}
+	t->stat_fd = t->times_fd = t->end_fd = -1;
 }
 
 /* Whole small file into a string. */

@@ -21,6 +21,7 @@
 struct host_task {
 	pid_t pid, tid;
 	int stat_fd, times_fd;
+	int end_fd; /**< readable when the thread has ended; -1: before Linux 6.9 */
 };
 
 /** What the kernel says about a thread at one moment. */

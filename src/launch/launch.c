@@ -138,6 +138,10 @@ int launch_open_program(const char *option, int *ret_fd, struct errmsg *e)
 		}
 	} else {
 		fd = open_beside();
+		if (fd < 0 && (errno == EMFILE || errno == ENFILE)) {
+			return errmsg_set(e, -errno, "no descriptor is left for %s: %s",
+					  PROGRAM_NAME, strerror(errno));
+		}
 		fd = fd >= 0 ? fd : open_in_path();
 	}
 	if (fd < 0) {

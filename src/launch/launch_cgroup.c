@@ -23,7 +23,7 @@
 
 #include "base/bits.h"
 #include "base/cleanup.h"
-#include "host/fd.h"
+#include "host/text.h"
 #include "launch/launch_internal.h"
 
 #define PATH_BYTES 256
@@ -60,22 +60,12 @@ static const struct limit memory_limit = { "memory",
 					   &memory_base };
 static const struct limit pids_limit = { "pids", { "pids.max", "pids.max" }, &pids_base };
 
-static int write_text(const char *dir, const char *file, const char *text)
-{
-	char path[PATH_BYTES + 64];
-	_cleanup_close_ int fd = -1;
-
-	snprintf(path, sizeof(path), "%s/%s", dir, file);
-	fd = open(path, O_WRONLY | O_CLOEXEC);
-	return fd < 0 ? -errno : host_fd_write_full(fd, text, strlen(text));
-}
-
 static int write_number(const char *dir, const char *file, unsigned long long v)
 {
 	char text[32];
 
 	snprintf(text, sizeof(text), "%llu", v);
-	return write_text(dir, file, text);
+	return host_text_write(text, "%s/%s", dir, file);
 }
 
 /* Whether word is one of the comma-separated words of list. */
@@ -156,7 +146,7 @@ static bool make_base(const char *dir, const struct limit *l, int version, char 
 	}
 	if (version == 2) {
 		snprintf(enable, sizeof(enable), "+%s", l->controller);
-		write_text(base, "cgroup.subtree_control", enable);
+		host_text_write(enable, "%s/cgroup.subtree_control", base);
 	}
 	snprintf(file, sizeof(file), "%s/%s", base, version == 1 ? l->file.v1 : l->file.v2);
 	if (access(file, W_OK) < 0) {

@@ -67,6 +67,11 @@ finish() {
 	if [ "$failures" -gt 0 ]; then
 		tail -n 30 "$tmp"/*log
 	fi
+	# Whatever the test itself found.
+	if grep -h -A 40 -E 'ERROR: [A-Za-z]*Sanitizer|WARNING: ThreadSanitizer|runtime error:' "$tmp"/*log; then
+		rm -rf "$tmp"
+		exit 1
+	fi
 	rm -rf "$tmp"
 }
 trap finish EXIT

@@ -33,8 +33,8 @@ void chaos_fail(const char *file, int line, const char *fmt, ...)
 	vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
 	if (atomic_fetch_add(&chaos.failures, 1) < 50) {
-		printf("FAIL %s:%d: %s\n", strrchr(file, '/') ? strrchr(file, '/') + 1 : file,
-		       line, text);
+		printf("FAIL %s:%d: %s\n", strrchr(file, '/') ? strrchr(file, '/') + 1 : file, line,
+		       text);
 		fflush(stdout);
 	}
 }
@@ -214,8 +214,8 @@ int chaos_main(int argc, char **argv, void (*test)(void), unsigned int limit_s)
 void chaos_daemon_spawn(char *const *more)
 {
 	char conf[160], backend[] = "auto";
-	const char *fixed[] = { chaos.program, "--state-dir", chaos.state, "--run-dir",
-				chaos.run, "--config", conf, "--backend", backend };
+	const char *fixed[] = { chaos.program, "--state-dir", chaos.state, "--run-dir", chaos.run,
+				"--config",    conf,	      "--backend", backend };
 	char *args[DAEMON_ARGS];
 	size_t n = 0;
 
@@ -318,9 +318,10 @@ int chaos_send(const char *method, const char *path, const void *body, size_t by
 	int n;
 
 	memcpy(addr.sun_path, chaos.socket, strlen(chaos.socket) + 1);
-	n = snprintf(head, sizeof(head),
-		     "%s %s HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: %zu\r\n\r\n",
-		     method, path, bytes);
+	n = snprintf(
+		head, sizeof(head),
+		"%s %s HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: %zu\r\n\r\n",
+		method, path, bytes);
 	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof(timeout));
 	if (fd < 0 || connect(fd, (struct sockaddr *)&addr, sizeof(addr)) < 0 ||
 	    send(fd, head, (size_t)n, MSG_NOSIGNAL) != n) {

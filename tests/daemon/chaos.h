@@ -23,12 +23,19 @@
 #define CHAOS_PIDS_MAX 256
 #define CHAOS_ARGS_MAX 16
 
+/** Sanitizers keep what was freed: memory can't be compared. */
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define CHAOS_HAS_SANITIZER true
+#else
+#define CHAOS_HAS_SANITIZER false
+#endif
+
 /** The test's own daemon and folders. */
 struct chaos {
 	char bin[256], guests[256], dir[128];
-	char program[300]; /**< pinfoldd */
+	char program[400]; /**< pinfoldd */
 	char state[160], run[160], socket[200], log[160];
-	uint64_t count; /**< --count: how often */
+	uint64_t count;	  /**< --count: how often */
 	uint64_t seconds; /**< --seconds: no longer than this */
 	unsigned int seed;
 	const char *only; /**< --only: this case; or NULL */
@@ -39,11 +46,11 @@ struct chaos {
 extern struct chaos chaos;
 
 /** Say what is wrong, with the place, and count it. */
-#define CHECK(cond, ...)                                                \
-	do {                                                            \
-		if (!(cond)) {                                          \
-			chaos_fail(__FILE__, __LINE__, __VA_ARGS__);    \
-		}                                                       \
+#define CHECK(cond, ...)                                             \
+	do {                                                         \
+		if (!(cond)) {                                       \
+			chaos_fail(__FILE__, __LINE__, __VA_ARGS__); \
+		}                                                    \
 	} while (0)
 
 void chaos_fail(const char *file, int line, const char *fmt, ...)

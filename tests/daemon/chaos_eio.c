@@ -48,10 +48,10 @@ static int fails(int fd)
 }
 
 /* The C library's own function of that name. */
-#define REAL(ret, name, ...)                                         \
-	static ret (*real)(__VA_ARGS__);                             \
-	if (!real) {                                                 \
-		real = (ret(*)(__VA_ARGS__))dlsym(RTLD_NEXT, name);  \
+#define REAL(ret, name, ...)                                        \
+	static ret (*real)(__VA_ARGS__);                            \
+	if (!real) {                                                \
+		real = (ret(*)(__VA_ARGS__))dlsym(RTLD_NEXT, name); \
 	}
 
 ssize_t write(int fd, const void *buf, size_t n)

@@ -59,6 +59,9 @@ static void work(void)
 static void spin_until_kicked(void)
 {
 	while (!atomic_load_explicit(&is_kicked, memory_order_relaxed) || mode() == FAKE_HANG) {
+		if (mode() == FAKE_LEAVE) {
+			pthread_exit(NULL);
+		}
 		work();
 	}
 }

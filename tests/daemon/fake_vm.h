@@ -27,6 +27,7 @@ enum fake_mode {
 	FAKE_STRAY,    /* moves itself to another core */
 	FAKE_SPAM,     /* writes its eventfd without end */
 	FAKE_NONSENSE, /* writes nonsense to its ack page, and its eventfd */
+	FAKE_LEAVE,    /* its vCPU thread ends where it runs; its process does not */
 };
 
 /** A stretch of execution. */

@@ -18,7 +18,7 @@ function(pinfold_faults_test name timeout)
 		RUN_SERIAL TRUE)
 endfunction()
 
-pinfold_faults_test(vms 180 --count 1000 --seconds 60)
+pinfold_faults_test(vms 180 --count 1000 --seconds 55)
 pinfold_faults_test(daemon 180 --count 100 --seconds 45)
 pinfold_faults_test(hostile 150)
 

@@ -293,7 +293,7 @@ void rig_init(void)
 	rig.o.socket_path = rig.socket;
 	rig.o.ops = ops;
 	rig.o.n_ops = ARRAY_SIZE(ops);
-	rig.o.hooks = (struct http_hooks){ check, record, NULL };
+	rig.o.hooks = (struct http_hooks){ .check = check, .record = record };
 	rig.ev = events_new(8);
 	BUG_ON(!rig.ev);
 }

@@ -461,7 +461,10 @@ static uint64_t witness_slices(void)
 	rig_ask(&a, "GET", "/v1/vms/witness", NULL);
 	CHECK_INT(a.status, 200);
 	o = json_loads(a.body, 0, NULL);
-	CHECK_STR(json_string_value(json_object_get(o, "state")), "running");
+	if (strcmp(json_string_value(json_object_get(o, "state")), "running") != 0) {
+		printf("the witness does not run: %s\n", a.body);
+		test_failures++;
+	}
 	n = (uint64_t)json_integer_value(json_object_get(o, "slices"));
 	json_decref(o);
 	return n;

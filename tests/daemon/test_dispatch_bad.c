@@ -5,7 +5,9 @@
  * Usage: test_dispatch_bad FAKE-VM
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "fake_vm_rig.h"
@@ -227,6 +229,36 @@ static void sudden_deaths(void)
 	end();
 }
 
+/* Its core is free at once, however long the process lives, and it is no hung one. */
+static void a_thread_that_ends(void)
+{
+	int end_fd = (int)syscall(SYS_pidfd_open, gettid(), O_EXCL /* PIDFD_THREAD */);
+	struct dispatch_vm_info info;
+	struct dispatch_notice n;
+
+	if (end_fd < 0) {
+		printf("  not tried: this kernel does not tell that a thread has ended\n");
+		return;
+	}
+	close(end_fd);
+	begin();
+	atomic_store(&rig.fake[0].log->mode, FAKE_LEAVE);
+	CHECK(!rig_await(&rig, DISPATCH_FAULT, 0, 300, &n));
+	CHECK(rig_stands(&rig, 0));
+	CHECK_INT(dispatch_vm_get(rig.d, 0, &info), 0);
+	CHECK_INT(info.signals, 0);
+	CHECK_INT(info.freezes, 0);
+	/* Also one that is said to want to run again. */
+	CHECK_INT(rig_event(&rig, 0, SCHED_EV_VM_PAUSE), 0);
+	CHECK_INT(rig_event(&rig, 0, SCHED_EV_VM_RESUME), 0);
+	CHECK(rig_executes(&rig, 1));
+	CHECK_INT(rig_event(&rig, 0, SCHED_EV_VM_KILL), 0);
+	CHECK(rig_await(&rig, DISPATCH_DIED, 0, 2000, &n));
+	CHECK_INT(dispatch_vm_remove(rig.d, 0, rig.fake[0].gen, NULL), 0);
+	rig.fake[0].is_added = false;
+	end();
+}
+
 static const struct test_case cases[] = {
 	{ "a hung one", a_hung_one },
 	{ "a forged park", a_forged_park },
@@ -238,6 +270,7 @@ static const struct test_case cases[] = {
 	{ "pages hold", pages_hold },
 	{ "a hung exclusive one", a_hung_exclusive_one },
 	{ "sudden deaths", sudden_deaths },
+	{ "a thread that ends", a_thread_that_ends },
 };
 
 int main(int argc, char **argv)

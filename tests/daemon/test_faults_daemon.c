@@ -35,7 +35,7 @@ enum known { NO, YES, MAYBE };
 struct fact {
 	char name[32];
 	enum known exists, lives, paused;
-	pid_t pid; /* of what lives: YES; 0: not seen yet */
+	pid_t pid;     /* of what lives: YES; 0: not seen yet */
 	uint64_t prio; /* EITHER: one of two */
 };
 
@@ -126,8 +126,7 @@ static void do_create(struct fact *f)
 	char more[100];
 	int status;
 
-	snprintf(more, sizeof(more), ",\"slice_ns\":10000000,\"engine\":\"%s\",\"prio\":3",
-		 engine);
+	snprintf(more, sizeof(more), ",\"slice_ns\":10000000,\"engine\":\"%s\",\"prio\":3", engine);
 	status = chaos_create(f->name, spin, more);
 	count(status);
 	if (status == 201) {
@@ -238,9 +237,9 @@ static void act(struct fact *f)
 		do_start(f);
 		break;
 	case 4:
+	case 5:
 		do_pause(f, true);
 		break;
-	case 5:
 	case 6:
 		do_pause(f, false);
 		break;
@@ -342,7 +341,7 @@ static bool is_known(pid_t pid)
 /* VM processes fall to us when their daemon dies. What nobody knows has to be ended by the new one. */
 static void check_orphans(void)
 {
-	uint64_t until_ns = chaos_now_ns() + 5 * NS_PER_S;
+	uint64_t until_ns = chaos_now_ns() + 20 * NS_PER_S;
 	pid_t pids[CHAOS_PIDS_MAX], stranger;
 
 	do {

@@ -70,17 +70,19 @@ static void copy(const char *from, const char *to)
 /* pinfoldd looks for pinfold-vm beside itself. */
 static void make_programs(void)
 {
-	static const char *const names[][2] = { { "pinfoldd", "pinfoldd" },
-						{ "chaos_hostile", "pinfold-vm" },
+	static const char *const names[][2] = { { "chaos_hostile", "pinfold-vm" },
 						{ "pinfold-vm", "real-vm" } };
 	char from[400], to[400];
+
+	snprintf(to, sizeof(to), "%s/pinfoldd", chaos.dir);
+	copy(chaos.program, to);
+	snprintf(chaos.program, sizeof(chaos.program), "%s", to);
 
 	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
 		snprintf(from, sizeof(from), "%s/%s", chaos.bin, names[i][0]);
 		snprintf(to, sizeof(to), "%s/%s", chaos.dir, names[i][1]);
 		copy(from, to);
 	}
-	snprintf(chaos.program, sizeof(chaos.program), "%s/pinfoldd", chaos.dir);
 }
 
 /* All events, as they come, until the daemon ends. */
@@ -289,8 +291,7 @@ static void try_one(const struct hostile *h)
 	int status;
 
 	printf("-- %s\n", h->name);
-	CHECK(chaos_create(h->name, image, ",\"engine\":\"unicorn\"") == 201, "create %s",
-	      h->name);
+	CHECK(chaos_create(h->name, image, ",\"engine\":\"unicorn\"") == 201, "create %s", h->name);
 	start_one(h);
 	if (is_rogue) {
 		leave_core_idle(h->name);
@@ -346,8 +347,8 @@ static void test(void)
 	      "the well-behaved VM is %s: %s", vm.state, vm.message);
 	CHECK(chaos_fds(chaos.daemon) <= fds + 3, "descriptors: %u before, %u after", fds,
 	      chaos_fds(chaos.daemon));
-	CHECK(chaos_rss_bytes(chaos.daemon) < (96u << 20), "the daemon has grown to %" PRIu64,
-	      chaos_rss_bytes(chaos.daemon));
+	CHECK(CHAOS_HAS_SANITIZER || chaos_rss_bytes(chaos.daemon) < (96u << 20),
+	      "the daemon has grown to %" PRIu64, chaos_rss_bytes(chaos.daemon));
 	chaos_daemon_end();
 	pthread_join(thread, NULL);
 }

@@ -95,6 +95,44 @@ static void closed_and_opened(void)
 	rig_remove(&rig);
 }
 
+/* What the history keeps of runs that are over is shown as before. */
+static void ended_ones_are_as_before(void)
+{
+	char ids[3][VMS_ID_BYTES];
+	struct vms_info before[3], after;
+
+	rig_open(&rig);
+	if (!rig_run(&rig, 0, "fault", "arm64", "fault_illegal.elf", ids[0]) ||
+	    !rig_run(&rig, 0, "exit", "arm64", "exit42.elf", ids[1]) ||
+	    !rig_run(&rig, 0, "killed", "arm64", "endless.elf", ids[2])) {
+		return;
+	}
+	CHECK_INT(vms_kill(rig.vms, ids[2], NULL), 0);
+	for (int k = 0; k < 3; k++) {
+		rig_end(&rig, ids[k], &before[k]);
+		CHECK_INT(vms_get(rig.vms, ids[k], &before[k]), 0);
+	}
+	CHECK_INT(before[0].state, VMS_FAULTED);
+	CHECK_INT(before[1].stop.code, 42);
+	rig_close(&rig, false);
+	rig_reopen(&rig);
+	for (int k = 0; k < 3; k++) {
+		CHECK_INT(vms_get(rig.vms, ids[k], &after), 0);
+		CHECK_INT(after.state, before[k].state);
+		CHECK_STR(after.message, before[k].message);
+		CHECK_STR(after.arch, "arm64");
+		CHECK_STR(after.engine, "unicorn");
+		CHECK(after.ended_ns == before[k].ended_ns);
+		CHECK(after.cpu_ns == before[k].cpu_ns);
+	}
+	CHECK_INT(vms_get(rig.vms, ids[1], &after), 0);
+	CHECK(after.has_stop);
+	CHECK_INT(after.stop.reason, PROTO_STOP_EXIT);
+	CHECK_INT(after.stop.code, 42);
+	rig_close(&rig, true);
+	rig_remove(&rig);
+}
+
 /* A daemon in a process of its own: starts the fleet, says so, is killed. */
 static void run_daemon(int ready_fd)
 {
@@ -363,6 +401,7 @@ static void leftovers(void)
 static const struct test_case cases[] = {
 	{ "closed and opened again with VMs running", closed_and_opened },
 	{ "the daemon is killed with VMs running", killed_and_opened },
+	{ "runs that are over are shown as before", ended_ones_are_as_before },
 	{ "doctored records are not believed", doctored_records },
 	{ "one slot is not given to two", one_slot_for_two },
 	{ "VMs that died, stopped or ended meanwhile", changed_meanwhile },

@@ -12,6 +12,7 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/bug.h"
@@ -48,6 +49,16 @@ static bool is_zygote(pid_t pid)
 	return strcmp(name, ZYGOTE_NAME "\n") == 0;
 }
 
+#ifdef __SANITIZE_THREAD__
+/* A daemon of its own is forked from a test that has a watchdog. */
+const char *__tsan_default_options(void);
+
+const char *__tsan_default_options(void)
+{
+	return "die_after_fork=0";
+}
+#endif
+
 static unsigned int list_children(pid_t *pids, unsigned int max)
 {
 	DIR *d = opendir("/proc/self/task");
@@ -61,7 +72,11 @@ static unsigned int list_children(pid_t *pids, unsigned int max)
 		snprintf(path, sizeof(path), "/proc/self/task/%s/children", ent->d_name);
 		f = fopen(path, "re");
 		while (f && n < max && fscanf(f, "%d", &pids[n]) == 1) {
-			n += !is_zygote(pids[n]);
+			if (is_zygote(pids[n])) {
+				waitpid(pids[n], NULL, WNOHANG); /* that of a killed daemon */
+			} else {
+				n++;
+			}
 		}
 		if (f) {
 			fclose(f);

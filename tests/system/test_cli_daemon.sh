@@ -305,4 +305,7 @@ run "down --kill-vms" 0 down --kill-vms
 has_ended "$daemon"
 daemon=
 run "no daemon any more" 125 ps
+case="no sanitizer has found anything"
+checks=$((checks + 1))
+grep -A 40 -E 'ERROR: [A-Za-z]*Sanitizer|WARNING: ThreadSanitizer|runtime error:' "$tmp/state/pinfoldd.log" && fail "one has"
 finish

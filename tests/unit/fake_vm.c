@@ -12,7 +12,9 @@
 
 #include "host/sock.h"
 #include "proto/proto.h"
+#include "proto/zygote.h"
 #include "vm/jail.h"
+#include "vm/zygote.h"
 
 static struct proto_msg in;
 
@@ -179,10 +181,13 @@ static void answer(uint32_t seq)
 	}
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
 	static struct proto_msg m;
 
+	if (argc == 2 && strcmp(argv[1], ZYGOTE_OPTION) == 0 && zygote_serve() <= 0) {
+		return 0;
+	}
 	if (!receive(&in)) {
 		return 9;
 	}

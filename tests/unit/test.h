@@ -10,6 +10,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+/** Waits and times to be kept are longer by this factor where sanitizers slow programs down. */
+#if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
+#define TEST_SLOWDOWN 10
+#else
+#define TEST_SLOWDOWN 1
+#endif
+
 static int test_failures;
 
 #define CHECK(cond)                                                                   \

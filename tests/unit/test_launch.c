@@ -24,6 +24,7 @@
 #include "host/timer.h"
 #include "launch/isolation.h"
 #include "launch/launch.h"
+#include "proto/zygote.h"
 #include "test.h"
 
 /* Long enough for a healthy answer on a busy machine, short enough to wait for. */
@@ -48,6 +49,9 @@ static bool has_children(void)
 	return waitpid(-1, NULL, WNOHANG) >= 0 || errno != ECHILD;
 }
 
+/* Which makes VMs, in some tests. */
+static struct launch_zygote *zygote;
+
 static int launch_named(const char *name, uint32_t reply_ms, struct launch_vm *vm, struct errmsg *e)
 {
 	struct launch_options o;
@@ -59,6 +63,7 @@ static int launch_named(const char *name, uint32_t reply_ms, struct launch_vm *v
 	o.vm_program = vm_program;
 	o.is_traced = true;
 	o.reply_ms = reply_ms;
+	o.zygote = zygote;
 	return launch_vm(&o, vm, e);
 }
 
@@ -321,6 +326,67 @@ static void jailed_vm_has_nothing(void)
 		CHECK(a != b || memcmp(link, own, (size_t)a) != 0);
 	}
 	launch_vm_done(&vm);
+}
+
+/* The one child that is named so, or 0. */
+static pid_t find_zygote(void)
+{
+	char path[64];
+	char name[32];
+	FILE *f;
+	int pid = 0;
+	bool is_it = false;
+
+	snprintf(path, sizeof(path), "/proc/self/task/%d/children", getpid());
+	f = fopen(path, "re");
+	while (f && !is_it && fscanf(f, "%d", &pid) == 1) {
+		read_proc(pid, "comm", name, sizeof(name));
+		is_it = strcmp(name, ZYGOTE_NAME "\n") == 0;
+	}
+	if (f) {
+		fclose(f);
+	}
+	return is_it ? pid : 0;
+}
+
+static bool has_parent(pid_t pid, pid_t parent)
+{
+	char status[4096];
+	char want[32];
+
+	read_proc(pid, "status", status, sizeof(status));
+	snprintf(want, sizeof(want), "%d\n", parent);
+	return has_field(status, "PPid:\t", want);
+}
+
+/* Jailed alike, our child, ended and reaped alike; and VMs are made when the zygote is dead. */
+static void zygote_makes_the_same_vm(void)
+{
+	struct launch_vm vm = { 0 };
+	struct errmsg e = { 0 };
+	int before = count_fds();
+	pid_t pid;
+
+	CHECK_INT(launch_zygote_start(vm_program, &zygote, &e), 0);
+	CHECK_STR(e.text, "");
+	pid = find_zygote();
+	CHECK(pid > 0);
+	jailed_vm_has_nothing();
+	forced_stop_is_quick_and_reaped_once();
+	CHECK_INT(launch_named("works", 10000, &vm, &e), 0);
+	CHECK(has_parent(vm.pid, getpid()));
+	CHECK(!launch_zygote_is_broken(zygote));
+	CHECK_INT(kill(pid, SIGKILL), 0);
+	CHECK_INT(launch_vm_request(&vm, PROTO_START, NULL, 0, -1, &(uint64_t){ 0 }, 8, NULL, &e),
+		  0);
+	launch_vm_done(&vm);
+	CHECK_INT(launch_named("works", 10000, &vm, &e), 0);
+	CHECK(launch_zygote_is_broken(zygote));
+	launch_vm_done(&vm);
+	launch_zygote_free(zygote);
+	zygote = NULL;
+	CHECK_INT(count_fds(), before);
+	CHECK(!has_children());
 }
 
 /* Descriptors that the caller forgot to mark, and its environment, stay outside. */
@@ -693,6 +759,7 @@ static const struct test_case cases[] = {
 	{ "event during a request is kept", event_during_a_request_is_kept },
 	{ "forced stop is quick and reaped once", forced_stop_is_quick_and_reaped_once },
 	{ "jailed VM has nothing", jailed_vm_has_nothing },
+	{ "zygote makes the same VM", zygote_makes_the_same_vm },
 	{ "VM inherits only what it is given", vm_inherits_only_what_it_is_given },
 	{ "VM ends when its controller is gone", vm_ends_when_its_controller_is_gone },
 	{ "VM that ignores its controller's death dies",

@@ -244,6 +244,9 @@ static void take_event(struct dispatch *d, const struct epoll_event *event)
 	case SOURCE_NOTIFY:
 		dispatch_heard(d, dispatch_slot(d, number));
 		break;
+	case SOURCE_THREAD:
+		dispatch_thread_gone(d, dispatch_slot(d, number));
+		break;
 	case SOURCE_PIDFD:
 		dispatch_death_check(d, dispatch_slot(d, number));
 		break;

@@ -120,6 +120,9 @@ static void act_grant(struct dispatch *d, const struct sched_action *a)
 	if (!is_same) {
 		host_futex_wake(&sl->grant->word);
 	}
+	if (sl->is_thread_gone) {
+		dispatch_thread_gone(d, sl); /* it has no use for the core */
+	}
 }
 
 /*

@@ -105,6 +105,7 @@ void dispatch_death_check(struct dispatch *d, struct slot *sl)
 	sl->core = SCHED_CORE_NONE;
 	sl->is_held_back = false;
 	(void)epoll_ctl(d->epoll_fd, EPOLL_CTL_DEL, sl->pidfd, NULL);
+	(void)epoll_ctl(d->epoll_fd, EPOLL_CTL_DEL, sl->task.end_fd, NULL);
 	if (!sl->is_muted) {
 		(void)epoll_ctl(d->epoll_fd, EPOLL_CTL_DEL, sl->notify_fd, NULL);
 	}
@@ -126,20 +127,21 @@ void dispatch_kill(struct dispatch *d, struct slot *sl)
 {
 	struct sched_event ev = dispatch_vcpu_event(sl, SCHED_EV_STOPPED);
 	struct host_task_times now = sl->base;
-	bool is_off;
+	bool is_off, is_told;
 
 	hurry(d, sl, PRIO_DIE);
 	if (d->fifo_prio && host_task_set_fifo(sl->task.tid, PRIO_DIE) == 0) {
 		sl->prio = PRIO_DIE;
 	}
-	is_off = dispatch_pin(d, sl->task.tid, d->housekeeping) == 0 &&
-		 host_proc_kill(sl->pidfd, SIGKILL) == 0;
+	/* A thread that can't be moved has ended; its process is killed all the same. */
+	is_off = dispatch_pin(d, sl->task.tid, d->housekeeping) == 0;
+	is_told = host_proc_kill(sl->pidfd, SIGKILL) == 0;
 	sl->is_killed = true;
 	sl->host_core = d->housekeeping;
 	sl->death_step_ns = FIRST_NS;
 	dispatch_todo_clear(d, sl, TODO_FREEZE);
 	dispatch_todo(d, sl, TODO_DEATH, host_clock_monotonic_ns() + sl->death_step_ns);
-	if (!is_off || sl->core == SCHED_CORE_NONE ||
+	if (!is_off || !is_told || sl->core == SCHED_CORE_NONE ||
 	    d->cores[sl->core].host_core == d->housekeeping) {
 		return;
 	}

@@ -73,9 +73,10 @@ struct slot {
 	bool is_blocked;   /* told so to the scheduler */
 	bool is_held_back; /* its grant is on no page yet */
 	bool is_killed;
-	int prio;	    /* real-time priority of its thread now; 0: none */
-	uint16_t host_core; /* its thread's affinity, or CORE_NONE */
-	uint16_t core;	    /* pool core that it owns or is next on, or SCHED_CORE_NONE */
+	bool is_thread_gone; /* its process may not be: other threads of it may wait for a core */
+	int prio;	     /* real-time priority of its thread now; 0: none */
+	uint16_t host_core;  /* its thread's affinity, or CORE_NONE */
+	uint16_t core;	     /* pool core that it owns or is next on, or SCHED_CORE_NONE */
 	uint32_t number, gen;
 	uint64_t epoch; /* of the grant in force */
 	int grant_fd, ack_fd, notify_fd, pidfd;
@@ -169,7 +170,7 @@ struct dispatch {
 	int notice_fd;
 };
 
-enum source { SOURCE_COMMAND, SOURCE_NOTIFY, SOURCE_PIDFD };
+enum source { SOURCE_COMMAND, SOURCE_NOTIFY, SOURCE_PIDFD, SOURCE_THREAD };
 
 /* dispatch.c */
 int dispatch_handle(struct dispatch *d, struct sched_event *ev);
@@ -198,6 +199,7 @@ void dispatch_sample(struct dispatch *d, struct slot *sl);
 bool dispatch_stopped(struct dispatch *d, struct slot *sl);
 int dispatch_fresh_times(const struct slot *sl, struct host_task_times *ret);
 void dispatch_let_park(struct dispatch *d, struct slot *sl);
+void dispatch_thread_gone(struct dispatch *d, struct slot *sl);
 void dispatch_unmute(struct dispatch *d, struct slot *sl);
 
 /* dispatch_halt.c */

@@ -67,7 +67,7 @@ static void hear_wish(struct dispatch *d, struct slot *sl)
 {
 	struct sched_event ev = dispatch_vcpu_event(sl, SCHED_EV_WOKEN);
 
-	if (sl->is_blocked && atomic_load(&sl->ack->state) == ACK_PARKED) {
+	if (sl->is_blocked && !sl->is_thread_gone && atomic_load(&sl->ack->state) == ACK_PARKED) {
 		sl->is_blocked = false;
 		dispatch_post(d, &ev);
 	}
@@ -113,6 +113,24 @@ bool dispatch_stopped(struct dispatch *d, struct slot *sl)
 	return true;
 }
 
+/*
+ * The vCPU thread has ended: it has stopped for good, and its core is free. Its process may be
+ * dying for long, on a busy housekeeping core; that is told by the pidfd.
+ */
+void dispatch_thread_gone(struct dispatch *d, struct slot *sl)
+{
+	if (sl->state != SLOT_VM || sl->is_dead) {
+		return;
+	}
+	if (!sl->is_thread_gone) {
+		sl->is_thread_gone = true;
+		(void)epoll_ctl(d->epoll_fd, EPOLL_CTL_DEL, sl->task.end_fd, NULL);
+	}
+	if (sl->core != SCHED_CORE_NONE) {
+		tell_stopped(d, sl, SCHED_WHY_BLOCKED);
+	}
+}
+
 int dispatch_fresh_times(const struct slot *sl, struct host_task_times *ret)
 {
 	if (sl->prio) {
@@ -135,12 +153,13 @@ static ns_t staleness_ns(const struct slot *sl)
 
 static void evict(struct dispatch *d, struct slot *sl)
 {
+	/* First off the core: at a lower priority its successor would overtake it there. */
+	if (dispatch_pin(d, sl->task.tid, d->housekeeping) == 0) {
+		sl->host_core = d->housekeeping;
+	}
 	/* With a real-time priority it gets to its sleep, whatever ordinary work there is. */
 	if (d->fifo_prio && host_task_set_fifo(sl->task.tid, PRIO_STOP) == 0) {
 		sl->prio = PRIO_STOP;
-	}
-	if (dispatch_pin(d, sl->task.tid, d->housekeeping) == 0) {
-		sl->host_core = d->housekeeping;
 	}
 }
 

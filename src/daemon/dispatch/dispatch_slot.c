@@ -87,6 +87,7 @@ void dispatch_slot_done(struct dispatch *d, struct slot *sl)
 		if (!sl->is_muted) {
 			(void)epoll_ctl(d->epoll_fd, EPOLL_CTL_DEL, sl->notify_fd, NULL);
 		}
+		(void)epoll_ctl(d->epoll_fd, EPOLL_CTL_DEL, sl->task.end_fd, NULL);
 		host_task_done(&sl->task);
 	}
 	close_fd(&sl->grant_fd);
@@ -122,7 +123,8 @@ static int run_reserve(struct dispatch *d, void *arg)
 			     .grant_fd = -1,
 			     .ack_fd = -1,
 			     .notify_fd = -1,
-			     .pidfd = -1 };
+			     .pidfd = -1,
+			     .task = { .stat_fd = -1, .times_fd = -1, .end_fd = -1 } };
 	d->top = number >= d->top ? number + 1 : d->top;
 	return 0;
 }
@@ -276,10 +278,14 @@ static int run_add(struct dispatch *d, void *arg)
 		return r;
 	}
 	r = dispatch_epoll_add(d, sl->notify_fd, SOURCE_NOTIFY, add->number, EPOLLIN | EPOLLET);
+	if (r == 0 && sl->task.end_fd >= 0) {
+		r = dispatch_epoll_add(d, sl->task.end_fd, SOURCE_THREAD, add->number, EPOLLIN);
+	}
 	if (r == 0) {
 		r = tell_scheduler(d, add);
 	}
 	if (r < 0) {
+		(void)epoll_ctl(d->epoll_fd, EPOLL_CTL_DEL, sl->task.end_fd, NULL);
 		(void)epoll_ctl(d->epoll_fd, EPOLL_CTL_DEL, add->vm->pidfd, NULL);
 		(void)epoll_ctl(d->epoll_fd, EPOLL_CTL_DEL, sl->notify_fd, NULL);
 		return r;

@@ -304,7 +304,7 @@ int images_put(struct images *im, uid_t uid, int fd, const char *want,
 		return errmsg_set(e, -EFBIG, "an image has at most %llu MiB",
 				  IMAGES_MAX_BYTES >> 20);
 	}
-	r = images_dir_hash(fd, (uint64_t)st.st_size, hash);
+	r = images_hash(fd, (uint64_t)st.st_size, hash);
 	if (r < 0) {
 		return errmsg_set(e, r, "image can't be read: %s", strerror(-r));
 	}

@@ -58,6 +58,9 @@ int images_check(struct images *im, const char *hash, struct errmsg *e);
 /** What counts against a user's quota: every image, in whole pages. */
 uint64_t images_used_bytes(struct images *im, uid_t uid);
 
+/** SHA-256 of a file from its start, as images are named by. @return 0; -ENODATA shorter; -errno */
+int images_hash(int fd, uint64_t bytes, char ret_hash[IMAGES_HASH_BYTES]);
+
 /** Whether a text has the form of a hash: 64 lower-case hexadecimal digits. */
 bool images_hash_is_sane(const char *text);
 

@@ -63,7 +63,7 @@ static int pump(int fd, uint64_t bytes, int out_fd, char ret_hash[IMAGES_HASH_BY
 	return 0;
 }
 
-int images_dir_hash(int fd, uint64_t bytes, char ret_hash[IMAGES_HASH_BYTES])
+int images_hash(int fd, uint64_t bytes, char ret_hash[IMAGES_HASH_BYTES])
 {
 	return pump(fd, bytes, -1, ret_hash);
 }
@@ -146,7 +146,7 @@ int images_dir_check(struct images *im, const char *hash, uint64_t bytes)
 	if ((uint64_t)st.st_size != bytes) {
 		return -EUCLEAN;
 	}
-	r = images_dir_hash(fd, bytes, found);
+	r = images_hash(fd, bytes, found);
 	if (r < 0) {
 		return r == -ENODATA ? -EUCLEAN : r;
 	}

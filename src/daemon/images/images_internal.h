@@ -56,9 +56,6 @@ int images_owner_add(struct image *img, uid_t uid);
 /** Read the folder: fills the table, removes what does not belong. */
 int images_dir_load(struct images *im, struct errmsg *e);
 
-/** Hash @p bytes of a file. @return 0; -ENODATA file is shorter; negative errno */
-int images_dir_hash(int fd, uint64_t bytes, char ret_hash[IMAGES_HASH_BYTES]);
-
 /** Copy @p bytes of a file to a new, durable file; @p ret_hash of what was written. */
 int images_dir_copy(struct images *im, int fd, uint64_t bytes, const char *temp,
 		    char ret_hash[IMAGES_HASH_BYTES], struct errmsg *e);

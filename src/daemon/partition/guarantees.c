@@ -37,6 +37,19 @@ static bool has_own_pool(const struct partition *p)
 	return !p->roles.guests_lowest;
 }
 
+static void add_chores(struct list *l)
+{
+	static const char name[] = "no chore of Pinfold on pool cores";
+	const struct sched_roles *r = &l->p->roles;
+
+	if (r->control == r->housekeeping) {
+		add(l, name, true, "all threads of the daemon are bound to core %u", r->control);
+	} else {
+		add(l, name, true, "all threads of the daemon are bound to cores %u and %u",
+		    r->control, r->housekeeping);
+	}
+}
+
 static void add_places(struct list *l)
 {
 	const struct partition *p = l->p;
@@ -45,9 +58,7 @@ static void add_places(struct list *l)
 	if (has_own_pool(p)) {
 		add(l, "no vCPU on control or housekeeping cores", true,
 		    "vCPU threads are only ever placed on pool cores");
-		add(l, "no chore of Pinfold on pool cores", true,
-		    "all threads of the daemon are bound to cores %u and %u", p->roles.control,
-		    p->roles.housekeeping);
+		add_chores(l);
 	} else {
 		add(l, "no vCPU on control or housekeeping cores", false,
 		    "core %u is the only one: all roles share it", p->roles.control);

@@ -278,6 +278,13 @@ static void announce(struct vms *v, struct vms_vm *vm)
 	}
 }
 
+void vms_charged_set(struct vms *v, struct vms_vm *vm, bool is_charged)
+{
+	pthread_mutex_lock(&v->lock);
+	vm->is_charged = is_charged;
+	pthread_mutex_unlock(&v->lock);
+}
+
 void vms_bury(struct vms *v, struct vms_vm *vm)
 {
 	bool had_core;
@@ -300,7 +307,7 @@ void vms_bury(struct vms *v, struct vms_vm *vm)
 	vm->image = NULL;
 	if (vm->is_charged) {
 		users_release(v->o.users, vm->owner, vm->spec.config.limits.mem_bytes);
-		vm->is_charged = false;
+		vms_charged_set(v, vm, false);
 	}
 	announce(v, vm);
 }

@@ -382,6 +382,8 @@ uint64_t vms_end_begin(struct vms *v, struct vms_vm *vm, enum vms_state end,
 int vms_end_wait(struct vms *v, struct vms_vm *vm, uint64_t run, uint32_t timeout_ms);
 /** Free everything a process had; it is dead. Holds talk. */
 void vms_bury(struct vms *v, struct vms_vm *vm);
+/** Note whether its user was charged for its memory; the audit adds that up. Holds talk. */
+void vms_charged_set(struct vms *v, struct vms_vm *vm, bool is_charged);
 
 /* vms_fault.c */
 

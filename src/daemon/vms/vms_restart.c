@@ -359,7 +359,7 @@ static void add_meeting(struct meetings *all, const char *id)
 		return;
 	}
 	users_charge_again(v->o.users, vm->owner, vm->spec.config.limits.mem_bytes);
-	vm->is_charged = true;
+	vms_charged_set(v, vm, true);
 	all->n++;
 }
 

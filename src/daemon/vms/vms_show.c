@@ -155,7 +155,6 @@ int vms_wait(struct vms *v, const char *id, uint32_t timeout_ms, struct vms_info
 	}
 	is_over = vms_state_is_end(vm->state);
 	if (vm->is_removing && !is_over) {
-		is_over = true;
 		r = -ENOENT;
 	} else {
 		vms_info_fill_locked(vm, NULL, ret);

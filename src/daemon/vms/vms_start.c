@@ -151,6 +151,25 @@ static void tell_zygote(struct vms *v)
 	}
 }
 
+/* What it runs: an image in memory, a context in a file, or both. */
+static int images_fill(struct vms *v, struct vms_vm *vm, const struct vm_spec *spec,
+		       char context_path[IMAGES_PATH_BYTES], struct launch_options *o,
+		       struct errmsg *e)
+{
+	int r = 0;
+
+	if (spec->image[0]) {
+		r = vms_image_get(v, spec->image, &vm->image, e);
+		o->image_fd = r < 0 ? -1 : vm->image->fd;
+	}
+	if (r == 0 && spec->context[0]) {
+		r = images_check(v->o.images, spec->context, e);
+		images_path(v->o.images, spec->context, context_path);
+		o->context_path = context_path;
+	}
+	return r;
+}
+
 /* Its process, ready, with the scheduler's pages. */
 static int launch(struct vms *v, struct vms_vm *vm, const struct vm_spec *spec, struct errmsg *e)
 {
@@ -162,20 +181,9 @@ static int launch(struct vms *v, struct vms_vm *vm, const struct vm_spec *spec, 
 	int r;
 
 	launch_options_fill(v, vm, spec, &o);
-	if (spec->image[0]) {
-		r = vms_image_get(v, spec->image, &vm->image, e);
-		if (r < 0) {
-			return r;
-		}
-		o.image_fd = vm->image->fd;
-	}
-	if (spec->context[0]) {
-		r = images_check(v->o.images, spec->context, e);
-		if (r < 0) {
-			return r;
-		}
-		images_path(v->o.images, spec->context, context_path);
-		o.context_path = context_path;
+	r = images_fill(v, vm, spec, context_path, &o, e);
+	if (r < 0) {
+		return r;
 	}
 	listen_fd = vms_dir_make(v, vm->id, e);
 	if (listen_fd < 0) {
@@ -233,7 +241,7 @@ static int make_ready(struct vms *v, struct vms_vm *vm, const struct vm_spec *sp
 	if (r < 0) {
 		return r;
 	}
-	vm->is_charged = true;
+	vms_charged_set(v, vm, true);
 	r = vms_slot_take(v, vm, e);
 	if (r < 0) {
 		return r;
