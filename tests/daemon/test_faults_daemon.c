@@ -436,8 +436,10 @@ static void sample(void)
 		w[i].run_ns = run_ns - w[i].run_ns;
 	}
 	after = chaos_lock(chaos_pool_core());
-	if (chaos_now_ns() - since_ns > SAMPLE_MAX || chaos_pool_size() > 1) {
-		return; /* too long to tell */
+	/* Of one grant and the next; where there were more, a third may have had a short one. */
+	if (chaos_now_ns() - since_ns > SAMPLE_MAX || chaos_pool_size() > 1 ||
+	    ((after.epoch - before.epoch) & SCHED_LOCK_EPOCH_MASK) > 1) {
+		return; /* can't be told */
 	}
 	n_samples++;
 	for (size_t i = 0; i < n; i++) {

@@ -50,6 +50,8 @@
 #define WATCH_EVERY_NS (100 * NS_PER_MS)
 #define WATCH_SLOTS    32
 #define ROGUE_NS       NS_PER_MS
+#define ROGUE_MAX_NS \
+	(WATCH_EVERY_NS / 2) /* however patient: more than it could use is never found */
 
 /* On the housekeeping core: who is to come to a stop goes before who is being torn down. */
 #define PRIO_STOP 2

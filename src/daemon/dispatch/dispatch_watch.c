@@ -32,16 +32,16 @@ static void watch_time(struct dispatch *d, struct slot *sl)
 {
 	struct sched_event ev = dispatch_vcpu_event(sl, SCHED_EV_ROGUE);
 	struct host_task_times now;
-	ns_t used_ns;
+	ns_t limit_ns, used_ns;
 
 	if (host_task_times(&sl->task, &now) < 0) {
 		dispatch_death_check(d, sl);
 		return;
 	}
+	limit_ns = ROGUE_NS * d->patience < ROGUE_MAX_NS ? ROGUE_NS * d->patience : ROGUE_MAX_NS;
 	used_ns = now.run_ns - sl->seen_run_ns;
 	sl->seen_run_ns = now.run_ns;
-	if (sl->core == SCHED_CORE_NONE && !sl->is_frozen && !sl->is_killed &&
-	    used_ns > ROGUE_NS * d->patience) {
+	if (sl->core == SCHED_CORE_NONE && !sl->is_frozen && !sl->is_killed && used_ns > limit_ns) {
 		dispatch_post(d, &ev);
 	}
 }

@@ -25,7 +25,7 @@
 #include "host/text.h"
 
 #define IMAGE_IDLE_NS (10 * NS_PER_S)
-#define QUIT_MS	      200
+#define QUIT_MS	      200L
 
 /* Ask a process that no record names to end. It has never run a guest, or its record is gone. */
 static void send_quit(const char *path)
@@ -149,6 +149,7 @@ static bool audit_process(struct vms *v, struct vms_vm *vm)
 	}
 	/* A notice may be on its way: twice in a row is one too many. */
 	is_dead = is_dead && vm->was_dead;
+	vm->is_unreported |= is_dead;
 	vm->was_dead = pid > 0 && vm->pidfd >= 0 && host_sock_wait_readable(vm->pidfd, 0) == 0;
 	pthread_mutex_unlock(&v->lock);
 	if (is_dead) {

@@ -52,8 +52,8 @@ void vms_queue_stop(struct vms *v, struct vms_queue *q)
 void vms_reap(struct vms *v, struct vms_vm *vm)
 {
 	pthread_mutex_lock(&v->lock);
-	if (vm->has_process && !vm->is_reaping) {
-		vm->is_reaping = true;
+	if (vm->has_process && !vm->is_in_reaper) {
+		vm->is_reaping = vm->is_in_reaper = true;
 		vm->refs++;
 		vm->reap_next = NULL;
 		*v->reaper.last = vm;
@@ -269,7 +269,7 @@ static void announce(struct vms *v, struct vms_vm *vm)
 	pthread_mutex_lock(&v->lock);
 	close(vm->cancel_fd);
 	vm->cancel_fd = -1;
-	vm->has_process = vm->is_reaping = vm->is_frozen = vm->was_dead = false;
+	vm->has_process = vm->is_frozen = vm->was_dead = vm->is_unreported = false;
 	vm->memory_bytes = 0;
 	vms_state_set_locked(vm, end);
 	pthread_mutex_unlock(&v->lock);
@@ -325,16 +325,30 @@ static struct vms_vm *next_dead(struct vms *v)
 	if (vm) {
 		q->first = vm->reap_next;
 		q->last = q->first ? q->last : &q->first;
+		vm->is_in_reaper = false;
 	}
 	pthread_mutex_unlock(&v->lock);
 	return vm;
 }
 
-/* Whether its process is the one that was reported dead. */
-static bool is_dead(const struct vms_vm *vm)
+/*
+ * Whether its process is the one that was reported dead. The report may be of the run before: then the dispatcher does not
+ * know yet, and will report this one, too; or the audit has noticed that it did not.
+ */
+static bool is_dead(struct vms *v, struct vms_vm *vm)
 {
-	return vm->has_process && vm->lv.pid > 0 && vm->lv.pidfd >= 0 &&
-	       host_sock_wait_readable(vm->lv.pidfd, 0) == 0;
+	struct dispatch_vm_info d;
+	bool is_noticed;
+
+	if (!vm->has_process || vm->lv.pid <= 0 || vm->lv.pidfd < 0 ||
+	    host_sock_wait_readable(vm->lv.pidfd, 0) < 0) {
+		return false;
+	}
+	pthread_mutex_lock(&v->lock);
+	is_noticed = vm->is_unreported;
+	pthread_mutex_unlock(&v->lock);
+	return is_noticed || !vm->is_added || dispatch_vm_get(v->o.dispatch, vm->slot, &d) < 0 ||
+	       d.vm.state == SCHED_VM_DEAD;
 }
 
 void *vms_reaper_main(void *arg)
@@ -344,11 +358,11 @@ void *vms_reaper_main(void *arg)
 
 	while ((vm = next_dead(v)) != NULL) {
 		vms_talk_begin(vm);
-		if (is_dead(vm)) {
+		if (is_dead(v, vm)) {
 			vms_bury(v, vm);
 		}
 		pthread_mutex_lock(&v->lock);
-		vm->is_reaping = false;
+		vm->is_reaping = vm->is_in_reaper;
 		pthread_mutex_unlock(&v->lock);
 		vms_talk_end(v, vm);
 		vms_unref(v, vm);

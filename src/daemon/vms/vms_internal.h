@@ -87,11 +87,12 @@ struct vms_vm {
 	bool is_added;		/* the dispatcher knows it */
 	bool is_frozen;		/* by the scheduler: it can't answer */
 	bool is_ending;		/* end_state is decided */
-	bool is_reaping, is_keeping;
-	bool has_event;	   /* its socket was readable while somebody talked to it */
-	bool is_closed;	   /* a run is written down as over */
-	bool is_slot_open; /* the dispatcher made its pages */
-	bool was_dead;	   /* when the audit looked last */
+	bool is_reaping, is_in_reaper, is_keeping;
+	bool is_unreported; /* dead, and the audit has waited long enough for somebody to say so */
+	bool has_event;	    /* its socket was readable while somebody talked to it */
+	bool is_closed;	    /* a run is written down as over */
+	bool is_slot_open;  /* the dispatcher made its pages */
+	bool was_dead;	    /* when the audit looked last */
 	bool is_charged;
 	int cancel_fd; /* readable: stop waiting for its answers; -1 without a process */
 	int pidfd;     /* of has_process, or -1 */

@@ -120,7 +120,7 @@ int vms_each(struct vms *v, int (*visit)(void *arg, const struct vms_info *i), v
 	struct vms_vm **all = vms_ref_all(v, &n);
 	int r = all && d && info ? 0 : -ENOMEM;
 
-	for (uint32_t i = 0; i < n; i++) {
+	for (uint32_t i = 0; all && i < n; i++) {
 		struct vms_vm *vm = all[i];
 
 		if (r == 0) {
