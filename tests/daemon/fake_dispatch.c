@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/futex.h>
+#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -107,8 +108,10 @@ static void grant_locked(struct dispatch *d, struct slot *s)
 static void on_death_locked(struct dispatch *d, uint32_t slot)
 {
 	struct slot *s = &d->slot[slot];
+	struct pollfd p = { .fd = s->vm.pidfd, .events = POLLIN };
 
-	if (s->state != SCHED_VM_FREE && s->state != SCHED_VM_DEAD) {
+	/* Asked again: the news may be of the VM that had the slot before. */
+	if (s->state != SCHED_VM_FREE && s->state != SCHED_VM_DEAD && poll(&p, 1, 0) == 1) {
 		epoll_ctl(d->epoll_fd, EPOLL_CTL_DEL, s->vm.pidfd, NULL);
 		s->state = SCHED_VM_DEAD;
 		tell_locked(d, DISPATCH_DIED, slot, SCHED_REASON_NONE);

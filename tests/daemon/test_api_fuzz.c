@@ -365,11 +365,11 @@ static bool ask_once(struct client *cl)
 	(void)snprintf(head, sizeof(head), " HTTP/1.1\r\nHost: x\r\nContent-Length: %zu\r\n\r\n",
 		       cl->body.n);
 	put(&cl->request, head);
-	put_bytes(&cl->request, cl->body.bytes, cl->body.n);
 	cl->n_sent++;
 	cl->n_bodies += cl->body.n > 0;
 	atomic_fetch_add(&fuzz.n, 1);
-	if (!rig_send(&cl->conn, cl->request.bytes, cl->request.n)) {
+	if (!rig_send(&cl->conn, cl->request.bytes, cl->request.n) ||
+	    !rig_send(&cl->conn, cl->body.bytes, cl->body.n)) {
 		return false; /* refused in the middle: the answer is there or not */
 	}
 	if (is_endless(op)) {

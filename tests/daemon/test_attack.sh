@@ -98,8 +98,15 @@ search_path() {
 restart() {
 	# Whoever can read a file can lock it.
 	for file in "$tmp"/run/*; do
-		as $evil $evil flock -x "$file" touch "$tmp/evil/locked" 2>/dev/null &
+		[ -f "$file" ] || continue
+		setpriv --reuid=$evil --regid=$evil --clear-groups flock -F -x "$file" sleep 30 2>/dev/null &
 		pids="${pids:-} $!"
+	done
+	# Until one of them waits in the kernel; where none can, nothing happens.
+	i=0
+	until grep -q -e '-> FLOCK' /proc/locks || [ $i -gt 20 ]; do
+		i=$((i + 1))
+		sleep 0.05
 	done
 	daemon_end KILL
 	# shellcheck disable=SC2119 # no further options
@@ -242,7 +249,7 @@ crowd() {
 		wait "$pid" 2>/dev/null || true
 	done
 	i=0
-	until [ "$(status $evil http://x/v1/vms)" = 200 ] || [ $i -gt 100 ]; do
+	until [ "$(status $evil http://x/v1/vms)" = 200 ] || [ $i -gt 300 ]; do
 		i=$((i + 1))
 		sleep 0.05
 	done
