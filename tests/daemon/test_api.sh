@@ -76,7 +76,9 @@ want "its program counter comes along" \
 size=$(stat -c %s "$tmp/snapshot")
 for at in 0 8 13 20 40 70 $((size - 5)); do
 	cp "$tmp/snapshot" "$tmp/bad"
-	printf '\377' | dd of="$tmp/bad" bs=1 seek="$at" conv=notrunc 2>/dev/null
+	was=$(od -An -tu1 -j "$at" -N 1 "$tmp/bad" | tr -d ' ')
+	# shellcheck disable=SC2059 # the format is the byte
+	printf "\\$(printf %03o $((was ^ 255)))" | dd of="$tmp/bad" bs=1 seek="$at" conv=notrunc 2>/dev/null
 	code=$(curl -s -m 20 --unix-socket "$sock" -X POST -T "$tmp/bad" 'http://x/v1/restore?name=bad' | jq -r .error.code)
 	case $code in
 	invalid | damaged) echo "pass a snapshot with a flipped byte at $at is refused" ;;

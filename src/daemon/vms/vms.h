@@ -47,9 +47,10 @@ enum vms_state {
 
 /** What the table stands on; all borrowed, all outlive it. */
 struct vms_options {
-	const char *run_dir;	/**< sockets and records of running VMs: run_dir/vms/ID/ */
-	const char *state_dir;	/**< contexts of faulted VMs, console logs */
-	const char *vm_program; /**< pinfold-vm; NULL: beside this program, then $PATH */
+	const char *run_dir;   /**< sockets and records of running VMs: run_dir/vms/ID/ */
+	const char *state_dir; /**< contexts of faulted VMs, console logs */
+	const char
+		*vm_program; /**< pinfold-vm; NULL: beside this program, then (not as root) $PATH */
 	struct dispatch *dispatch;
 	struct partition *partition;
 	struct store *store;
