@@ -69,10 +69,10 @@ limits_in_force()
 	cat "$path/cgroup.controllers" "$path/memory.max" "$path/pids.max"
 	[ "$(cat "$path/cgroup.procs")" = "$vm_pid" ]
 	max=$(cat "$path/memory.max")
-	[ "$max" != max ] && [ "$max" -gt 1000000000 ]
+	[ "$max" != max ] && [ "$max" -gt 134217728 ]
 	[ "$(cat "$path/pids.max")" = 16 ]
 	cat "$path/memory.current" "$path/pids.current"
-	kill -INT "$run_pid"
+	kill -TERM "$run_pid"
 	wait "$run_pid" || echo "ended with $?"
 	[ ! -d "$path" ]
 }
