@@ -236,30 +236,6 @@ void host_futex_wake(const _Atomic uint32_t *word)
 	syscall(SYS_futex, word, FUTEX_WAKE, INT32_MAX, NULL, NULL, 0);
 }
 
-int host_cgroup_freeze(const char *dir, bool is_frozen)
-{
-	char path[320];
-	_cleanup_close_ int fd = -1;
-
-	snprintf(path, sizeof(path), "%s/cgroup.freeze", dir);
-	fd = open(path, O_WRONLY | O_CLOEXEC);
-	if (fd < 0) {
-		return -errno;
-	}
-	return write(fd, is_frozen ? "1" : "0", 1) == 1 ? 0 : -errno;
-}
-
-bool host_cgroup_is_frozen(const char *dir)
-{
-	char path[320];
-	char text[128];
-	_cleanup_close_ int fd = -1;
-
-	snprintf(path, sizeof(path), "%s/cgroup.events", dir);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	return fd >= 0 && read_text(fd, text, sizeof(text)) == 0 && strstr(text, "frozen 1");
-}
-
 bool host_process_is_stopped(pid_t pid)
 {
 	pid_t tids[64];

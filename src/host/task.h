@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Threads of other processes, as a scheduler needs them: what the kernel says about them (asleep?
- * how much CPU time?), where they may run, with which priority; and standing still as a whole, by
- * cgroup freezer or by SIGSTOP.
+ * how much CPU time?), where they may run, with which priority; and whether all stand still.
  *
  * Nothing here waits, but for what the kernel itself does at once.
  */
@@ -87,15 +86,6 @@ int host_task_signal(pid_t pid, pid_t tid, int signo);
 
 /** Wake everybody who sleeps on a word in shared memory. */
 void host_futex_wake(const _Atomic uint32_t *word);
-
-/**
- * Freeze or thaw a cgroup v2 folder.
- * @return 0: asked for; -errno
- */
-int host_cgroup_freeze(const char *dir, bool is_frozen);
-
-/** Whether the kernel says that everything in a cgroup v2 folder is frozen. */
-bool host_cgroup_is_frozen(const char *dir);
 
 /** Whether every thread of a process is stopped by a signal, or dead. */
 bool host_process_is_stopped(pid_t pid);

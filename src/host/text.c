@@ -61,3 +61,15 @@ int host_text_write(const char *text, const char *fmt, ...)
 	fd = open(path, O_WRONLY | O_CLOEXEC);
 	return fd < 0 ? -errno : host_fd_write_full(fd, text, strlen(text));
 }
+
+bool host_text_has_word(const char *list, const char *word, char sep)
+{
+	size_t len = strlen(word);
+
+	for (const char *p = list; p; p = strchr(p, sep), p = p ? p + 1 : NULL) {
+		if (strncmp(p, word, len) == 0 && (p[len] == sep || p[len] == '\0')) {
+			return true;
+		}
+	}
+	return false;
+}

@@ -3,6 +3,7 @@
 #ifndef PINFOLD_HOST_TEXT_H
 #define PINFOLD_HOST_TEXT_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <sys/types.h>
 
@@ -23,5 +24,8 @@ ssize_t host_text_read(char *buf, size_t size, const char *fmt, ...)
  * @return 0; -ENAMETOOLONG; negative errno
  */
 int host_text_write(const char *text, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+/** Whether @p word is one of the words of @p list, which @p sep separates. */
+bool host_text_has_word(const char *list, const char *word, char sep);
 
 #endif

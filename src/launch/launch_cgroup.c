@@ -23,10 +23,11 @@
 
 #include "base/bits.h"
 #include "base/cleanup.h"
+#include "host/cgroup.h"
 #include "host/text.h"
 #include "launch/launch_internal.h"
 
-#define PATH_BYTES 256
+#define PATH_BYTES HOST_CGROUP_PATH_BYTES
 /* Beyond guest RAM: the code buffer of Unicorn (1 GiB) and the process itself. */
 #define OVERHEAD_BYTES (1280ULL << 20)
 /* Two threads, and room for kernel threads that count as the VM's. */
@@ -68,71 +69,6 @@ static int write_number(const char *dir, const char *file, unsigned long long v)
 	return host_text_write(text, "%s/%s", dir, file);
 }
 
-/* Whether word is one of the comma-separated words of list. */
-static bool has_word(const char *list, const char *word)
-{
-	size_t len = strlen(word);
-
-	for (const char *p = list; p; p = strchr(p, ','), p = p ? p + 1 : NULL) {
-		if (strncmp(p, word, len) == 0 && (p[len] == ',' || p[len] == '\0')) {
-			return true;
-		}
-	}
-	return false;
-}
-
-/* Where a controller is mounted; returns its version, or 0. */
-static int find_mount(const char *controller, char *ret)
-{
-	_cleanup_fclose_ FILE *f = fopen("/proc/self/mounts", "re");
-	char line[1024];
-	int version = 0;
-
-	while (f && version != 1 && fgets(line, sizeof(line), f)) {
-		char dir[PATH_BYTES];
-		char type[32];
-		char options[256];
-
-		if (sscanf(line, "%*s %255s %31s %255s", dir, type, options) != 3) {
-			continue;
-		}
-		if (strcmp(type, "cgroup") == 0 && has_word(options, controller)) {
-			version = 1;
-		} else if (strcmp(type, "cgroup2") == 0 && version == 0) {
-			version = 2;
-		} else {
-			continue;
-		}
-		memcpy(ret, dir, sizeof(dir));
-	}
-	return version;
-}
-
-/* The caller's own group below the mount: "" for the root group. */
-static void find_own_group(const char *controller, int version, char *ret)
-{
-	_cleanup_fclose_ FILE *f = fopen("/proc/self/cgroup", "re");
-	char line[1024];
-
-	ret[0] = '\0';
-	while (f && fgets(line, sizeof(line), f)) {
-		char *list = strchr(line, ':');
-		char *path = list ? strchr(list + 1, ':') : NULL;
-
-		line[strcspn(line, "\n")] = '\0';
-		if (!path) {
-			continue;
-		}
-		*path++ = '\0';
-		list++;
-		if ((version == 1 && has_word(list, controller)) ||
-		    (version == 2 && list[0] == '\0')) {
-			snprintf(ret, PATH_BYTES, "%s", strcmp(path, "/") == 0 ? "" : path);
-			return;
-		}
-	}
-}
-
 /* Make DIR/pinfold so that groups in it have the controller. */
 static bool make_base(const char *dir, const struct limit *l, int version, char *ret)
 {
@@ -163,12 +99,16 @@ static int find_base(const struct limit *l, char *ret)
 	char mount[PATH_BYTES];
 	char own[PATH_BYTES];
 	char dir[2 * PATH_BYTES];
-	int version = find_mount(l->controller, mount);
+	int version = host_cgroup_mount("", 1, l->controller, mount)   ? 1
+		      : host_cgroup_mount("", 2, l->controller, mount) ? 2
+								       : 0;
 
 	if (!version) {
 		return 0;
 	}
-	find_own_group(l->controller, version, own);
+	if (!host_cgroup_own("", version, l->controller, own)) {
+		own[0] = '\0';
+	}
 	snprintf(dir, sizeof(dir), "%s%s", mount, own);
 	return make_base(dir, l, version, ret) || make_base(mount, l, version, ret) ? version : 0;
 }

@@ -12,13 +12,12 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-#include "base/cleanup.h"
+#include "host/cgroup.h"
 #include "host/priv.h"
 #include "host/text.h"
 
-/* Hosts full of containers have thousands of mounts. */
-#define MOUNTS_BYTES (256 << 10)
-#define GROUPS_BYTES 8192
+/* What the daemon puts behind the path of a hierarchy. */
+#define OURS_BYTES 96
 /* The dispatcher runs above VM threads. */
 #define FIFO_ABOVE 10
 
@@ -46,67 +45,12 @@ __attribute__((format(printf, 3, 4))) static void say(struct partition_item *it,
 	va_end(ap);
 }
 
-/* Whether word is one of the words of list, which sep separates. */
-static bool has_word(const char *list, const char *word, char sep)
-{
-	size_t len = strlen(word);
-
-	for (const char *p = list; p; p = strchr(p, sep), p = p ? p + 1 : NULL) {
-		if (strncmp(p, word, len) == 0 && (p[len] == sep || p[len] == '\0')) {
-			return true;
-		}
-	}
-	return false;
-}
-
-/* Where a version of cgroups is mounted; option: a word that its mount options must hold. */
-static bool find_mount(const char *root, const char *fs, const char *option,
+/* Where a hierarchy is, with room for our names below it. */
+static bool find_mount(const char *root, int version, const char *controller,
 		       char ret[PARTITION_PATH_BYTES])
 {
-	_cleanup_free_ char *text = malloc(MOUNTS_BYTES);
-	char *state = NULL;
-
-	if (!text || host_text_read(text, MOUNTS_BYTES, "%s/proc/self/mounts", root) < 0) {
-		return false;
-	}
-	for (char *l = strtok_r(text, "\n", &state); l; l = strtok_r(NULL, "\n", &state)) {
-		char dir[PARTITION_PATH_BYTES];
-		char type[32];
-		char options[256];
-
-		if (sscanf(l, "%*s %255s %31s %255s", dir, type, options) != 3 ||
-		    strcmp(type, fs) != 0 || (option && !has_word(options, option, ','))) {
-			continue;
-		}
-		return snprintf(ret, PARTITION_PATH_BYTES, "%s%s", root, dir) <
-		       PARTITION_PATH_BYTES - 96;
-	}
-	return false;
-}
-
-/* The caller's own group of a v1 controller, "" for the root group. */
-static bool find_own_group(const char *root, const char *controller, char *ret, size_t size)
-{
-	char text[GROUPS_BYTES];
-	char *state = NULL;
-
-	if (host_text_read(text, sizeof(text), "%s/proc/self/cgroup", root) < 0) {
-		return false;
-	}
-	for (char *l = strtok_r(text, "\n", &state); l; l = strtok_r(NULL, "\n", &state)) {
-		char *list = strchr(l, ':');
-		char *path = list ? strchr(list + 1, ':') : NULL;
-
-		if (!path) {
-			continue;
-		}
-		*path++ = '\0';
-		if (has_word(list + 1, controller, ',')) {
-			path = strcmp(path, "/") == 0 ? path + 1 : path;
-			return snprintf(ret, size, "%s", path) < (int)size;
-		}
-	}
-	return false;
+	return host_cgroup_mount(root, version, controller, ret) &&
+	       strlen(ret) < PARTITION_PATH_BYTES - OURS_BYTES;
 }
 
 /* v2: only below the real root of the hierarchy, which alone is a partition root everywhere. */
@@ -117,12 +61,12 @@ static void probe_isolated(const char *root, unsigned int n_usable, struct parti
 	char path[PARTITION_PATH_BYTES + 64];
 	char text[1024];
 
-	if (!find_mount(root, "cgroup2", NULL, dir)) {
+	if (!find_mount(root, 2, NULL, dir)) {
 		say(it, false, "no cgroup v2 is mounted");
 		return;
 	}
 	if (host_text_read(text, sizeof(text), "%s/cgroup.controllers", dir) < 0 ||
-	    !has_word(text, "cpuset", ' ')) {
+	    !host_text_has_word(text, "cpuset", ' ')) {
 		say(it, false, "the cgroup v2 at %.96s has no cpuset controller", dir);
 		return;
 	}
@@ -151,12 +95,12 @@ static void probe_cpuset(const char *root, struct partition_probe *p)
 	char own[PARTITION_PATH_BYTES];
 	char dir[2 * PARTITION_PATH_BYTES];
 
-	if (!find_mount(root, "cgroup", "cpuset", mount)) {
+	if (!find_mount(root, 1, "cpuset", mount)) {
 		say(it, false, "no cgroup v1 with cpusets is mounted");
 		return;
 	}
-	if (!find_own_group(root, "cpuset", own, sizeof(own)) ||
-	    snprintf(dir, sizeof(dir), "%s%s", mount, own) >= PARTITION_PATH_BYTES - 96 ||
+	if (!host_cgroup_own(root, 1, "cpuset", own) ||
+	    snprintf(dir, sizeof(dir), "%s%s", mount, own) >= PARTITION_PATH_BYTES - OURS_BYTES ||
 	    strstr(own, "..")) {
 		say(it, false, "the caller's own cpuset can't be found below %.96s", mount);
 		return;

@@ -8,6 +8,7 @@
 
 #include <stdbool.h>
 
+#include "host/cgroup.h"
 #include "host/cpus.h"
 
 /** The back-ends, best first. */
@@ -27,7 +28,7 @@ struct partition_item {
 	char why[160]; /* how, or why not */
 };
 
-#define PARTITION_PATH_BYTES 256
+#define PARTITION_PATH_BYTES HOST_CGROUP_PATH_BYTES
 /** Real-time priority of VM threads where there is any. */
 #define PARTITION_FIFO_PRIO 10
 

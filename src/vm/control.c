@@ -110,19 +110,6 @@ static void lose_controller(struct control *c)
 	c->socket_fd = -1;
 }
 
-static void reply(struct control *c, uint32_t seq, int result, const struct errmsg *e,
-		  const void *payload, size_t bytes)
-{
-	struct proto_reply rep = { .result = result, .payload_bytes = (uint32_t)bytes };
-
-	if (result < 0) {
-		snprintf(rep.text, sizeof(rep.text), "%s", e->text);
-	}
-	if (control_send(c->socket_fd, PROTO_REPLY, seq, &rep, sizeof(rep), payload, bytes) < 0) {
-		lose_controller(c);
-	}
-}
-
 /* Send console output; false when the socket is full. */
 static bool flush_console(struct control *c)
 {
@@ -150,6 +137,20 @@ static bool flush_console(struct control *c)
 		}
 		c->pending_at += (size_t)n;
 		c->n_pending -= (size_t)n;
+	}
+}
+
+static void reply(struct control *c, uint32_t seq, int result, const struct errmsg *e,
+		  const void *payload, size_t bytes)
+{
+	struct proto_reply rep = { .result = result, .payload_bytes = (uint32_t)bytes };
+
+	flush_console(c); /* what was printed comes before what tells of its end */
+	if (result < 0) {
+		snprintf(rep.text, sizeof(rep.text), "%s", e->text);
+	}
+	if (control_send(c->socket_fd, PROTO_REPLY, seq, &rep, sizeof(rep), payload, bytes) < 0) {
+		lose_controller(c);
 	}
 }
 
@@ -361,7 +362,6 @@ static void serve(struct control *c, struct proto_msg *m)
 		break;
 	case PROTO_GET_LAST_STOP:
 		r = vm_get_last_stop(c->vm, &stopped, &e);
-		flush_console(c); /* what was printed before the stop comes before the answer */
 		reply(c, m->hdr.seq, r, &e, &stopped, r < 0 ? 0 : sizeof(stopped));
 		break;
 	case PROTO_GET_READY:

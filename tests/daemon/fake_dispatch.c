@@ -274,6 +274,7 @@ int dispatch_vm_remove(struct dispatch *d, uint32_t slot, uint32_t gen, struct e
 	int r = 0;
 
 	pthread_mutex_lock(&d->lock);
+	on_death_locked(d, slot);
 	if (s->state == SCHED_VM_FREE || s->vm.gen != gen) {
 		r = errmsg_set(e, -ESTALE, "slot %u is not in use by that VM", slot);
 	} else if (s->state != SCHED_VM_CREATED && s->state != SCHED_VM_DEAD) {

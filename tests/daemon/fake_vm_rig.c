@@ -20,6 +20,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "host/cgroup.h"
 #include "host/proc.h"
 #include "host/sock.h"
 #include "host/task.h"
@@ -77,31 +78,16 @@ void rig_init(struct rig *r, const char *program)
 	}
 }
 
-/* Where the cgroup v2 hierarchy is; "" when it is nowhere. */
-static void find_cgroups(char *ret, size_t size)
-{
-	FILE *f = fopen("/proc/mounts", "re");
-	char line[512];
-	char path[100];
-
-	ret[0] = '\0';
-	while (f && fgets(line, sizeof(line), f)) {
-		if (sscanf(line, "%*s %99s cgroup2 ", path) == 1) {
-			snprintf(ret, size, "%s", path);
-		}
-	}
-	if (f) {
-		fclose(f);
-	}
-}
-
 bool rig_use_cgroups(struct rig *r)
 {
-	char root[100];
+	char root[HOST_CGROUP_PATH_BYTES];
 
-	find_cgroups(root, sizeof(root));
+	r->cgroups[0] = '\0';
+	if (!host_cgroup_mount("", 2, NULL, root)) {
+		return false;
+	}
 	snprintf(r->cgroups, sizeof(r->cgroups), "%.90s/pinfold-test-%d", root, getpid());
-	if (!root[0] || mkdir(r->cgroups, 0700) < 0) {
+	if (mkdir(r->cgroups, 0700) < 0) {
 		r->cgroups[0] = '\0';
 		return false;
 	}

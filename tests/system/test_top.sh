@@ -139,6 +139,8 @@ is_restored()
 }
 
 start_daemon
+# The server outlives each terminal: one that ends with its last session may refuse the next.
+t start-server \; set-option -s exit-empty off
 
 # What is seen, with colours.
 in_terminal 80 24 "'$pinfold' top"

@@ -137,7 +137,10 @@ void dispatch_slot_close(struct dispatch *d, uint32_t slot);
 int dispatch_vm_add(struct dispatch *d, uint32_t slot, const struct dispatch_vm *vm,
 		    struct errmsg *e);
 
-/** Forget a VM that was never started or is dead, and its slot. @return as sched_handle() */
+/**
+ * Forget a VM that was never started or is dead, and its slot; looks itself whether it is dead.
+ * @return as sched_handle()
+ */
 int dispatch_vm_remove(struct dispatch *d, uint32_t slot, uint32_t gen, struct errmsg *e);
 
 /**

@@ -8,6 +8,7 @@
 #include <sys/epoll.h>
 
 #include "daemon/dispatch/dispatch_internal.h"
+#include "host/cgroup.h"
 
 #define FIRST_NS   (30 * NS_PER_US)
 #define LONGEST_NS (10 * NS_PER_MS)

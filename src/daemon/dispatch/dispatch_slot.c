@@ -348,6 +348,10 @@ static int run_remove(struct dispatch *d, void *arg)
 	struct sched_event ev = { .type = SCHED_EV_VM_REMOVE, .vm = rm->number, .gen = rm->gen };
 	int r;
 
+	/* The caller has seen it dead; this thread may not have looked yet. */
+	if (rm->number < d->cfg.limits.vms && d->slots[rm->number].gen == rm->gen) {
+		dispatch_death_check(d, &d->slots[rm->number]);
+	}
 	r = dispatch_handle(d, &ev);
 	if (r == 0) {
 		dispatch_slot_done(d, &d->slots[rm->number]);

@@ -88,9 +88,9 @@ static int open_dirs(struct vms *v, struct errmsg *e)
 
 static int open_threads(struct vms *v, struct errmsg *e)
 {
-	int r = vms_queue_start(v, &v->reaper, vms_reaper_main, "vms-reaper", e);
+	int r = vms_queue_start(v, VMS_REAPER, vms_reap_one, "vms-reaper", e);
 
-	r = r < 0 ? r : vms_queue_start(v, &v->keeper, vms_keeper_main, "vms-keeper", e);
+	r = r < 0 ? r : vms_queue_start(v, VMS_KEEPER, vms_keep_one, "vms-keeper", e);
 	return r < 0 ? r : vms_watch_start(v, e);
 }
 
@@ -241,8 +241,8 @@ void vms_close(struct vms *v, bool kill_all_vms)
 	}
 	pthread_mutex_unlock(&v->lock);
 	vms_watch_stop(v);
-	vms_queue_stop(v, &v->reaper);
-	vms_queue_stop(v, &v->keeper);
+	vms_queue_stop(v, VMS_REAPER);
+	vms_queue_stop(v, VMS_KEEPER);
 	for (struct vms_vm *vm = v->first; vm; vm = vm->next) {
 		if (vm->has_process) {
 			let_go(v, vm);

@@ -135,8 +135,8 @@ static bool audit_process(struct vms *v, struct vms_vm *vm)
 
 	pthread_mutex_lock(&v->lock);
 	pid = vm->has_process ? vm->pid : 0;
-	is_dead = pid > 0 && vm->is_added && !vm->is_reaping && vm->pidfd >= 0 &&
-		  host_sock_wait_readable(vm->pidfd, 0) == 0;
+	is_dead = pid > 0 && vm->is_added && !vms_queue_has_locked(v, VMS_REAPER, vm) &&
+		  vm->pidfd >= 0 && host_sock_wait_readable(vm->pidfd, 0) == 0;
 	pthread_mutex_unlock(&v->lock);
 	if (pid <= 0) {
 		return false;
@@ -149,7 +149,6 @@ static bool audit_process(struct vms *v, struct vms_vm *vm)
 	}
 	/* A notice may be on its way: twice in a row is one too many. */
 	is_dead = is_dead && vm->was_dead;
-	vm->is_unreported |= is_dead;
 	vm->was_dead = pid > 0 && vm->pidfd >= 0 && host_sock_wait_readable(vm->pidfd, 0) == 0;
 	pthread_mutex_unlock(&v->lock);
 	if (is_dead) {

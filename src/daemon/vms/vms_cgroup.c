@@ -18,43 +18,11 @@
 #include "base/cleanup.h"
 #include "base/log.h"
 #include "daemon/vms/vms_internal.h"
+#include "host/cgroup.h"
 #include "host/proc.h"
 #include "host/text.h"
 
-#define PATH_MAX_BYTES 256
-
-static bool find_mount(char ret[PATH_MAX_BYTES])
-{
-	_cleanup_fclose_ FILE *f = fopen("/proc/self/mounts", "re");
-	char line[1024];
-
-	while (f && fgets(line, sizeof(line), f)) {
-		char dir[PATH_MAX_BYTES];
-		char type[32];
-
-		if (sscanf(line, "%*s %255s %31s", dir, type) == 2 &&
-		    strcmp(type, "cgroup2") == 0) {
-			memcpy(ret, dir, sizeof(dir));
-			return true;
-		}
-	}
-	return false;
-}
-
-/* The caller's own group below the mount: "" for the root. */
-static void find_own(char ret[PATH_MAX_BYTES])
-{
-	_cleanup_fclose_ FILE *f = fopen("/proc/self/cgroup", "re");
-	char line[1024];
-
-	ret[0] = '\0';
-	while (f && fgets(line, sizeof(line), f)) {
-		line[strcspn(line, "\n")] = '\0';
-		if (strncmp(line, "0::/", 4) == 0 && line[4]) {
-			snprintf(ret, PATH_MAX_BYTES, "%.250s", line + 3);
-		}
-	}
-}
+#define PATH_MAX_BYTES HOST_CGROUP_PATH_BYTES
 
 static bool make_base(struct vms *v, const char *own)
 {
@@ -107,13 +75,13 @@ static bool is_fertile(const struct vms *v)
 
 void vms_cgroup_init(struct vms *v)
 {
-	char own[PATH_MAX_BYTES];
+	char own[PATH_MAX_BYTES] = "";
 
 	v->cgroup_base[0] = '\0';
-	if (!find_mount(v->cgroup_mount)) {
+	if (!host_cgroup_mount("", 2, NULL, v->cgroup_mount)) {
 		return;
 	}
-	find_own(own);
+	host_cgroup_own("", 2, NULL, own);
 	if (!make_base(v, own) && (!own[0] || !make_base(v, ""))) {
 		log_info("no cgroup v2 folder can be made: VMs are frozen by SIGSTOP");
 	} else if (!is_fertile(v)) {
@@ -169,7 +137,7 @@ void vms_cgroup_remove(const char *path)
 void vms_cgroup_thaw(const char *path, int pidfd)
 {
 	if (path[0]) {
-		host_text_write("0", "%s/cgroup.freeze", path);
+		host_cgroup_freeze(path, false);
 	}
 	host_proc_kill(pidfd, SIGCONT);
 }

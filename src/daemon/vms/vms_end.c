@@ -20,46 +20,10 @@
 /* A kill goes through the scheduler; after this long it goes to the process directly, too. */
 #define DIRECT_KILL_MS 1000
 
-int vms_queue_start(struct vms *v, struct vms_queue *q, void *(*main)(void *arg), const char *name,
-		    struct errmsg *e)
-{
-	int r;
-
-	q->last = &q->first;
-	pthread_cond_init(&q->wake, NULL);
-	r = pthread_create(&q->thread, NULL, main, v);
-	if (r > 0) {
-		return errmsg_set(e, -r, "no thread can be made: %s", strerror(r));
-	}
-	pthread_setname_np(q->thread, name);
-	q->has_thread = true;
-	return 0;
-}
-
-void vms_queue_stop(struct vms *v, struct vms_queue *q)
-{
-	if (!q->has_thread) {
-		return;
-	}
-	pthread_mutex_lock(&v->lock);
-	pthread_cond_signal(&q->wake);
-	pthread_mutex_unlock(&v->lock);
-	pthread_join(q->thread, NULL);
-	pthread_cond_destroy(&q->wake);
-	q->has_thread = false;
-}
-
 void vms_reap(struct vms *v, struct vms_vm *vm)
 {
 	pthread_mutex_lock(&v->lock);
-	if (vm->has_process && !vm->is_in_reaper) {
-		vm->is_reaping = vm->is_in_reaper = true;
-		vm->refs++;
-		vm->reap_next = NULL;
-		*v->reaper.last = vm;
-		v->reaper.last = &vm->reap_next;
-		pthread_cond_signal(&v->reaper.wake);
-	}
+	vms_queue_put_locked(v, VMS_REAPER, vm);
 	pthread_mutex_unlock(&v->lock);
 }
 
@@ -269,7 +233,7 @@ static void announce(struct vms *v, struct vms_vm *vm)
 	pthread_mutex_lock(&v->lock);
 	close(vm->cancel_fd);
 	vm->cancel_fd = -1;
-	vm->has_process = vm->is_frozen = vm->was_dead = vm->is_unreported = false;
+	vm->has_process = vm->is_frozen = vm->was_dead = false;
 	vm->memory_bytes = 0;
 	vms_state_set_locked(vm, end);
 	pthread_mutex_unlock(&v->lock);
@@ -312,60 +276,13 @@ void vms_bury(struct vms *v, struct vms_vm *vm)
 	announce(v, vm);
 }
 
-static struct vms_vm *next_dead(struct vms *v)
+/* The report may be of the run before: what counts is whether the process of this run is dead. */
+void vms_reap_one(struct vms *v, struct vms_vm *vm)
 {
-	struct vms_queue *q = &v->reaper;
-	struct vms_vm *vm;
-
-	pthread_mutex_lock(&v->lock);
-	while (!q->first && !v->is_closing) {
-		pthread_cond_wait(&q->wake, &v->lock);
+	vms_talk_begin(vm);
+	if (vm->has_process && vm->lv.pid > 0 && vm->lv.pidfd >= 0 &&
+	    host_sock_wait_readable(vm->lv.pidfd, 0) == 0) {
+		vms_bury(v, vm);
 	}
-	vm = q->first;
-	if (vm) {
-		q->first = vm->reap_next;
-		q->last = q->first ? q->last : &q->first;
-		vm->is_in_reaper = false;
-	}
-	pthread_mutex_unlock(&v->lock);
-	return vm;
-}
-
-/*
- * Whether its process is the one that was reported dead. The report may be of the run before: then the dispatcher does not
- * know yet, and will report this one, too; or the audit has noticed that it did not.
- */
-static bool is_dead(struct vms *v, struct vms_vm *vm)
-{
-	struct dispatch_vm_info d;
-	bool is_noticed;
-
-	if (!vm->has_process || vm->lv.pid <= 0 || vm->lv.pidfd < 0 ||
-	    host_sock_wait_readable(vm->lv.pidfd, 0) < 0) {
-		return false;
-	}
-	pthread_mutex_lock(&v->lock);
-	is_noticed = vm->is_unreported;
-	pthread_mutex_unlock(&v->lock);
-	return is_noticed || !vm->is_added || dispatch_vm_get(v->o.dispatch, vm->slot, &d) < 0 ||
-	       d.vm.state == SCHED_VM_DEAD;
-}
-
-void *vms_reaper_main(void *arg)
-{
-	struct vms *v = arg;
-	struct vms_vm *vm;
-
-	while ((vm = next_dead(v)) != NULL) {
-		vms_talk_begin(vm);
-		if (is_dead(v, vm)) {
-			vms_bury(v, vm);
-		}
-		pthread_mutex_lock(&v->lock);
-		vm->is_reaping = vm->is_in_reaper;
-		pthread_mutex_unlock(&v->lock);
-		vms_talk_end(v, vm);
-		vms_unref(v, vm);
-	}
-	return NULL;
+	vms_talk_end(v, vm);
 }

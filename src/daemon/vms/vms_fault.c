@@ -79,14 +79,7 @@ static void tell(struct vms *v, struct vms_vm *vm)
 static void keep(struct vms *v, struct vms_vm *vm)
 {
 	pthread_mutex_lock(&v->lock);
-	if (!vm->is_keeping) {
-		vm->is_keeping = true;
-		vm->refs++;
-		vm->keep_next = NULL;
-		*v->keeper.last = vm;
-		v->keeper.last = &vm->keep_next;
-		pthread_cond_signal(&v->keeper.wake);
-	}
+	vms_queue_put_locked(v, VMS_KEEPER, vm);
 	pthread_mutex_unlock(&v->lock);
 }
 
@@ -194,7 +187,7 @@ static int save_context(struct vms *v, struct vms_vm *vm, struct errmsg *e)
 }
 
 /* A faulted VM that can answer: its context, or at least its record for another daemon. */
-static void keep_one(struct vms *v, struct vms_vm *vm)
+void vms_keep_one(struct vms *v, struct vms_vm *vm)
 {
 	struct errmsg e = { 0 };
 	bool is_there, can_answer;
@@ -251,33 +244,6 @@ void vms_fault_trim(struct vms *v, uid_t owner)
 
 	while ((vm = oldest_of_too_many(v, owner)) != NULL) {
 		vms_end_begin(v, vm, VMS_FAULTED, NULL, NULL);
-		vms_unref(v, vm);
-	}
-}
-
-void *vms_keeper_main(void *arg)
-{
-	struct vms *v = arg;
-	struct vms_queue *q = &v->keeper;
-
-	for (;;) {
-		struct vms_vm *vm;
-
-		pthread_mutex_lock(&v->lock);
-		while (!q->first && !v->is_closing) {
-			pthread_cond_wait(&q->wake, &v->lock);
-		}
-		vm = q->first;
-		if (vm) {
-			q->first = vm->keep_next;
-			q->last = q->first ? q->last : &q->first;
-			vm->is_keeping = false;
-		}
-		pthread_mutex_unlock(&v->lock);
-		if (!vm) {
-			return NULL;
-		}
-		keep_one(v, vm);
 		vms_unref(v, vm);
 	}
 }

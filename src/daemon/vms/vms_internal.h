@@ -68,6 +68,19 @@ struct vms_record {
 	char cgroup_memory[256], cgroup_pids[256], freeze_dir[256];
 };
 
+/** Who works in the background. */
+enum vms_queue_kind {
+	VMS_REAPER, /* buries what has died */
+	VMS_KEEPER, /* saves what stands by its own fault */
+	VMS_QUEUES,
+};
+
+/** A VM's place in a queue. */
+struct vms_entry {
+	struct vms_vm *next;
+	bool is_queued;
+};
+
 /** One VM. */
 struct vms_vm {
 	/* fixed */
@@ -87,12 +100,10 @@ struct vms_vm {
 	bool is_added;		/* the dispatcher knows it */
 	bool is_frozen;		/* by the scheduler: it can't answer */
 	bool is_ending;		/* end_state is decided */
-	bool is_reaping, is_in_reaper, is_keeping;
-	bool is_unreported; /* dead, and the audit has waited long enough for somebody to say so */
-	bool has_event;	    /* its socket was readable while somebody talked to it */
-	bool is_closed;	    /* a run is written down as over */
-	bool is_slot_open;  /* the dispatcher made its pages */
-	bool was_dead;	    /* when the audit looked last */
+	bool has_event;		/* its socket was readable while somebody talked to it */
+	bool is_closed;		/* a run is written down as over */
+	bool is_slot_open;	/* the dispatcher made its pages */
+	bool was_dead;		/* when the audit looked last */
 	bool is_charged;
 	int cancel_fd; /* readable: stop waiting for its answers; -1 without a process */
 	int pidfd;     /* of has_process, or -1 */
@@ -112,7 +123,7 @@ struct vms_vm {
 	uint32_t runs;
 	uint64_t run; /* row of the history */
 	bool has_fault_context;
-	struct vms_vm *reap_next, *keep_next;
+	struct vms_entry entry[VMS_QUEUES];
 
 	/* talk */
 	pthread_mutex_t talk;
@@ -129,9 +140,13 @@ struct vms_vm {
 	int console_fd, stderr_fd; /* borrowed from lv; -1 */
 };
 
-/** Work for a thread, in the order of coming. Guarded by v->lock. */
+/** Work for a thread, in the order of coming (vms_queue.c). Guarded by v->lock. */
 struct vms_queue {
+	struct vms *vms;
+	enum vms_queue_kind kind;
+	void (*work)(struct vms *v, struct vms_vm *vm);
 	struct vms_vm *first, **last;
+	struct vms_vm *current; /* being worked on */
 	pthread_cond_t wake;
 	pthread_t thread;
 	bool has_thread;
@@ -169,7 +184,7 @@ struct vms {
 	struct vms_slot *slots; /* o.max_vms */
 	uint32_t next_gen;
 	bool is_closing;
-	struct vms_queue reaper, keeper;
+	struct vms_queue queue[VMS_QUEUES];
 
 	sem_t launches;
 	int epoll_fd, stop_fd;
@@ -359,15 +374,23 @@ bool vms_words_pump(struct vms_vm *vm);
 /** The descriptors go away; who waits for output learns that it is over. */
 void vms_console_close(struct vms *v, struct vms_vm *vm);
 
+/* vms_queue.c */
+
+/** Start the thread that serves a queue. @param work is called with a reference, without locks */
+int vms_queue_start(struct vms *v, enum vms_queue_kind kind,
+		    void (*work)(struct vms *v, struct vms_vm *vm), const char *name,
+		    struct errmsg *e);
+/** End it, when what waits is done. */
+void vms_queue_stop(struct vms *v, enum vms_queue_kind kind);
+/** Let a VM wait in line, unless it does. */
+void vms_queue_put_locked(struct vms *v, enum vms_queue_kind kind, struct vms_vm *vm);
+/** Whether it waits, or is being worked on. */
+bool vms_queue_has_locked(const struct vms *v, enum vms_queue_kind kind, const struct vms_vm *vm);
+
 /* vms_end.c */
 
-/** Start a thread that serves a queue. */
-int vms_queue_start(struct vms *v, struct vms_queue *q, void *(*main)(void *arg), const char *name,
-		    struct errmsg *e);
-/** End it. */
-void vms_queue_stop(struct vms *v, struct vms_queue *q);
-/** The reaper's thread. */
-void *vms_reaper_main(void *arg);
+/** The reaper's work. */
+void vms_reap_one(struct vms *v, struct vms_vm *vm);
 /** A process is dead: bury it soon. */
 void vms_reap(struct vms *v, struct vms_vm *vm);
 /**
@@ -392,8 +415,8 @@ void vms_charged_set(struct vms *v, struct vms_vm *vm, bool is_charged);
 void vms_fault_guest(struct vms *v, struct vms_vm *vm, const struct proto_stopped *stop);
 /** The scheduler put it into the fault queue. */
 void vms_fault_sched(struct vms *v, struct vms_vm *vm, enum sched_reason reason);
-/** The keeper's thread. */
-void *vms_keeper_main(void *arg);
+/** The keeper's work. */
+void vms_keep_one(struct vms *v, struct vms_vm *vm);
 /** Path of a saved context. */
 void vms_fault_path(const struct vms *v, const char *id, char ret[VMS_PATH_BYTES]);
 /** Forget the saved context of a VM. */

@@ -171,16 +171,6 @@ static void on_output(struct vms *v, struct vms_vm *vm, enum vms_watch what)
 	pthread_mutex_unlock(&vm->out_lock);
 }
 
-static bool is_ending(struct vms *v, const struct vms_vm *vm)
-{
-	bool is;
-
-	pthread_mutex_lock(&v->lock);
-	is = vm->is_ending;
-	pthread_mutex_unlock(&v->lock);
-	return is;
-}
-
 static void on_fd(struct vms *v, const struct epoll_event *ev)
 {
 	enum vms_watch what = (enum vms_watch)(ev->data.u64 >> 56);
@@ -195,8 +185,8 @@ static void on_fd(struct vms *v, const struct epoll_event *ev)
 	} else {
 		on_output(v, vm, what);
 	}
-	/* One that closes its socket is dead, or of no use any more; or somebody is ending it. */
-	if (what == VMS_WATCH_SOCKET && ev->events & EPOLLHUP && !is_ending(v, vm)) {
+	/* One that closes its socket is dead, or of no use any more. */
+	if (what == VMS_WATCH_SOCKET && ev->events & EPOLLHUP) {
 		vms_sched(v, vm, SCHED_EV_VM_KILL, NULL);
 	}
 	vms_unref(v, vm);
