@@ -108,7 +108,7 @@ static void run_turn(ns_t left_ns)
 		}
 		atomic_store(&is_kicked, false);
 		if (mode() != FAKE_DEAF) { /* no timer: only somebody else's signal ends it */
-			host_timer_arm(&timer, left_ns, NS_PER_MS);
+			host_timer_arm(&timer, left_ns, 10 * NS_PER_MS); /* as a VM does */
 		}
 		spin_until_kicked();
 	} while (!atomic_load(&is_call_pending) && gate_is_open(&gate, SLICE_NS, &left_ns));

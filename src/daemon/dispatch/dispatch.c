@@ -69,10 +69,13 @@ struct sched_event dispatch_vcpu_event(const struct slot *sl, enum sched_event_t
 
 static int handle_one(struct dispatch *d, struct sched_event *ev)
 {
+	ns_t from_ns = host_clock_monotonic_ns();
 	ns_t took_ns;
 	int r;
 
-	ev->now_ns = host_clock_monotonic_ns();
+	if (ev->now_ns == 0) { /* else it is known when it happened */
+		ev->now_ns = from_ns;
+	}
 	r = sched_handle(d->s, ev, &d->out);
 	if (r < 0) {
 		return r;
@@ -80,7 +83,7 @@ static int handle_one(struct dispatch *d, struct sched_event *ev)
 	for (uint32_t i = 0; i < d->out.n; i++) {
 		dispatch_carry_out(d, &d->out.action[i]);
 	}
-	took_ns = host_clock_monotonic_ns() - ev->now_ns;
+	took_ns = host_clock_monotonic_ns() - from_ns;
 	if (took_ns > d->decide_max_ns) {
 		d->decide_max_ns = took_ns;
 	}

@@ -48,6 +48,7 @@ static void take_core(struct dispatch *d, struct slot *sl, uint16_t core)
 	sl->core = core;
 	sl->is_blocked = false;
 	sl->since_ns = host_clock_monotonic_ns();
+	sl->woken_ns = 0;
 	if (host_task_times(&sl->task, &sl->base) < 0) {
 		sl->base = (struct host_task_times){ 0 };
 	}
@@ -71,9 +72,6 @@ static ns_t before_ns(const struct slot *sl, const struct sched_action *a)
 /* What an action says, on the page. */
 static void write_page(struct dispatch *d, struct slot *sl, const struct sched_action *a)
 {
-	/* Who was robbed a little may finish, as long as nobody asks what it is doing. */
-	ns_t slack_ns = d->cfg.ladder.grace_ns / 2;
-
 	if (sl->epoch != a->epoch) {
 		sl->claim_ns = 0;
 		dispatch_todo_clear(d, sl, TODO_LOOK);
@@ -83,7 +81,8 @@ static void write_page(struct dispatch *d, struct slot *sl, const struct sched_a
 	if (a->b == SCHED_NEVER) {
 		dispatch_publish(sl, a->epoch, GRANT_NO_END, GRANT_NO_END);
 	} else {
-		dispatch_publish(sl, a->epoch, a->a + before_ns(sl, a), a->b + slack_ns);
+		/* A slice is CPU time: who was robbed finishes it, unless the ladder finds that it was not. */
+		dispatch_publish(sl, a->epoch, a->a + before_ns(sl, a), a->b + a->a);
 	}
 }
 
@@ -92,10 +91,21 @@ static void begin_hold(struct slot *sl)
 {
 	struct host_task_times now;
 
-	sl->since_ns = host_clock_monotonic_ns();
-	if (host_task_times(&sl->task, &now) == 0) {
-		sl->base.delay_ns = now.delay_ns;
+	if (host_task_times(&sl->task, &now) < 0) {
+		now = sl->base;
 	}
+	sl->since_ns = dispatch_arrival_ns(sl, &now);
+	sl->base.delay_ns = now.delay_ns;
+	sl->woken_ns = 0;
+}
+
+/* It is where it may run: one that stood still by force goes on only here. */
+static void wake(struct dispatch *d, struct slot *sl)
+{
+	if (sl->is_thaw_due) {
+		dispatch_thaw(d, sl);
+	}
+	host_futex_wake(&sl->grant->word);
 }
 
 static void act_grant(struct dispatch *d, const struct sched_action *a)
@@ -118,7 +128,7 @@ static void act_grant(struct dispatch *d, const struct sched_action *a)
 	sl->is_held_back = false;
 	write_page(d, sl, a);
 	if (!is_same) {
-		host_futex_wake(&sl->grant->word);
+		wake(d, sl);
 	}
 	if (sl->is_thread_gone) {
 		dispatch_thread_gone(d, sl); /* it has no use for the core */
@@ -162,7 +172,8 @@ static void act_prewake(struct dispatch *d, const struct sched_action *a)
 		return;
 	}
 	write_page(d, sl, a);
-	host_futex_wake(&sl->grant->word);
+	sl->woken_ns = host_clock_monotonic_ns();
+	wake(d, sl);
 	look_at_owner(d, a->core);
 }
 
@@ -194,8 +205,13 @@ static void act_signal(struct dispatch *d, const struct sched_action *a)
 	}
 	sl->signals++;
 	(void)host_task_signal(sl->task.pid, sl->task.tid, GRANT_SIGNAL); /* gone: pidfd tells */
-	/* If the host keeps it off its core it can't obey there in time, and is no hung one. */
-	dispatch_let_park(d, sl);
+	/* If the host keeps it off its core it can't obey in time, and is no hung one. */
+	if (dispatch_is_kept_off(sl)) {
+		struct sched_event ev = dispatch_vcpu_event(sl, SCHED_EV_SAMPLE);
+
+		ev.stolen_ns = host_clock_monotonic_ns() - sl->since_ns;
+		dispatch_post(d, &ev);
+	}
 }
 
 static void tell_vm(struct dispatch *d, enum dispatch_notice_type type,
@@ -244,7 +260,7 @@ void dispatch_carry_out(struct dispatch *d, const struct sched_action *a)
 		dispatch_freeze(d, dispatch_slot(d, a->vm));
 		break;
 	case SCHED_ACT_THAW:
-		dispatch_thaw(d, dispatch_slot(d, a->vm));
+		dispatch_slot(d, a->vm)->is_thaw_due = true;
 		break;
 	case SCHED_ACT_KILL:
 		dispatch_kill(d, dispatch_slot(d, a->vm));

@@ -128,6 +128,7 @@ int dispatch_event(struct dispatch *d, const struct sched_event *ev, struct errm
 	if (!is_request(ev->type)) {
 		return errmsg_set(e, -EINVAL, "event %u is not a request", ev->type);
 	}
+	copy.now_ns = 0; /* it happens when it is handled */
 	r = dispatch_command(d, run_event, &copy);
 	return r < 0 ? explain(r, ev, e) : 0;
 }

@@ -36,6 +36,7 @@ void dispatch_freeze(struct dispatch *d, struct slot *sl)
 	sl->freezes++;
 	hurry(d, sl, PRIO_STOP);
 	sl->is_frozen = true;
+	sl->is_thaw_due = false;
 	if (!has_folder(sl) || host_cgroup_freeze(sl->freeze_dir, true) < 0) {
 		(void)host_proc_kill(sl->pidfd, SIGSTOP); /* dead: the pidfd tells */
 	}
@@ -49,6 +50,26 @@ static bool is_frozen(const struct slot *sl)
 	       host_process_is_stopped(sl->task.pid);
 }
 
+/*
+ * A thread comes to a stop where it runs; this one may be queued behind another. Stopped by a signal
+ * that it has before it is moved, and no longer by a folder that it leaves, it gets to its stop on the
+ * housekeeping core without an instruction of its own program.
+ */
+static void let_stop(struct dispatch *d, struct slot *sl)
+{
+	if (sl->host_core == d->housekeeping || !dispatch_is_kept_off(sl)) {
+		return;
+	}
+	(void)host_proc_kill(sl->pidfd, SIGSTOP); /* dead: the pidfd tells */
+	/* First off the core: at a lower priority another would overtake it there. */
+	if (dispatch_pin(d, sl->task.tid, d->housekeeping) == 0) {
+		sl->host_core = d->housekeeping;
+	}
+	if (d->fifo_prio && host_task_set_fifo(sl->task.tid, PRIO_STOP) == 0) {
+		sl->prio = PRIO_STOP;
+	}
+}
+
 void dispatch_freeze_check(struct dispatch *d, struct slot *sl)
 {
 	struct sched_event ev = dispatch_vcpu_event(sl, SCHED_EV_VM_FROZEN);
@@ -58,8 +79,7 @@ void dispatch_freeze_check(struct dispatch *d, struct slot *sl)
 		return;
 	}
 	if (!is_frozen(sl)) {
-		/* A thread comes to a stop where it runs; this one may be queued behind another. */
-		dispatch_let_park(d, sl);
+		let_stop(d, sl);
 		sl->freeze_step_ns = longer(sl->freeze_step_ns);
 		dispatch_todo(d, sl, TODO_FREEZE, host_clock_monotonic_ns() + sl->freeze_step_ns);
 		return;
@@ -78,7 +98,7 @@ void dispatch_freeze_check(struct dispatch *d, struct slot *sl)
 void dispatch_thaw(struct dispatch *d, struct slot *sl)
 {
 	hurry(d, sl, 0);
-	sl->is_frozen = false;
+	sl->is_frozen = sl->is_thaw_due = false;
 	if (has_folder(sl)) {
 		(void)host_cgroup_freeze(sl->freeze_dir, false);
 	}
@@ -134,6 +154,8 @@ void dispatch_kill(struct dispatch *d, struct slot *sl)
 	if (d->fifo_prio && host_task_set_fifo(sl->task.tid, PRIO_DIE) == 0) {
 		sl->prio = PRIO_DIE;
 	}
+	/* On the way it executes nothing more of its own: it has a signal to obey first. */
+	(void)host_proc_kill(sl->pidfd, SIGSTOP);
 	/* A thread that can't be moved has ended; its process is killed all the same. */
 	is_off = dispatch_pin(d, sl->task.tid, d->housekeeping) == 0;
 	is_told = host_proc_kill(sl->pidfd, SIGKILL) == 0;

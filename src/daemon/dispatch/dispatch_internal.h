@@ -38,7 +38,6 @@
 /* Waits, in the order in which they come up after a claim to have parked. */
 #define SPIN_NS	  (20 * NS_PER_US)
 #define AGAIN_NS  (50 * NS_PER_US)
-#define EVICT_NS  (150 * NS_PER_US)
 #define FORGED_NS (200 * NS_PER_US)
 
 /* A VM may change its mind so often in a window; more, and its eventfd is not heard for a while. */
@@ -52,6 +51,7 @@
 #define ROGUE_NS       NS_PER_MS
 #define ROGUE_MAX_NS \
 	(WATCH_EVERY_NS / 2) /* however patient: more than it could use is never found */
+#define ROGUE_WINDOW_NS NS_PER_S /* over which it counts without real-time: it shares its core */
 
 /* On the housekeeping core: who is to come to a stop goes before who is being torn down. */
 #define PRIO_STOP 2
@@ -72,6 +72,7 @@ struct slot {
 	uint8_t state; /* enum slot_state */
 	uint8_t todo;  /* enum todo, a set */
 	bool is_muted, is_frozen, is_dead;
+	bool is_thaw_due;  /* with its next grant, once it is where that lets it run */
 	bool is_blocked;   /* told so to the scheduler */
 	bool is_held_back; /* its grant is on no page yet */
 	bool is_killed;
@@ -88,6 +89,7 @@ struct slot {
 	/* since it got the core */
 	struct host_task_times base;
 	ns_t since_ns, deadline_ns;
+	ns_t woken_ns; /* behind the owner of its core; 0: not */
 	/* a claim to have parked that is not proved yet */
 	ns_t claim_ns, claim_run_ns;
 	/* todo list */
@@ -97,7 +99,7 @@ struct slot {
 	ns_t noise_since_ns;
 	uint32_t noise;
 	/* the sampler */
-	ns_t seen_run_ns;
+	ns_t seen_run_ns, seen_ns; /* time without a grant counts from there; since when */
 	uint32_t n_others, n_threads;
 	pid_t others[OTHERS_MAX];
 	/* counters */
@@ -199,8 +201,14 @@ void dispatch_heard(struct dispatch *d, struct slot *sl);
 void dispatch_look(struct dispatch *d, struct slot *sl);
 void dispatch_sample(struct dispatch *d, struct slot *sl);
 bool dispatch_stopped(struct dispatch *d, struct slot *sl);
+/**
+ * When a vCPU that was woken behind the owner of its core came onto it, by the kernel's account of how
+ * long it waited; the present where that is not known.
+ */
+ns_t dispatch_arrival_ns(const struct slot *sl, const struct host_task_times *now);
 int dispatch_fresh_times(const struct slot *sl, struct host_task_times *ret);
-void dispatch_let_park(struct dispatch *d, struct slot *sl);
+/** Whether a vCPU thread could run, and the host keeps it off its core at this moment. */
+bool dispatch_is_kept_off(const struct slot *sl);
 void dispatch_thread_gone(struct dispatch *d, struct slot *sl);
 void dispatch_unmute(struct dispatch *d, struct slot *sl);
 

@@ -5,8 +5,8 @@
  * per look, and no figure in it is used.
  *
  * One that claims to have parked and is still runnable may be on its way into its sleep, or may have
- * been woken once more behind its successor: if it does not consume time it is sent off the core,
- * where it can finish. If it does, the park was forged.
+ * been woken once more behind its successor: as long as it does not consume time it is waited for,
+ * on the core where it is. If it does, the park was forged.
  */
 #include <sys/epoll.h>
 #include <time.h>
@@ -15,8 +15,6 @@
 
 /* How long a running thread is watched to see its time grow. */
 #define WATCH_NS (10 * NS_PER_US)
-/* What the way into the sleep may cost. */
-#define SETTLE_NS (20 * NS_PER_US)
 /* What one that waits for its core needs to park, once it has it: more than the ladder's steps. */
 #define PARK_NS (300 * NS_PER_US)
 
@@ -73,11 +71,42 @@ static void hear_wish(struct dispatch *d, struct slot *sl)
 	}
 }
 
+ns_t dispatch_arrival_ns(const struct slot *sl, const struct host_task_times *now)
+{
+	ns_t now_ns = host_clock_monotonic_ns();
+	ns_t waited_ns = now->delay_ns - sl->base.delay_ns;
+
+	/* A wait that is not over is in no account. */
+	return sl->woken_ns && waited_ns && waited_ns < now_ns - sl->woken_ns
+		       ? sl->woken_ns + waited_ns
+		       : now_ns;
+}
+
+/* When an owner that sleeps gave its core to the one that was woken behind it; 0: not known. */
+static ns_t passed_ns(struct dispatch *d, const struct slot *owner)
+{
+	struct sched_core_info info;
+	struct host_task_times now;
+	struct sched_lock lock;
+	struct slot *next;
+
+	if (sched_core_get(d->s, owner->core, &info) < 0) {
+		return 0;
+	}
+	lock = sched_lock_unpack(info.lock);
+	if (lock.owner != owner->number || lock.successor == SCHED_NONE) {
+		return 0;
+	}
+	next = dispatch_slot(d, lock.successor);
+	return host_task_times(&next->task, &now) < 0 ? 0 : dispatch_arrival_ns(next, &now);
+}
+
 static void tell_stopped(struct dispatch *d, struct slot *sl, enum sched_why why)
 {
 	struct sched_event ev = dispatch_vcpu_event(sl, SCHED_EV_STOPPED);
 	struct host_task_times now;
 
+	ev.now_ns = passed_ns(d, sl);
 	if (host_task_times(&sl->task, &now) == 0) {
 		ev.cpu_ns = now.run_ns - sl->base.run_ns;
 		ev.stolen_ns = now.delay_ns - sl->base.delay_ns;
@@ -151,18 +180,6 @@ static ns_t staleness_ns(const struct slot *sl)
 	return 2 * (ns_t)tick.tv_nsec;
 }
 
-static void evict(struct dispatch *d, struct slot *sl)
-{
-	/* First off the core: at a lower priority its successor would overtake it there. */
-	if (dispatch_pin(d, sl->task.tid, d->housekeeping) == 0) {
-		sl->host_core = d->housekeeping;
-	}
-	/* With a real-time priority it gets to its sleep, whatever ordinary work there is. */
-	if (d->fifo_prio && host_task_set_fifo(sl->task.tid, PRIO_STOP) == 0) {
-		sl->prio = PRIO_STOP;
-	}
-}
-
 /* It says that it parked, but could run. */
 static void judge_claim(struct dispatch *d, struct slot *sl)
 {
@@ -184,10 +201,6 @@ static void judge_claim(struct dispatch *d, struct slot *sl)
 		sl->claim_ns = 0;
 		dispatch_post(d, &ev);
 		return;
-	}
-	if (now_ns - sl->claim_ns > EVICT_NS * d->patience && used_ns < SETTLE_NS &&
-	    sl->host_core != d->housekeeping) {
-		evict(d, sl);
 	}
 	dispatch_todo(d, sl, TODO_LOOK, now_ns + AGAIN_NS);
 }
@@ -334,12 +347,9 @@ void dispatch_sample(struct dispatch *d, struct slot *sl)
 	dispatch_post(d, &ev);
 }
 
-void dispatch_let_park(struct dispatch *d, struct slot *sl)
+bool dispatch_is_kept_off(const struct slot *sl)
 {
 	struct host_task_times now;
 
-	if (sl->host_core != d->housekeeping && how_it_stands(sl) == STAND_RUNS &&
-	    is_waiting(sl, &now)) {
-		evict(d, sl);
-	}
+	return how_it_stands(sl) == STAND_RUNS && is_waiting(sl, &now);
 }

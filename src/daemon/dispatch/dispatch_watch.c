@@ -32,7 +32,9 @@ static void watch_time(struct dispatch *d, struct slot *sl)
 {
 	struct sched_event ev = dispatch_vcpu_event(sl, SCHED_EV_ROGUE);
 	struct host_task_times now;
+	ns_t now_ns = host_clock_monotonic_ns();
 	ns_t limit_ns, used_ns;
+	bool is_idle = sl->core == SCHED_CORE_NONE && !sl->is_frozen && !sl->is_killed;
 
 	if (host_task_times(&sl->task, &now) < 0) {
 		dispatch_death_check(d, sl);
@@ -40,8 +42,13 @@ static void watch_time(struct dispatch *d, struct slot *sl)
 	}
 	limit_ns = ROGUE_NS * d->patience < ROGUE_MAX_NS ? ROGUE_NS * d->patience : ROGUE_MAX_NS;
 	used_ns = now.run_ns - sl->seen_run_ns;
+	if (is_idle && used_ns <= limit_ns && d->fifo_prio == 0 &&
+	    now_ns - sl->seen_ns < ROGUE_WINDOW_NS) {
+		return; /* it adds up */
+	}
 	sl->seen_run_ns = now.run_ns;
-	if (sl->core == SCHED_CORE_NONE && !sl->is_frozen && !sl->is_killed && used_ns > limit_ns) {
+	sl->seen_ns = now_ns;
+	if (is_idle && used_ns > limit_ns) {
 		dispatch_post(d, &ev);
 	}
 }
