@@ -17,6 +17,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "bench/series.h"
 #include "fake_vm_rig.h"
 #include "host/task.h"
 #include "host/timer.h"
@@ -25,11 +26,6 @@
 #define KILLS	   200
 #define PAIRS	   4
 #define PAIR_FAKES 4
-
-struct series {
-	double *value;
-	size_t n, room;
-};
 
 /** What came out for one number of VMs and one slice. */
 struct fairness {
@@ -45,41 +41,6 @@ struct work {
 static struct rig rig;
 static char program[4096];
 static bool is_quick, is_json;
-
-static void add(struct series *s, double v)
-{
-	if (s->n == s->room) {
-		s->room = s->room ? s->room * 2 : 1024;
-		s->value = realloc(s->value, s->room * sizeof(double));
-		if (!s->value) {
-			exit(1);
-		}
-	}
-	s->value[s->n++] = v;
-}
-
-static int by_size(const void *a, const void *b)
-{
-	double x = *(const double *)a;
-	double y = *(const double *)b;
-
-	return x < y ? -1 : x > y;
-}
-
-static double quantile(struct series *s, double q)
-{
-	if (s->n == 0) {
-		return NAN;
-	}
-	qsort(s->value, s->n, sizeof(double), by_size);
-	return s->value[(size_t)(q * (double)(s->n - 1))];
-}
-
-static void done(struct series *s)
-{
-	free(s->value);
-	*s = (struct series){ 0 };
-}
 
 static void begin(uint32_t n, ns_t slice_ns)
 {
@@ -162,21 +123,21 @@ static void judge_turns(const uint64_t first[], struct fairness *f)
 		uint32_t i = (uint32_t)(k % rig.n);
 
 		all[k] = *turn(i, first[i] + k / rig.n);
-		add(&errors, fabs((double)all[k].cpu_ns / 1e3 - f->slice_ms * 1e3));
+		series_add(&errors, fabs((double)all[k].cpu_ns / 1e3 - f->slice_ms * 1e3));
 		f->stolen_ms +=
 			((double)all[k].stop_ns - (double)all[k].start_ns - (double)all[k].cpu_ns) /
 			1e6;
 	}
 	qsort(all, n, sizeof(*all), by_start);
 	for (size_t k = rig.n; k < end; k++) {
-		add(&gaps, ((double)all[k].start_ns - (double)all[k - 1].stop_ns) / 1e3);
+		series_add(&gaps, ((double)all[k].start_ns - (double)all[k - 1].stop_ns) / 1e3);
 	}
-	f->error_p50_us = quantile(&errors, 0.5);
-	f->error_p99_us = quantile(&errors, 0.99);
-	f->gap_p50_us = quantile(&gaps, 0.5);
-	f->gap_p99_us = quantile(&gaps, 0.99);
-	done(&errors);
-	done(&gaps);
+	f->error_p50_us = series_quantile(&errors, 0.5);
+	f->error_p99_us = series_quantile(&errors, 0.99);
+	f->gap_p50_us = series_quantile(&gaps, 0.5);
+	f->gap_p99_us = series_quantile(&gaps, 0.99);
+	series_done(&errors);
+	series_done(&gaps);
 	free(all);
 }
 
@@ -252,7 +213,7 @@ static void measure_kills(struct series *ret)
 			exit(1);
 		}
 		seen_ns = death_seen_ns(&seq);
-		add(ret, ((double)seen_ns - (double)killed_ns) / 1e3);
+		series_add(ret, ((double)seen_ns - (double)killed_ns) / 1e3);
 		rig_bury(&rig, 0);
 		rig.n = 0;
 		rig_spawn(&rig, 1);
@@ -353,11 +314,11 @@ static struct work measure_work(ns_t slice_ns)
 		managed = rate(0, go_managed, run_ns);
 		dispatch_stats_get(rig.d, &after);
 		plain = rate(PAIR_FAKES, go_plain, run_ns);
-		add(&losses, (1 - managed / plain) * 100);
+		series_add(&losses, (1 - managed / plain) * 100);
 		w.control_pct = (double)(after.busy_ns - before.busy_ns) * 100 / (double)run_ns;
 	}
-	w.loss_pct = quantile(&losses, 0.5);
-	done(&losses);
+	w.loss_pct = series_quantile(&losses, 0.5);
+	series_done(&losses);
 	go_plain(true);
 	rig_done(&rig);
 	return w;
@@ -410,13 +371,13 @@ static void all_else(void)
 	measure_kills(&kills);
 	printf(is_json ? "],\n\"kill_to_free_us\":{\"n\":%zu,\"p50\":%.0f,\"p99\":%.0f},\n"
 		       : "core free after kill -9 (%zu times): p50 %.0f us, p99 %.0f us\n",
-	       kills.n, quantile(&kills, 0.5), quantile(&kills, 0.99));
+	       kills.n, series_quantile(&kills, 0.5), series_quantile(&kills, 0.99));
 	printf(is_json ? "\"loss_pct\":{\"10ms\":%.3f,\"1ms\":%.3f}}\n"
 		       : "work lost against real-time round robin, 4 VMs: %.3f %% at 10 ms, %.3f "
 			 "%% at "
 			 "1 ms\n",
 	       at_10.loss_pct, at_1.loss_pct);
-	done(&kills);
+	series_done(&kills);
 }
 
 int main(int argc, char **argv)

@@ -99,6 +99,7 @@ static void run_turn(ns_t left_ns)
 	ns_t start_cpu_ns = host_clock_thread_cpu_ns();
 	uint64_t epoch = gate.epoch;
 
+	atomic_store(&fake->begun_ns, start_ns);
 	do {
 		if (is_burst_done()) {
 			break;
@@ -260,6 +261,15 @@ static void make_noise(unsigned int *seed)
 	}
 }
 
+static bool fill(uint32_t mib)
+{
+	size_t bytes = (size_t)mib << 20;
+	unsigned char *p = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
+				MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+
+	return p != MAP_FAILED;
+}
+
 /* @return false when the controller is gone */
 static bool serve(int fd)
 {
@@ -284,9 +294,11 @@ static bool serve(int fd)
 	if (p.request == FAKE_ATTACH && n_fds == 3) {
 		reply = attach(fds) == 0 ? 'k' : 'e';
 	} else if (p.request == FAKE_SET_MODE) {
-		set_mode(p.mode);
+		set_mode(p.arg);
 	} else if (p.request == FAKE_WAKE) {
 		wake();
+	} else if (p.request == FAKE_FILL) {
+		reply = fill(p.arg) ? 'k' : 'e';
 	}
 	return write(fd, &reply, 1) == 1;
 }
@@ -301,6 +313,9 @@ int main(int argc, char **argv)
 		return 1;
 	}
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (getppid() == 1) { /* too late: it is gone already */
+		return 1;
+	}
 	signal(SIGPIPE, SIG_IGN);
 	listen_fd = atoi(argv[2]);
 	fake = mmap(NULL, sizeof(*fake), PROT_READ | PROT_WRITE, MAP_SHARED, atoi(argv[1]), 0);

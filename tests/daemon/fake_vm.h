@@ -44,14 +44,17 @@ struct fake_log {
 	_Atomic uint64_t n_turns; /* the last FAKE_TURNS_MAX are kept */
 	_Atomic uint64_t n_attached;
 	_Atomic ns_t alive_ns; /* last time it executed */
+	_Atomic ns_t begun_ns; /* start of the last turn, which may be under way */
 	struct fake_turn turn[FAKE_TURNS_MAX];
 };
 
 /** A request to the process; with FAKE_ATTACH come three descriptors. */
-enum fake_request { FAKE_ATTACH = 'A', FAKE_SET_MODE = 'M', FAKE_WAKE = 'W' };
+enum fake_request { FAKE_ATTACH = 'A', FAKE_SET_MODE = 'M', FAKE_WAKE = 'W', FAKE_FILL = 'F' };
 
 struct fake_packet {
-	uint32_t request, mode;
+	uint32_t request;
+	uint32_t
+		arg; /* FAKE_SET_MODE: enum fake_mode; FAKE_FILL: MiB of memory to use from now on */
 };
 
 #endif

@@ -119,6 +119,7 @@ static void enter_cgroup(struct rig *r, uint32_t i, char *ret, size_t size)
 		return;
 	}
 	snprintf(ret, size, "%s/%u", r->cgroups, i);
+	rmdir(ret); /* the one before may have been frozen in it */
 	mkdir(ret, 0700);
 	snprintf(path, sizeof(path), "%s/cgroup.procs", ret);
 	snprintf(pid, sizeof(pid), "%d", r->fake[i].pid);
@@ -245,9 +246,9 @@ void rig_connect(struct rig *r, uint32_t i)
 	}
 }
 
-static int ask(struct fake *f, uint32_t request, uint32_t mode, const int *fds, size_t n_fds)
+static int ask(struct fake *f, uint32_t request, uint32_t arg, const int *fds, size_t n_fds)
 {
-	struct fake_packet p = { request, mode };
+	struct fake_packet p = { request, arg };
 	struct iovec iov = { &p, sizeof(p) };
 	char reply = '?';
 	int r;
@@ -327,6 +328,11 @@ void rig_mode(struct rig *r, uint32_t i, enum fake_mode mode)
 	if (ask(&r->fake[i], FAKE_SET_MODE, mode, NULL, 0) < 0) {
 		printf("fake %u does not take mode %u\n", i, mode);
 	}
+}
+
+bool rig_fill(struct rig *r, uint32_t i, uint32_t mib)
+{
+	return ask(&r->fake[i], FAKE_FILL, mib, NULL, 0) == 0;
 }
 
 void rig_wake(struct rig *r, uint32_t i)
@@ -439,25 +445,37 @@ void rig_pause(ns_t ns)
 	}
 }
 
-ns_t rig_cpu_ns(const struct rig *r, uint32_t i, ns_t from_ns, ns_t to_ns, uint64_t *ret_turns)
+static int by_cpu(const void *a, const void *b)
+{
+	ns_t x = *(const ns_t *)a;
+	ns_t y = *(const ns_t *)b;
+
+	return x < y ? -1 : x > y;
+}
+
+struct rig_turns rig_turns(const struct rig *r, uint32_t i, ns_t from_ns, ns_t to_ns, ns_t slice_ns)
 {
 	const struct fake_log *log = r->fake[i].log;
 	uint64_t n = atomic_load(&log->n_turns);
-	uint64_t turns = 0;
-	ns_t sum_ns = 0;
+	ns_t *cpu_ns = calloc(FAKE_TURNS_MAX, sizeof(*cpu_ns));
+	struct rig_turns sum = { 0 };
 
+	if (!cpu_ns) {
+		die("turns");
+	}
 	for (uint64_t k = n > FAKE_TURNS_MAX ? n - FAKE_TURNS_MAX : 0; k < n; k++) {
 		const struct fake_turn *t = &log->turn[k % FAKE_TURNS_MAX];
 
 		if (t->start_ns >= from_ns && t->stop_ns <= to_ns) {
-			sum_ns += t->cpu_ns;
-			turns++;
+			sum.cpu_ns += t->cpu_ns;
+			sum.over_ns += t->cpu_ns > slice_ns ? t->cpu_ns - slice_ns : 0;
+			cpu_ns[sum.n++] = t->cpu_ns;
 		}
 	}
-	if (ret_turns) {
-		*ret_turns = turns;
-	}
-	return sum_ns;
+	qsort(cpu_ns, sum.n, sizeof(*cpu_ns), by_cpu);
+	sum.median_ns = sum.n ? cpu_ns[sum.n / 2] : 0;
+	free(cpu_ns);
+	return sum;
 }
 
 static int by_start(const void *a, const void *b)
@@ -507,9 +525,37 @@ static bool works_within(const struct rig *r, uint32_t i, ns_t ns)
 	return false;
 }
 
+bool rig_until(bool (*is)(const void *arg), const void *arg)
+{
+	ns_t until_ns = host_clock_monotonic_ns() + RIG_WAIT_MS * NS_PER_MS;
+
+	while (!is(arg)) {
+		if (host_clock_monotonic_ns() > until_ns) {
+			return false;
+		}
+		rig_pause(2 * NS_PER_MS);
+	}
+	return true;
+}
+
+bool rig_becomes(struct rig *r, uint32_t i, enum sched_vcpu_state state)
+{
+	ns_t until_ns = host_clock_monotonic_ns() + RIG_WAIT_MS * NS_PER_MS;
+	struct dispatch_vm_info info;
+
+	do {
+		if (dispatch_vm_get(r->d, i, &info) == 0 && info.vcpu.state == state) {
+			return true;
+		}
+		rig_pause(2 * NS_PER_MS);
+	} while (host_clock_monotonic_ns() < until_ns);
+	printf("  fake %u: %s\n", i, sched_vcpu_state_name(info.vcpu.state));
+	return false;
+}
+
 bool rig_executes(struct rig *r, uint32_t i)
 {
-	bool does = works_within(r, i, 2 * NS_PER_S);
+	bool does = works_within(r, i, RIG_WAIT_MS * NS_PER_MS);
 
 	if (!does) {
 		rig_drain(r);
@@ -519,5 +565,12 @@ bool rig_executes(struct rig *r, uint32_t i)
 
 bool rig_stands(struct rig *r, uint32_t i)
 {
-	return !works_within(r, i, 100 * NS_PER_MS);
+	ns_t until_ns = host_clock_monotonic_ns() + RIG_WAIT_MS * NS_PER_MS;
+
+	while (works_within(r, i, 100 * NS_PER_MS)) {
+		if (host_clock_monotonic_ns() > until_ns) {
+			return false;
+		}
+	}
+	return true;
 }

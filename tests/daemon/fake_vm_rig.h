@@ -9,8 +9,10 @@
 #define RIG_FAKES_MAX 64
 /** Of the fakes: above the VMs of a daemon that may run on this machine as well. */
 #define RIG_PRIO 30
-/** With the ladder: the machine that tests run on may itself be kept waiting for milliseconds. */
-#define RIG_PATIENCE 10
+/** With the ladder, as a daemon has: the machine that tests run on may itself be kept waiting. */
+#define RIG_PATIENCE 64
+/** For what must come; only a test that fails waits so long. */
+#define RIG_WAIT_MS 30000U
 
 /** One fake VM as its controller sees it. */
 struct fake {
@@ -68,6 +70,9 @@ void rig_connect(struct rig *r, uint32_t i);
 /** Tell a fake. */
 void rig_mode(struct rig *r, uint32_t i, enum fake_mode mode);
 
+/** Let a fake use so much memory. @return false: there is not so much */
+bool rig_fill(struct rig *r, uint32_t i, uint32_t mib);
+
 /** Wake a fake that blocks. */
 void rig_wake(struct rig *r, uint32_t i);
 
@@ -81,22 +86,37 @@ void rig_bury(struct rig *r, uint32_t i);
 bool rig_await(struct rig *r, enum dispatch_notice_type type, uint32_t i, uint32_t timeout_ms,
 	       struct dispatch_notice *ret);
 
+/** Wait until @p is says so. @return false: not in time */
+bool rig_until(bool (*is)(const void *arg), const void *arg);
+
+/** Wait until the vCPU of a fake is in a state. @return false: not in time */
+bool rig_becomes(struct rig *r, uint32_t i, enum sched_vcpu_state state);
+
 /** Drop waiting notices, counting violations. */
 void rig_drain(struct rig *r);
 
 /** Let time go by. */
 void rig_pause(ns_t ns);
 
-/** CPU time of a fake's turns that lie between two times, and how many. */
-ns_t rig_cpu_ns(const struct rig *r, uint32_t i, ns_t from_ns, ns_t to_ns, uint64_t *ret_turns);
+/** A fake's turns that lie between two times. */
+struct rig_turns {
+	uint64_t n;
+	ns_t cpu_ns;	/* of all */
+	ns_t median_ns; /* CPU time of a typical one */
+	ns_t over_ns;	/* what they took beyond a slice: time that a hypervisor took counts as theirs */
+};
+
+/** Sum up the turns between two times, with slices of @p slice_ns. */
+struct rig_turns rig_turns(const struct rig *r, uint32_t i, ns_t from_ns, ns_t to_ns,
+			   ns_t slice_ns);
 
 /** How often turns of any two fakes overlap by more than @p slack_ns. */
 uint64_t rig_overlaps(struct rig *r, ns_t slack_ns);
 
-/** Whether a fake executes within two seconds. */
+/** Whether a fake executes in time. */
 bool rig_executes(struct rig *r, uint32_t i);
 
-/** Whether a fake does not execute for a tenth of a second. */
+/** Whether a fake comes to a stop: it does not execute for a tenth of a second. */
 bool rig_stands(struct rig *r, uint32_t i);
 
 #endif
