@@ -58,11 +58,10 @@ static void remove_dir(const char *dir)
 
 _Noreturn static void child_main(const char *program, const struct daemon_run *d)
 {
-	char state[96], run[96], path[96], log[96];
+	char state[96], path[96], log[96];
 	int fd;
 
 	(void)snprintf(state, sizeof(state), "%s/state", d->dir);
-	(void)snprintf(run, sizeof(run), "%s/run", d->dir);
 	(void)snprintf(path, sizeof(path), "%s/conf", d->dir);
 	(void)snprintf(log, sizeof(log), "%s/log", d->dir);
 	fd = open(log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
@@ -70,7 +69,8 @@ _Noreturn static void child_main(const char *program, const struct daemon_run *d
 		dup2(fd, 1);
 		dup2(fd, 2);
 	}
-	execl(program, "pinfoldd", "--state-dir", state, "--run-dir", run, "--config", path, NULL);
+	execl(program, "pinfoldd", "--state-dir", state, "--run-dir", d->run, "--config", path,
+	      NULL);
 	_exit(127);
 }
 
@@ -84,7 +84,8 @@ static void show_log(const struct daemon_run *d)
 
 int daemon_start(const char *program, struct daemon_run *ret)
 {
-	struct daemon_run d = { .dir = "/var/tmp/pinfold-scale-XXXXXX" };
+	struct daemon_run d = { .dir = "/var/tmp/pinfold-scale-XXXXXX",
+				.run = "/dev/shm/pinfold-scale-XXXXXX" };
 	char path[96];
 	int r;
 
@@ -92,7 +93,10 @@ int daemon_start(const char *program, struct daemon_run *ret)
 		return -errno;
 	}
 	(void)snprintf(path, sizeof(path), "%s/conf", d.dir);
-	(void)snprintf(d.socket, sizeof(d.socket), "%s/run/pinfoldd.sock", d.dir);
+	if (!mkdtemp(d.run)) {
+		(void)snprintf(d.run, sizeof(d.run), "%.50s/run", d.dir);
+	}
+	(void)snprintf(d.socket, sizeof(d.socket), "%s/pinfoldd.sock", d.run);
 	r = write_conf(path);
 	if (r < 0) {
 		return r;
@@ -152,6 +156,7 @@ int daemon_end(struct daemon_run *d)
 		show_log(d);
 	}
 	d->pid = 0;
+	remove_dir(d->run);
 	remove_dir(d->dir);
 	return status;
 }

@@ -13,7 +13,8 @@
 /** A running daemon and its scratch folder. */
 struct daemon_run {
 	pid_t pid;
-	char dir[64];
+	char dir[64]; /* on a disk: what is durable is there */
+	char run[64]; /* in memory, like /run, if the machine has such a place */
 	char socket[96];
 };
 

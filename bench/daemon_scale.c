@@ -2,7 +2,8 @@
 /*
  * How many VMs a daemon makes and ends per second, and what many VMs that do nothing cost.
  *
- *   bench_daemon_scale BUILD-DIRECTORY [--quick] [--seconds=S] [--clients=N] [--vms=N] [--only=rate|parked]
+ *   bench_daemon_scale BUILD-DIRECTORY [--quick] [--seconds=S] [--clients=N] [--vms=N]
+ *                      [--only=rate|definition|kvm|unicorn|parked]
  *   bench_daemon_scale BUILD-DIRECTORY --check      small, and judges what is counted: a test
  *
  * Rate: each client keeps a connection and asks in turn for a definition (durable when it is
@@ -40,21 +41,22 @@ static const char *const step_names[STEPS] = { "create", "start", "wait", "remov
 /* Which VMs. */
 struct kind {
 	const char *name, *engine, *image; /* image NULL: only defined and removed again */
+	const char *option;		   /* of --only */
 	int exit_code;
 	char hash[65];
 };
 
 static struct kind kinds[] = {
-	{ .name = "definition", .engine = "auto" },
-	{ "kvm x64 ring 3", "kvm", "x64-ring3/bench/million.elf", 1, "" },
-	{ "unicorn riscv64", "unicorn", "riscv64/bench/million.elf", 0, "" },
+	{ .name = "definition", .engine = "auto", .option = "definition" },
+	{ "kvm x64 ring 3", "kvm", "x64-ring3/bench/million.elf", "kvm", 1, "" },
+	{ "unicorn riscv64", "unicorn", "riscv64/bench/million.elf", "unicorn", 0, "" },
 };
 
 enum { KIND_NONE, KIND_KVM, KIND_UNICORN };
 
 static struct kind sleepers[] = {
-	{ "kvm x64 ring 3", "kvm", "x64-ring3/echo.elf", 0, "" },
-	{ "unicorn riscv64", "unicorn", "riscv64/echo.elf", 0, "" },
+	{ "kvm x64 ring 3", "kvm", "x64-ring3/echo.elf", NULL, 0, "" },
+	{ "unicorn riscv64", "unicorn", "riscv64/echo.elf", NULL, 0, "" },
 };
 
 struct times {
@@ -312,13 +314,16 @@ static void rates(void)
 
 	bench_row(&rates, "VMs|clients|made|per s|daemon|VM process|clients'|others|cores busy");
 	bench_row(&delays, "VMs|clients|step|p50|p99|max");
-	rate(&rates, &delays, &kinds[KIND_NONE], g.clients);
-	if (!g.is_check && !g.env.is_quick) {
-		rate(&rates, &delays, &kinds[KIND_KVM], 1);
-		rate(&rates, &delays, &kinds[KIND_KVM], 4);
+	for (size_t i = 0; i < ARRAY_SIZE(kinds); i++) {
+		if (g.only && strcmp(g.only, "rate") != 0 && strcmp(g.only, kinds[i].option) != 0) {
+			continue;
+		}
+		if (i == KIND_KVM && !g.is_check && !g.env.is_quick) {
+			rate(&rates, &delays, &kinds[i], 1);
+			rate(&rates, &delays, &kinds[i], 4);
+		}
+		rate(&rates, &delays, &kinds[i], g.clients);
 	}
-	rate(&rates, &delays, &kinds[KIND_KVM], g.clients);
-	rate(&rates, &delays, &kinds[KIND_UNICORN], g.clients);
 	printf("VMs defined, started, waited for and removed; CPU ms of each VM by who used it: "
 	       "the daemon,\n"
 	       "the VM's process, the clients of this program, everybody else (kernel threads, "
@@ -711,7 +716,8 @@ int main(int argc, char **argv)
 	if (!options(argc, argv)) {
 		fprintf(stderr,
 			"Usage: %s BUILD-DIRECTORY [--quick] [--check] [--seconds=S] "
-			"[--clients=N] [--vms=N] [--only=rate|parked]\n",
+			"[--clients=N] [--vms=N] "
+			"[--only=rate|definition|kvm|unicorn|parked]\n",
 			argv[0]);
 		return 2;
 	}
@@ -727,7 +733,7 @@ int main(int argc, char **argv)
 		return 1;
 	}
 	with_connection(upload_all);
-	if (!g.only || strcmp(g.only, "rate") == 0) {
+	if (!g.only || strcmp(g.only, "parked") != 0) {
 		rates();
 	}
 	if (!g.only || strcmp(g.only, "parked") == 0) {

@@ -11,8 +11,9 @@
 #include "cli/text.h"
 #include "cli/tunnel.h"
 
-#define SOCKET_NAME "pinfold/pinfoldd.sock"
-#define SYSTEM_PATH "/run/" SOCKET_NAME
+#define SOCKET_NAME  "pinfold/pinfoldd.sock"
+#define SYSTEM_PATH  "/run/" SOCKET_NAME
+#define LOCAL_SCHEME "unix://"
 /* Longest path of a UNIX socket, with its NUL. */
 #define PATH_BYTES 108
 /* Largest answer that is kept in memory: some 100,000 VMs. */
@@ -103,17 +104,17 @@ int client_open(const struct client_options *o, struct client **ret, struct errm
 	if (!host && !o->socket_path) {
 		host = getenv("PINFOLD_HOST");
 	}
-	if (o->host && o->socket_path) {
+	/* As with DOCKER_HOST. */
+	if (host && strncmp(host, LOCAL_SCHEME, strlen(LOCAL_SCHEME)) == 0 && !o->socket_path) {
+		r = open_local(c, host + strlen(LOCAL_SCHEME), e);
+	} else if (o->host && o->socket_path) {
 		r = errmsg_set(e, -EINVAL,
 			       "--host and --socket: give the remote socket as "
 			       "ssh://HOST/PATH");
 	} else {
 		r = host && host[0] ? open_remote(c, host, e) : open_local(c, o->socket_path, e);
 	}
-	/* No TLS and nothing else that would need to be set up. */
-	if (r == 0 && curl_global_init(CURL_GLOBAL_NOTHING) != CURLE_OK) {
-		r = errmsg_set(e, -ENOMEM, "libcurl can't be used");
-	}
+	r = r < 0 ? r : curl_lib_open(e);
 	if (r < 0) {
 		client_close(c);
 		return r;
@@ -134,6 +135,11 @@ void client_close(struct client *c)
 	free(c);
 }
 
+void client_abandon(struct client *c)
+{
+	tunnel_end(c->tunnel);
+}
+
 const char *client_where(const struct client *c)
 {
 	return c->where;
@@ -142,6 +148,18 @@ const char *client_where(const struct client *c)
 bool client_is_remote(const struct client *c)
 {
 	return c->tunnel != NULL;
+}
+
+const struct tunnel *client_tunnel(const struct client *c)
+{
+	return c->tunnel;
+}
+
+bool client_has_host(const struct client_options *o)
+{
+	const char *host = o->host || o->socket_path ? o->host : getenv("PINFOLD_HOST");
+
+	return host && host[0];
 }
 
 /* Keep what is JSON or an error. */
@@ -401,9 +419,30 @@ int client_send(struct client *c, const char *method, const char *path, const js
 	return client_do(c, &rq, ret_json, e);
 }
 
+/* Percent-encoded but for what RFC 3986 calls unreserved. */
+static char *escape(const char *text)
+{
+	static const char plain[] =
+		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~";
+	char *escaped = malloc(3 * strlen(text) + 1);
+	char *p = escaped;
+
+	for (; escaped && *text; text++) {
+		if (strchr(plain, *text)) {
+			*p++ = *text;
+		} else {
+			p += sprintf(p, "%%%02X", (unsigned char)*text);
+		}
+	}
+	if (escaped) {
+		*p = '\0';
+	}
+	return escaped;
+}
+
 char *client_path(const char *before, const char *name, const char *rest)
 {
-	char *escaped = curl_easy_escape(NULL, name, 0);
+	char *escaped = escape(name);
 	char *path = NULL;
 
 	/* "." and ".." would be folded away on the way. */
@@ -415,6 +454,6 @@ char *client_path(const char *before, const char *name, const char *rest)
 		   asprintf(&path, "%s%s%s", before, name[1] ? "%2e%2e" : "%2e", rest) < 0) {
 		path = NULL;
 	}
-	curl_free(escaped);
+	free(escaped);
 	return path;
 }

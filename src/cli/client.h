@@ -20,7 +20,7 @@
 /** Where the daemon is; all zero: as the environment says. Texts are borrowed during the call. */
 struct client_options {
 	const char *socket_path; /**< or NULL */
-	const char *host;	 /**< "ssh://[USER@]HOST[:PORT][/SOCKET]", or NULL */
+	const char *host; /**< "ssh://[USER@]HOST[:PORT][/SOCKET]", "unix://SOCKET", or NULL */
 };
 
 struct client;
@@ -54,11 +54,20 @@ int client_open(const struct client_options *o, struct client **ret, struct errm
 /** Close, end ssh. Accepts NULL. */
 void client_close(struct client *c);
 
+/**
+ * End ssh, and keep everything else: for a program that ends while another of its threads still waits
+ * for an answer.
+ */
+void client_abandon(struct client *c);
+
 /** The host or socket, for people. Lives as long as the client. */
 const char *client_where(const struct client *c);
 
 /** Whether the daemon is reached through ssh. */
 bool client_is_remote(const struct client *c);
+
+/** Whether --host or PINFOLD_HOST says where the daemon is. */
+bool client_has_host(const struct client_options *o);
 
 /**
  * Ask and wait for the whole answer. Signals have their default effect.

@@ -3,10 +3,11 @@
 #ifndef PINFOLD_CLI_CLIENT_INTERNAL_H
 #define PINFOLD_CLI_CLIENT_INTERNAL_H
 
-#include <curl/curl.h>
 #include <sys/types.h>
 
 #include "cli/client.h"
+#include "cli/curl_lib.h"
+#include "cli/tunnel.h"
 
 /** One request on its way. Zeroed by client_transfer_init(). */
 struct client_transfer {
@@ -24,6 +25,9 @@ struct client_transfer {
 	uid_t stranger;
 	char curl_error[CURL_ERROR_SIZE];
 };
+
+/** What the daemon is reached through, or NULL. */
+const struct tunnel *client_tunnel(const struct client *c);
 
 /** Set up a transfer; @p rq must outlive it. @return 0; -ENOMEM */
 int client_transfer_init(struct client *c, const struct client_request *rq,

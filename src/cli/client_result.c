@@ -57,6 +57,27 @@ static int daemon_error(const struct client_transfer *t, long status, struct err
 	return r;
 }
 
+/* ssh has ended, or the far end: it says which. */
+static int cut_error(const struct client_transfer *t, struct errmsg *e)
+{
+	const struct tunnel *tunnel = client_tunnel(t->c);
+	char words[160] = "";
+
+	if (!tunnel) {
+		return errmsg_set(e, -EPIPE,
+				  "the daemon cut the connection before its answer was complete");
+	}
+	tunnel_last_words(tunnel, words, sizeof(words));
+	if (strstr(words, "open failed")) {
+		return errmsg_set(e, -ENOTCONN,
+				  "the daemon is not running on %.120s (%.107s); log in there and "
+				  "start it with 'pinfold up'",
+				  client_where(t->c), tunnel_remote_socket(tunnel));
+	}
+	return errmsg_set(e, -EPIPE, "the connection to %.120s was cut%s%s", client_where(t->c),
+			  words[0] ? ": " : "", words);
+}
+
 static int connect_error(const struct client_transfer *t, struct errmsg *e)
 {
 	const char *where = client_where(t->c);
@@ -64,10 +85,7 @@ static int connect_error(const struct client_transfer *t, struct errmsg *e)
 
 	curl_easy_getinfo(t->easy, CURLINFO_OS_ERRNO, &err);
 	if (client_is_remote(t->c)) {
-		return errmsg_set(e, -ENOTCONN,
-				  "the daemon is not running on %.200s; log in there and start it "
-				  "with 'pinfold up'",
-				  where);
+		return cut_error(t, e);
 	}
 	if (err == EACCES || err == EPERM) {
 		return errmsg_set(e, -EACCES, "the daemon's socket %.200s can't be opened: %s",
@@ -104,12 +122,7 @@ static int transfer_error(const struct client_transfer *t, CURLcode code, struct
 	case CURLE_PARTIAL_FILE:
 	case CURLE_RECV_ERROR:
 	case CURLE_SEND_ERROR:
-		return errmsg_set(e, -EPIPE,
-				  client_is_remote(t->c)
-					  ? "the connection to the daemon was cut; does it run "
-					    "there?"
-					  : "the daemon cut the connection before its answer was "
-					    "complete");
+		return cut_error(t, e);
 	case CURLE_OUT_OF_MEMORY:
 		return errmsg_set(e, -ENOMEM, "out of memory");
 	default:

@@ -245,6 +245,17 @@ int cmd_get_vm(struct cmd_run *r, const char *name, const char *rest, json_t **r
 	return status;
 }
 
+void cmd_name_done(const struct cmd_run *r, const char *name)
+{
+	char *safe;
+
+	if (!r->is_quiet && !r->is_json) {
+		safe = text_safe(name);
+		puts(safe ? safe : "");
+		free(safe);
+	}
+}
+
 int cmd_each(struct cmd_run *r, int (*one)(struct cmd_run *r, const char *name, struct errmsg *e))
 {
 	int status = 0;

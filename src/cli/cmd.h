@@ -97,4 +97,7 @@ int cmd_get_vm(struct cmd_run *r, const char *name, const char *rest, json_t **r
  */
 int cmd_each(struct cmd_run *r, int (*one)(struct cmd_run *r, const char *name, struct errmsg *e));
 
+/** Print the name of what was changed, unless --quiet or --json say otherwise. */
+void cmd_name_done(const struct cmd_run *r, const char *name);
+
 #endif

@@ -56,9 +56,28 @@ struct console {
 	struct errmsg e;
 };
 
+/*
+ * Keys are taken only when nothing that they lead to can be missed; and before anything is shown that
+ * makes somebody type.
+ */
+static void look_attached(struct console *c)
+{
+	long status = 0;
+
+	curl_easy_getinfo(c->out.easy, CURLINFO_RESPONSE_CODE, &status);
+	if (c->is_attached || status != 200) {
+		return;
+	}
+	c->is_attached = true;
+	terminal_take_raw();
+	if (terminal_is_input() && c->o->detach_key != KEY_NONE) {
+		fprintf(stderr, "pinfold: attached; %s detaches\n", c->o->key_name);
+	}
+}
+
 static int print(void *arg, const void *bytes, size_t n)
 {
-	(void)arg;
+	look_attached(arg);
 	return host_fd_write_full(STDOUT_FILENO, bytes, n);
 }
 
@@ -201,22 +220,6 @@ static int wait_and_read(struct console *c)
 	return is_read && fds[1].revents ? read_keys(c) : 0;
 }
 
-/* Keys are taken only when nothing that they lead to can be missed. */
-static void look_attached(struct console *c)
-{
-	long status = 0;
-
-	curl_easy_getinfo(c->out.easy, CURLINFO_RESPONSE_CODE, &status);
-	if (c->is_attached || status != 200) {
-		return;
-	}
-	c->is_attached = true;
-	if (terminal_is_input() && c->o->detach_key != KEY_NONE) {
-		fprintf(stderr, "pinfold: attached; %s detaches\n", c->o->key_name);
-	}
-	terminal_take_raw();
-}
-
 static int loop(struct console *c)
 {
 	int running;
@@ -273,8 +276,9 @@ static int open_console(struct console *c)
 	if (!c->out_path || !c->in_path || !c->multi) {
 		return errmsg_set(&c->e, -ENOMEM, "out of memory");
 	}
-	c->out_request =
-		(struct client_request){ .method = "GET", .path = c->out_path, .sink = print };
+	c->out_request = (struct client_request){
+		.method = "GET", .path = c->out_path, .sink = print, .arg = c
+	};
 	r = client_transfer_init(c->r->client, &c->out_request, &c->out, &c->e);
 	if (r == 0) {
 		curl_multi_add_handle(c->multi, c->out.easy);

@@ -187,7 +187,8 @@ static int cores_cap(int argc, char **argv)
 {
 	static const struct cmd cmd = {
 		.doc = "Set how many cores may be exclusive at a time (administrators).\v"
-		       "'default' is half of the pool.\n\nExample:\n    pinfold cores set-cap 1",
+		       "'default' is half of the pool. The daemon keeps it over "
+		       "restarts.\n\nExample:\n    pinfold cores set-cap 1",
 		.operands = "N|default",
 		.min = 1,
 		.max = 1,

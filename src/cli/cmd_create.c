@@ -218,7 +218,7 @@ static const struct cmd cmd = {
 	       "\n"
 	       "Examples:\n"
 	       "    pinfold create web hello.elf\n"
-	       "    pinfold create --start --mem 16M --prio 5 --slice 2ms worker sum.elf\n"
+	       "    pinfold create --start --mem 16M --prio 4 --slice 2ms worker sum.elf\n"
 	       "    pinfold create --exclusive=3 rt loop.bin --arch riscv64 -- one two",
 	.operands = "NAME IMAGE [-- GUEST-ARGS...]",
 	.min = 1,

@@ -16,6 +16,7 @@
 #include "cli/engines.h"
 #include "launch/isolation.h"
 #include "launch/partition_probe.h"
+#include "launch/pool_claim.h"
 
 /* Above the characters: no short form. */
 enum { KEY_JSON = 256 };
@@ -72,11 +73,16 @@ static void print_cores(const struct findings *f)
 	       f->cores.n);
 	for (size_t i = 0; i < f->cores.n; i++) {
 		const struct core *c = &f->cores.core[i];
-
 		bool is_smt = strpbrk(c->siblings, ",-") != NULL;
+		struct pool_rival holder;
 
-		printf("  %-4u %s%s%s\n", c->id, cores_roles_name(c->roles),
+		printf("  %-4u %s%s%s", c->id, cores_roles_name(c->roles),
 		       is_smt ? "; threads of one core: " : "", is_smt ? c->siblings : "");
+		if (pool_claim_is_held(NULL, (uint16_t)c->id, &holder)) {
+			printf("; in the pool of pinfoldd (pid %d, run folder %s)", holder.pid,
+			       holder.who);
+		}
+		printf("\n");
 	}
 }
 
@@ -202,6 +208,7 @@ static json_t *json_cores(const struct findings *f)
 		const struct core *c = &f->cores.core[i];
 		json_t *item = json_object();
 		json_t *roles = json_array();
+		struct pool_rival holder;
 
 		if (c->roles & CORE_CONTROL) {
 			json_array_append_new(roles, json_string("control"));
@@ -215,6 +222,11 @@ static json_t *json_cores(const struct findings *f)
 		json_object_set_new(item, "core", json_integer(c->id));
 		json_object_set_new(item, "roles", roles);
 		json_object_set_new(item, "siblings", json_string(c->siblings));
+		json_object_set_new(item, "claimed_by",
+				    pool_claim_is_held(NULL, (uint16_t)c->id, &holder)
+					    ? json_pack("{si ss*}", "pid", (int)holder.pid,
+							"run_dir", holder.who)
+					    : json_null());
 		json_array_append_new(plan, item);
 	}
 	json_object_set_new(o, "online", json_integer((json_int_t)f->cores.n_online));

@@ -202,13 +202,10 @@ static int run_inspect(struct cmd_run *r)
 	return cmd_each(r, inspect_one);
 }
 
-int cmd_inspect(int argc, char **argv)
+static int inspect_main(const char *doc, int argc, char **argv)
 {
-	static const struct cmd cmd = {
-		.doc = "Show everything about VMs; of those that stand still (paused, faulted) "
-		       "also "
-		       "the registers.\v"
-		       "Example:\n    pinfold inspect web",
+	const struct cmd cmd = {
+		.doc = doc,
 		.operands = "VM...",
 		.min = 1,
 		.max = CMD_MANY,
@@ -220,20 +217,19 @@ int cmd_inspect(int argc, char **argv)
 	return cmd_main(&cmd, &is_next, argc, argv);
 }
 
+int cmd_inspect(int argc, char **argv)
+{
+	return inspect_main("Show everything about VMs; of those that stand still (paused, "
+			    "faulted) also the registers.\v"
+			    "Example:\n    pinfold inspect web",
+			    argc, argv);
+}
+
 static int faults_show(int argc, char **argv)
 {
-	static const struct cmd cmd = {
-		.doc = "Show faulted VMs: what happened where, and the registers.\v"
-		       "Example:\n    pinfold faults show web",
-		.operands = "VM...",
-		.min = 1,
-		.max = CMD_MANY,
-		.flags = CMD_JSON,
-		.run = run_inspect,
-	};
-	bool is_next = false;
-
-	return cmd_main(&cmd, &is_next, argc, argv);
+	return inspect_main("Show faulted VMs: what happened where, and the registers.\v"
+			    "Example:\n    pinfold faults show web",
+			    argc, argv);
 }
 
 static void print_faults(const json_t *faults)

@@ -16,6 +16,9 @@ static int run_pin(struct cmd_run *r)
 	int status = cmd_send(r, "PUT", path, r->own, NULL);
 
 	free(path);
+	if (status == 0) {
+		cmd_name_done(r, r->operand[0]);
+	}
 	return status;
 }
 
@@ -45,6 +48,7 @@ int cmd_pin(int argc, char **argv)
 		.operands = "VM",
 		.min = 1,
 		.max = 1,
+		.flags = CMD_QUIET,
 		.options = options,
 		.option = take_core,
 		.run = run_pin,
@@ -62,6 +66,9 @@ static int unpin_one(struct cmd_run *r, const char *name, struct errmsg *e)
 	int ret = client_send(r->client, "DELETE", path, NULL, NULL, e);
 
 	free(path);
+	if (ret >= 0) {
+		cmd_name_done(r, name);
+	}
 	return ret;
 }
 
@@ -77,6 +84,7 @@ int cmd_unpin(int argc, char **argv)
 		.operands = "VM...",
 		.min = 1,
 		.max = CMD_MANY,
+		.flags = CMD_QUIET,
 		.run = run_unpin,
 	};
 
@@ -152,6 +160,9 @@ static int update_one(struct cmd_run *r, const char *name, struct errmsg *e)
 	int ret = client_send(r->client, "PATCH", path, r->own, NULL, e);
 
 	free(path);
+	if (ret >= 0) {
+		cmd_name_done(r, name);
+	}
 	return ret;
 }
 
@@ -184,6 +195,7 @@ int cmd_update(int argc, char **argv)
 		.operands = "VM...",
 		.min = 1,
 		.max = CMD_MANY,
+		.flags = CMD_QUIET,
 		.options = options,
 		.option = take_update,
 		.run = run_update,

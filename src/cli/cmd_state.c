@@ -18,17 +18,14 @@ static int change_one(struct cmd_run *r, const char *name, struct errmsg *e)
 	const struct change *c = r->own;
 	char *path = client_path("/v1/vms/", name, c->rest);
 	json_t *answer = NULL;
-	char *safe;
 	int ret;
 
 	ret = client_send(r->client, c->method, path, NULL, &answer, e);
 	free(path);
 	if (ret >= 0 && r->is_json && answer) {
 		field_print_json(answer);
-	} else if (ret >= 0 && !r->is_quiet && !r->is_json) {
-		safe = text_safe(name);
-		puts(safe ? safe : "");
-		free(safe);
+	} else if (ret >= 0) {
+		cmd_name_done(r, name);
 	}
 	json_decref(answer);
 	return ret;

@@ -368,8 +368,9 @@ static int run(struct cmd_run *r)
 	struct errmsg e = { 0 };
 	int ret;
 
-	if (r->where.host) {
-		errmsg_set(&e, -EINVAL, "--host: log in there and start the daemon");
+	if (client_has_host(&r->where)) {
+		errmsg_set(&e, -EINVAL, "%s: log in there and start the daemon",
+			   r->where.host ? "--host" : "PINFOLD_HOST");
 		return cmd_fail(&e);
 	}
 	if (answers(r, &status)) {

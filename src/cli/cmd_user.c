@@ -20,6 +20,8 @@ enum {
 	KEY_SHARE,
 	KEY_DEFINITIONS,
 	KEY_IMAGES,
+	KEY_MAX_PRIO,
+	KEY_MAX_SLICE,
 };
 
 static const struct argp_option quota_options[] = {
@@ -31,26 +33,45 @@ static const struct argp_option quota_options[] = {
 	{ "slice-share", KEY_SHARE, "PERMILLE", 0, "share of all shared cores", 0 },
 	{ "definitions", KEY_DEFINITIONS, "N", 0, "VMs that exist, running or not", 0 },
 	{ "images", KEY_IMAGES, "SIZE", 0, "images and contexts kept by the daemon", 0 },
+	{ "max-prio", KEY_MAX_PRIO, "0..7", 0, "highest priority of a VM", 0 },
+	{ "max-slice", KEY_MAX_SLICE, "TIME", 0, "longest slice of a VM, as 20ms", 0 },
 	{ 0 },
 };
+
+enum quota_kind { QUOTA_NUMBER, QUOTA_SIZE, QUOTA_TIME };
 
 /* How an option of a quota is called in JSON. */
 static const struct {
 	int key;
 	const char *option, *member;
-	bool is_size;
+	enum quota_kind kind;
 } quota_members[] = {
-	{ KEY_RUNNING_VMS, "--running-vms", "running_vms", false },
-	{ KEY_VCPUS, "--vcpus", "vcpus", false },
-	{ KEY_MEMORY, "--memory", "memory_bytes", true },
-	{ KEY_EXCLUSIVE, "--exclusive-cores", "exclusive_cores", false },
-	{ KEY_SHARE, "--slice-share", "slice_share_permille", false },
-	{ KEY_DEFINITIONS, "--definitions", "definitions", false },
-	{ KEY_IMAGES, "--images", "images_bytes", true },
+	{ KEY_RUNNING_VMS, "--running-vms", "running_vms", QUOTA_NUMBER },
+	{ KEY_VCPUS, "--vcpus", "vcpus", QUOTA_NUMBER },
+	{ KEY_MEMORY, "--memory", "memory_bytes", QUOTA_SIZE },
+	{ KEY_EXCLUSIVE, "--exclusive-cores", "exclusive_cores", QUOTA_NUMBER },
+	{ KEY_SHARE, "--slice-share", "slice_share_permille", QUOTA_NUMBER },
+	{ KEY_DEFINITIONS, "--definitions", "definitions", QUOTA_NUMBER },
+	{ KEY_IMAGES, "--images", "images_bytes", QUOTA_SIZE },
+	{ KEY_MAX_PRIO, "--max-prio", "max_prio", QUOTA_NUMBER },
+	{ KEY_MAX_SLICE, "--max-slice", "max_slice_ns", QUOTA_TIME },
 };
+
+static int parse_quota(enum quota_kind kind, const char *arg, uint64_t *ret, struct errmsg *e)
+{
+	switch (kind) {
+	case QUOTA_SIZE:
+		return parse_size_bytes(arg, ret, e);
+	case QUOTA_TIME:
+		return parse_duration_ns(arg, ret, e);
+	default:
+		return parse_u64(arg, ret, e);
+	}
+}
 
 static int set_member(json_t *quota, size_t i, const char *arg, struct errmsg *e)
 {
+	static const char *const kinds[] = { "number", "size", "duration" };
 	uint64_t v;
 	int r;
 
@@ -58,11 +79,10 @@ static int set_member(json_t *quota, size_t i, const char *arg, struct errmsg *e
 		json_object_set_new(quota, quota_members[i].member, json_null());
 		return 0;
 	}
-	r = quota_members[i].is_size ? parse_size_bytes(arg, &v, e) : parse_u64(arg, &v, e);
+	r = parse_quota(quota_members[i].kind, arg, &v, e);
 	if (r < 0 || v > INT64_MAX) {
 		return errmsg_set(e, -EINVAL, "%s: '%.40s' is neither a %s nor 'none'",
-				  quota_members[i].option, arg,
-				  quota_members[i].is_size ? "size" : "number");
+				  quota_members[i].option, arg, kinds[quota_members[i].kind]);
 	}
 	json_object_set_new(quota, quota_members[i].member, json_integer((json_int_t)v));
 	return 0;
@@ -148,7 +168,9 @@ static int user_set_quota(int argc, char **argv)
 {
 	static const struct cmd cmd = {
 		.doc = "Change limits of a user; those that are not named stay (administrators).\v"
-		       "Example:\n    pinfold user set-quota ann --exclusive-cores 1 --memory none",
+		       "Example:\n    pinfold user set-quota ann --exclusive-cores 1 --memory "
+		       "none\n"
+		       "    pinfold user set-quota bob --max-prio 2 --max-slice 5ms",
 		.operands = "USER",
 		.min = 1,
 		.max = 1,

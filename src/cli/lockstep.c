@@ -26,6 +26,7 @@
 
 #include "base/bits.h"
 #include "base/cleanup.h"
+#include "base/fnv.h"
 #include "cli/commands.h"
 #include "cli/disas.h"
 #include "cli/regs.h"
@@ -102,7 +103,7 @@ static int side_start(struct lockstep *l, size_t i, struct errmsg *e)
 	int r;
 
 	s->out_bytes = 0;
-	s->out_hash = 0xcbf29ce484222325ULL;
+	s->out_hash = FNV64_START;
 	snprintf(options.config.engine, sizeof(options.config.engine), "%s", l->o->engines[i]);
 	r = launch_vm(&options, &s->vm, e);
 	if (r < 0) {
@@ -138,9 +139,7 @@ static void side_drain(struct side *s, bool is_shown)
 	ssize_t n;
 
 	while ((n = recv(s->vm.console_fd, buf, sizeof(buf), MSG_DONTWAIT)) > 0) {
-		for (ssize_t i = 0; i < n; i++) {
-			s->out_hash = (s->out_hash ^ (uint8_t)buf[i]) * 0x100000001b3ULL;
-		}
+		s->out_hash = fnv64(s->out_hash, buf, (size_t)n);
 		s->out_bytes += (uint64_t)n;
 		if (is_shown) {
 			fwrite(buf, 1, (size_t)n, stdout);

@@ -49,6 +49,24 @@ int host_map_file(uint8_t *at, uint64_t bytes, int fd, uint64_t offset_bytes, bo
 	return 0;
 }
 
+int host_map_clear(uint8_t *at, uint64_t bytes, struct errmsg *e)
+{
+	void *p;
+
+	if (bytes == 0 || bytes % PAGE_BYTES != 0 || (uintptr_t)at % PAGE_BYTES != 0) {
+		return errmsg_set(e, -EINVAL, "memory to be cleared does not lie on page borders");
+	}
+	p = mmap(at, bytes, PROT_READ | PROT_WRITE,
+		 MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | MAP_NORESERVE, -1, 0);
+	if (p == MAP_FAILED) {
+		return errmsg_set(e, -errno, "can't clear %llu MiB of memory: %s",
+				  (unsigned long long)bytes >> 20, strerror(errno));
+	}
+	madvise(p, bytes, MADV_NOHUGEPAGE);
+	madvise(p, bytes, MADV_DONTDUMP);
+	return 0;
+}
+
 void host_map_free(uint8_t *at, uint64_t bytes)
 {
 	if (at) {

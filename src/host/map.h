@@ -38,6 +38,13 @@ int host_map_ram(uint64_t bytes, uint8_t **ret, struct errmsg *e);
 int host_map_file(uint8_t *at, uint64_t bytes, int fd, uint64_t offset_bytes, bool is_writable,
 		  struct errmsg *e);
 
+/**
+ * Make part of a reservation as it was when it was new, whatever was put there.
+ * @param at page-aligned
+ * @return 0; -EINVAL; -ENOMEM, and nothing has changed
+ */
+int host_map_clear(uint8_t *at, uint64_t bytes, struct errmsg *e);
+
 /** Free a reservation or a part of it. Accepts NULL. */
 void host_map_free(uint8_t *at, uint64_t bytes);
 

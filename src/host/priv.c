@@ -55,6 +55,21 @@ bool host_priv_has_cap(int cap)
 	return (c.half[cap / 32].effective >> (cap % 32)) & 1;
 }
 
+int host_priv_thread_has_caps(pid_t tid)
+{
+	struct caps c = { .hdr = { .version = _LINUX_CAPABILITY_VERSION_3, .pid = tid } };
+
+	if (syscall(SYS_capget, &c.hdr, c.half) < 0) {
+		return -errno;
+	}
+	for (unsigned int i = 0; i < 2; i++) {
+		if (c.half[i].permitted || c.half[i].effective || c.half[i].inheritable) {
+			return 1;
+		}
+	}
+	return 0;
+}
+
 int host_priv_keep_caps(uint64_t caps)
 {
 	int r = caps_set(caps);
@@ -69,9 +84,12 @@ int host_priv_keep_caps(uint64_t caps)
 
 void host_priv_empty_bounding_set(void)
 {
-	/* EINVAL: behind the last capability; EPERM: no CAP_SETPCAP. */
+	/* Reading costs far less than dropping what is gone. EINVAL: behind the last capability; EPERM:
+	 * no CAP_SETPCAP. */
 	for (int i = 0; i < 64; i++) {
-		if (prctl(PR_CAPBSET_DROP, i, 0, 0, 0) < 0) {
+		int has = prctl(PR_CAPBSET_READ, i, 0, 0, 0);
+
+		if (has < 0 || (has && prctl(PR_CAPBSET_DROP, i, 0, 0, 0) < 0)) {
 			break;
 		}
 	}
@@ -90,8 +108,22 @@ int host_priv_drop_caps(struct errmsg *e)
 	return 0;
 }
 
+static bool has_ids(uid_t uid, gid_t gid)
+{
+	uid_t u[3];
+	gid_t g[3];
+
+	return getresuid(&u[0], &u[1], &u[2]) == 0 && getresgid(&g[0], &g[1], &g[2]) == 0 &&
+	       u[0] == uid && u[1] == uid && u[2] == uid && g[0] == gid && g[1] == gid &&
+	       g[2] == gid && getgroups(0, NULL) == 0;
+}
+
 int host_priv_set_ids(uid_t uid, gid_t gid, struct errmsg *e)
 {
+	/* Since its birth, and then all its threads have: glibc would interrupt each. */
+	if (has_ids(uid, gid)) {
+		return 0;
+	}
 	/* Not allowed in a user namespace made by an ordinary user; then there is nothing to gain. */
 	if (setgroups(0, NULL) < 0 && errno != EPERM) {
 		return errmsg_set(e, -errno, "can't drop groups: %s", strerror(errno));
@@ -148,10 +180,21 @@ static int enter_tmpfs(void)
 	return r;
 }
 
+/* This process, or the one that it was cloned from, has done it: what was mounted since is nothing. */
+static bool is_root_empty;
+
+bool host_priv_is_root_empty(void)
+{
+	return is_root_empty;
+}
+
 int host_priv_empty_root(struct errmsg *e)
 {
 	int r;
 
+	if (is_root_empty) {
+		return 0;
+	}
 	/* Nothing done here may reach the host's mounts. */
 	if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0) {
 		return errmsg_set(e, -errno, "can't make mounts private: %s", strerror(errno));
@@ -165,6 +208,7 @@ int host_priv_empty_root(struct errmsg *e)
 	    chdir("/") < 0) {
 		return errmsg_set(e, -errno, "can't move to the empty root: %s", strerror(errno));
 	}
+	is_root_empty = true;
 	return 0;
 }
 

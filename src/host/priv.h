@@ -13,6 +13,13 @@
 bool host_priv_has_cap(int cap);
 
 /**
+ * Whether a thread of this process has any capability.
+ * @param tid its number in the caller's pid namespace
+ * @return 0 or 1; -ESRCH: there is none of that number
+ */
+int host_priv_thread_has_caps(pid_t tid);
+
+/**
  * Give up all capabilities of the calling thread but these, and carry them over the next exec.
  * Async-signal-safe.
  * @param caps bit n: capability number n, below 64; must be held
@@ -54,10 +61,14 @@ int host_priv_set_undumpable(struct errmsg *e);
 
 /**
  * In a mount namespace of one's own: make an empty, read-only, immutable file system the root and
- * drop every other mount.
+ * drop every other mount. A process cloned from one that has done it has it already, also in a
+ * mount namespace of its own, which is a copy; then this does nothing.
  * @return 0; negative errno
  */
 int host_priv_empty_root(struct errmsg *e);
+
+/** Whether host_priv_empty_root() has done it. */
+bool host_priv_is_root_empty(void);
 
 /**
  * Lower both limits of a resource (RLIMIT_*) to @p max; a lower hard limit stays.

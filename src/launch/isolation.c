@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <linux/capability.h>
 #include <linux/seccomp.h>
+#include <pthread.h>
 #include <sched.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -124,27 +125,48 @@ static bool id_range(const char *path, uint64_t *ret_first, uint64_t *ret_end)
 	return end != 0;
 }
 
-bool isolation_own_id(pid_t pid, uint32_t *ret_id)
+/* Users and groups. */
+static bool common_range(uint64_t *ret_first, uint64_t *ret_end)
 {
 	uint64_t first[2] = { 0 };
 	uint64_t end[2] = { 0 };
 
-	if (!host_priv_has_cap(CAP_SETUID) || !host_priv_has_cap(CAP_SETGID) ||
-	    !id_range("/proc/self/uid_map", &first[0], &end[0]) ||
+	if (!id_range("/proc/self/uid_map", &first[0], &end[0]) ||
 	    !id_range("/proc/self/gid_map", &first[1], &end[1])) {
 		return false;
 	}
-	first[0] = first[0] > first[1] ? first[0] : first[1];
-	end[0] = end[0] < end[1] ? end[0] : end[1];
-	if (first[0] <= VM_ID_BASE && end[0] >= (uint64_t)VM_ID_BASE + VM_ID_COUNT) {
+	*ret_first = first[0] > first[1] ? first[0] : first[1];
+	*ret_end = end[0] < end[1] ? end[0] : end[1];
+	return true;
+}
+
+bool isolation_own_id(pid_t pid, uint32_t *ret_id)
+{
+	/* Written once in the life of a user namespace, into which we don't move but by a clone. */
+	static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+	static pid_t known_by; /* lock */
+	static uint64_t first, end;
+	bool is_known;
+
+	if (!host_priv_has_cap(CAP_SETUID) || !host_priv_has_cap(CAP_SETGID)) {
+		return false;
+	}
+	pthread_mutex_lock(&lock);
+	is_known = known_by == getpid() || common_range(&first, &end);
+	known_by = is_known ? getpid() : 0;
+	pthread_mutex_unlock(&lock);
+	if (!is_known) {
+		return false;
+	}
+	if (first <= VM_ID_BASE && end >= (uint64_t)VM_ID_BASE + VM_ID_COUNT) {
 		*ret_id = VM_ID_BASE + (uint32_t)pid % VM_ID_COUNT;
 		return true;
 	}
 	/* Ids below OWN_ID_FEW belong to the people and services of the container. */
-	if (end[0] < 2 * OWN_ID_FEW || end[0] - OWN_ID_FEW < first[0]) {
+	if (end < 2 * OWN_ID_FEW || end - OWN_ID_FEW < first) {
 		return false;
 	}
-	*ret_id = (uint32_t)(end[0] - OWN_ID_FEW) + (uint32_t)pid % OWN_ID_FEW;
+	*ret_id = (uint32_t)(end - OWN_ID_FEW) + (uint32_t)pid % OWN_ID_FEW;
 	return true;
 }
 

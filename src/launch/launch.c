@@ -61,6 +61,7 @@ void launch_options_defaults(struct launch_options *o)
 	o->is_kvm_allowed = true;
 	o->listen_fd = -1;
 	o->image_fd = -1;
+	o->context_fd = -1;
 	o->cgroup_fd = -1;
 	o->join_fd = -1;
 	o->reply_ms = LAUNCH_REPLY_MS;
@@ -211,12 +212,17 @@ static int give_fd(int fd, int *ret, struct errmsg *e)
 	return *ret < 0 ? errmsg_set(e, -errno, "no descriptor is left: %s", strerror(errno)) : 0;
 }
 
+static bool has_context(const struct launch_options *o)
+{
+	return o->context_fd >= 0 || o->context_path;
+}
+
 static int open_gifts(const struct launch_options *o, struct launch_vm *vm, struct gifts *g,
 		      struct errmsg *e)
 {
 	int r = 0;
 
-	if (!o->image_path && o->image_fd < 0 && !o->context_path) {
+	if (!o->image_path && o->image_fd < 0 && !has_context(o)) {
 		return errmsg_set(e, -EINVAL, "a VM needs an image or a context");
 	}
 	if (o->image_fd >= 0) {
@@ -237,7 +243,9 @@ static int open_gifts(const struct launch_options *o, struct launch_vm *vm, stru
 	if (r == 0 && o->listen_fd >= 0) {
 		r = give_fd(o->listen_fd, &g->fds[GIFT_LISTEN], e);
 	}
-	if (r == 0 && o->context_path) {
+	if (r == 0 && o->context_fd >= 0) {
+		r = give_fd(o->context_fd, &g->fds[GIFT_CONTEXT], e);
+	} else if (r == 0 && o->context_path) {
 		r = host_fd_seal_file(o->context_path, CONTEXT_BYTES_MAX, &g->fds[GIFT_CONTEXT],
 				      NULL, e);
 	}
@@ -300,7 +308,7 @@ static int launch_with(const struct launch_options *o, int program_fd, struct gi
 	int r;
 
 	r = open_gifts(o, vm, g, e);
-	if (cfg.limits.mem_bytes == 0 && !o->context_path) {
+	if (cfg.limits.mem_bytes == 0 && !has_context(o)) {
 		cfg.limits.mem_bytes = RAM_DEFAULT_BYTES;
 	}
 	r = r < 0 ? r : launch_spawn(o, program_fd, vm, &cfg, e);

@@ -28,6 +28,7 @@ struct launch_options {
 	int image_fd;		 /* instead of image_path: a sealed memfd; borrowed; -1: none */
 	const char *plugin_path; /* or NULL */
 	const char *context_path; /* file for --load-context, or NULL */
+	int context_fd;		  /* instead of context_path: a sealed memfd; borrowed; -1: none */
 	int listen_fd;		  /* where later controllers find the VM; borrowed; -1: nowhere */
 	bool is_traced;		  /* make a trace pipe */
 	const char *
@@ -57,6 +58,7 @@ struct launch_vm {
 	int stderr_fd;	/* the VM's last words, if it breaks; non-blocking. Hostile text */
 	uint32_t seq;
 	uint32_t reply_ms;
+	uint64_t console_from; /* output before this byte is lost (launch_vm_attach()). Hostile */
 	/* As in launch_options; the caller may set it later. 0: none. While it is readable nobody waits for a
 	 * reply: a VM that does not answer can't keep its user from ending it. */
 	int cancel_fd;
@@ -128,7 +130,8 @@ int launch_vm_event(struct launch_vm *vm, struct proto_stopped *ret, struct errm
 int launch_vm_last_stop(struct launch_vm *vm, struct proto_stopped *ret, struct errmsg *e);
 
 /**
- * Put a scheduler in charge of a VM (proto/grant.h) and give it a new console.
+ * Put a scheduler in charge of a VM (proto/grant.h) and give it a new console, which begins with the
+ * oldest output that the VM still has: see console_from.
  * @param grant_fd  memory file with the grant page
  * @param ack_fd    memory file with the ack page
  * @param notify_fd eventfd that the VM writes when the ack page has changed; all stay with the caller
@@ -142,11 +145,12 @@ int launch_vm_attach(struct launch_vm *vm, int grant_fd, int ack_fd, int notify_
  * @param pid         the process; the caller has made sure that it is still the same one
  * @param socket_path where it listens
  * @param reply_ms    longest wait for it, now and later
+ * @param cancel_fd   as in the handle, which keeps it; 0: none
  * @param ret         a handle without a console until launch_vm_attach(); launch_vm_wait() can't tell
  *                    how it ended
  * @return 0; -ESRCH when the process is gone; -ECONNREFUSED, -ENOENT; -EPROTO
  */
-int launch_vm_reconnect(pid_t pid, const char *socket_path, uint32_t reply_ms,
+int launch_vm_reconnect(pid_t pid, const char *socket_path, uint32_t reply_ms, int cancel_fd,
 			struct launch_vm *ret, struct errmsg *e);
 
 /** End the VM at once, whatever it does. Returns when it is dead (then launch_vm_wait() is quick). */

@@ -7,6 +7,10 @@
  *   v1   MOUNT(controller)/OWN-GROUP/pinfold/vm-PID        (else MOUNT/pinfold/vm-PID)
  *   v2   MOUNT/OWN-GROUP/pinfold/vm-PID                    (else MOUNT/pinfold/vm-PID)
  *
+ * Making and removing a group costs more than all else about it, most of it later, in kernel threads. A
+ * controller that makes many VMs keeps some empty groups of version 1 for the next ones, as
+ * vm-PID-NUMBER with the pid of the controller.
+ *
  * Only these two controllers: in a fresh v1 cpu group real-time scheduling is refused.
  */
 #include <dirent.h>
@@ -32,6 +36,8 @@
 #define OVERHEAD_BYTES (1280ULL << 20)
 /* Two threads, and room for kernel threads that count as the VM's. */
 #define TASKS_MAX 16
+/* Empty groups that are kept, of each controller. */
+#define SPARES_MAX 32
 /* The base may go with the last VM while the next is made. */
 #define BASE_TRIES 8
 
@@ -51,6 +57,9 @@ struct base {
 	bool is_known;
 	int version;
 	char path[PATH_BYTES];
+	unsigned int n_made; /* by one that makes many */
+	unsigned int n_spares;
+	char spares[SPARES_MAX][PATH_BYTES];
 };
 
 static pthread_mutex_t base_lock = PTHREAD_MUTEX_INITIALIZER;
@@ -155,6 +164,56 @@ static int get_base(const struct limit *l, bool is_lost, bool is_many, char *ret
 	return version;
 }
 
+static bool take_spare(struct base *b, char path[PATH_BYTES])
+{
+	bool has = false;
+
+	pthread_mutex_lock(&base_lock);
+	if (b->n_spares > 0) {
+		memcpy(path, b->spares[--b->n_spares], PATH_BYTES);
+		has = true;
+	}
+	pthread_mutex_unlock(&base_lock);
+	return has;
+}
+
+/* @return whether it is kept for another VM */
+static bool keep_spare(struct base *b, const char *path)
+{
+	const char *name = strrchr(path, '/');
+	char own[32];
+	char text[64];
+	bool is_kept = false;
+
+	snprintf(own, sizeof(own), "/vm-%d-", getpid());
+	/* Somebody is in it who should be dead: not for another VM. */
+	if (!name || strncmp(name, own, strlen(own)) != 0 ||
+	    host_text_read(text, sizeof(text), "%s/tasks", path) != 0) {
+		return false;
+	}
+	pthread_mutex_lock(&base_lock);
+	if (b->n_spares < SPARES_MAX) {
+		snprintf(b->spares[b->n_spares++], PATH_BYTES, "%s", path);
+		is_kept = true;
+	}
+	pthread_mutex_unlock(&base_lock);
+	return is_kept;
+}
+
+static bool name_group(struct base *b, const char *base, pid_t pid, bool is_many,
+		       char path[PATH_BYTES])
+{
+	unsigned int n;
+
+	if (!is_many) {
+		return snprintf(path, PATH_BYTES, "%s/vm-%d", base, pid) < PATH_BYTES;
+	}
+	pthread_mutex_lock(&base_lock);
+	n = b->n_made++;
+	pthread_mutex_unlock(&base_lock);
+	return snprintf(path, PATH_BYTES, "%s/vm-%d-%u", base, getpid(), n) < PATH_BYTES;
+}
+
 /* @return version, with the path; 0: there is none */
 static int make_group(const struct limit *l, pid_t pid, bool is_many, char path[PATH_BYTES])
 {
@@ -162,7 +221,7 @@ static int make_group(const struct limit *l, pid_t pid, bool is_many, char path[
 	int version = get_base(l, false, is_many, base);
 
 	for (int i = 0; version && i < BASE_TRIES; i++) {
-		if (snprintf(path, PATH_BYTES, "%s/vm-%d", base, pid) >= PATH_BYTES) {
+		if (!name_group(l->base, base, pid, is_many, path)) {
 			return 0;
 		}
 		if (mkdir(path, 0755) == 0 || errno == EEXIST) {
@@ -176,21 +235,38 @@ static int make_group(const struct limit *l, pid_t pid, bool is_many, char path[
 	return 0;
 }
 
+/* A group with the limit, an old one or a new one. @return as make_group() */
+static int get_group(const struct limit *l, pid_t pid, bool is_many, unsigned long long max,
+		     char path[PATH_BYTES])
+{
+	int version;
+
+	while (is_many && take_spare(l->base, path)) {
+		/* It fails when more is charged to the last VM than this one may have, or it is gone. */
+		if (write_number(path, l->file.v1, max) == 0) {
+			return 1;
+		}
+		rmdir(path);
+	}
+	version = make_group(l, pid, is_many, path);
+	if (version && write_number(path, version == 1 ? l->file.v1 : l->file.v2, max) < 0) {
+		rmdir(path);
+		return 0;
+	}
+	return version;
+}
+
 /* Version 1: the process joins it itself, by the descriptor. Version 2: it is moved. */
 static void make(const struct limit *l, pid_t pid, bool is_many, unsigned long long max, char *ret,
 		 int *joins, size_t *n_joins)
 {
 	char path[PATH_BYTES];
 	char file[PATH_BYTES + 64];
-	int version = make_group(l, pid, is_many, path);
+	int version = get_group(l, pid, is_many, max, path);
 	int fd;
 
 	ret[0] = '\0';
 	if (!version) {
-		return;
-	}
-	if (write_number(path, version == 1 ? l->file.v1 : l->file.v2, max) < 0) {
-		rmdir(path);
 		return;
 	}
 	if (version == 1) {
@@ -225,19 +301,23 @@ void launch_cgroup_make(pid_t pid, bool is_many, uint64_t mem_bytes, char *memor
 	}
 }
 
-static void settle(pid_t pid, char *path)
+/* A line of /proc/PID/cgroup ends with the group's path, whose last part nobody else has. */
+static bool is_in(const char *groups, const char *path)
 {
-	char file[PATH_BYTES + 64];
-	char c;
-	_cleanup_close_ int fd = -1;
+	const char *name = strrchr(path, '/');
+	size_t bytes = name ? strlen(name) : 0;
 
-	if (!path[0]) {
-		return;
+	for (const char *p = groups; bytes && (p = strstr(p, name)) != NULL; p += bytes) {
+		if (p[bytes] == '\n' || p[bytes] == '\0') {
+			return true;
+		}
 	}
-	snprintf(file, sizeof(file), "%s/tasks", path);
-	fd = open(file, O_RDONLY | O_CLOEXEC);
-	/* Version 2 has no such file, and the process is there. */
-	if (fd < 0 || read(fd, &c, 1) > 0 ||
+	return false;
+}
+
+static void settle(pid_t pid, const char *groups, char *path)
+{
+	if (!path[0] || is_in(groups, path) ||
 	    write_number(path, "cgroup.procs", (unsigned long long)pid) == 0) {
 		return;
 	}
@@ -247,17 +327,19 @@ static void settle(pid_t pid, char *path)
 
 void launch_cgroup_settle(pid_t pid, char *memory, char *pids)
 {
-	settle(pid, memory);
-	settle(pid, pids);
+	char groups[4096];
+
+	if (host_text_read(groups, sizeof(groups), "/proc/%d/cgroup", pid) < 0) {
+		groups[0] = '\0';
+	}
+	settle(pid, groups, memory);
+	settle(pid, groups, pids);
 }
 
 static void remove_group(char *path)
 {
 	char *slash;
 
-	if (!path[0]) {
-		return;
-	}
 	rmdir(path);
 	/* The folder goes with the last VM. */
 	slash = strrchr(path, '/');
@@ -265,14 +347,34 @@ static void remove_group(char *path)
 		*slash = '\0';
 		rmdir(path);
 	}
+}
+
+static void give_back(const struct limit *l, char *path)
+{
+	if (path[0] && !keep_spare(l->base, path)) {
+		remove_group(path);
+	}
 	path[0] = '\0';
 }
 
 void launch_cgroup_remove(char *memory, char *pids)
 {
 	/* On v2 both may be the same group. */
-	remove_group(memory);
-	remove_group(pids);
+	give_back(&memory_limit, memory);
+	give_back(&pids_limit, pids);
+}
+
+void launch_cgroup_remove_spares(void)
+{
+	struct base *const bases[] = { &memory_base, &pids_base };
+
+	for (size_t i = 0; i < ARRAY_SIZE(bases); i++) {
+		char path[PATH_BYTES];
+
+		while (take_spare(bases[i], path)) {
+			remove_group(path);
+		}
+	}
 }
 
 int launch_cgroup_probe(const char *controller, char *ret_path)

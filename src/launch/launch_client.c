@@ -337,7 +337,10 @@ int launch_vm_attach(struct launch_vm *vm, int grant_fd, int ack_fd, int notify_
 		     struct errmsg *e)
 {
 	int fds[PROTO_ATTACH_COUNT];
+	struct proto_attached attached = { 0 };
+	struct iovec reply = { &attached, sizeof(attached) };
 	struct iovec none = { 0 };
+	size_t n = 0;
 	int pair[2];
 	int r;
 
@@ -352,8 +355,11 @@ int launch_vm_attach(struct launch_vm *vm, int grant_fd, int ack_fd, int notify_
 	fds[PROTO_ATTACH_GRANT] = grant_fd;
 	fds[PROTO_ATTACH_ACK] = ack_fd;
 	fds[PROTO_ATTACH_NOTIFY] = notify_fd;
-	r = request(vm, PROTO_ATTACH, &none, fds, PROTO_ATTACH_COUNT, &none, NULL, e);
+	r = request(vm, PROTO_ATTACH, &none, fds, PROTO_ATTACH_COUNT, &reply, &n, e);
 	close(pair[1]);
+	if (r == 0 && n != sizeof(attached)) {
+		r = errmsg_set(e, -EPROTO, "the VM process tells in nonsense what it printed");
+	}
 	if (r < 0) {
 		close(pair[0]);
 		return r;
@@ -362,6 +368,7 @@ int launch_vm_attach(struct launch_vm *vm, int grant_fd, int ack_fd, int notify_
 		close(vm->console_fd);
 	}
 	vm->console_fd = pair[0];
+	vm->console_from = attached.console_from;
 	return 0;
 }
 
@@ -389,12 +396,13 @@ static int connect_to(const char *path, uint32_t timeout_ms, struct errmsg *e)
 	return fd;
 }
 
-int launch_vm_reconnect(pid_t pid, const char *socket_path, uint32_t reply_ms,
+int launch_vm_reconnect(pid_t pid, const char *socket_path, uint32_t reply_ms, int cancel_fd,
 			struct launch_vm *ret, struct errmsg *e)
 {
 	struct launch_vm vm = { .pid = pid,
 				.is_stranger = true,
 				.reply_ms = reply_ms,
+				.cancel_fd = cancel_fd,
 				.console_fd = -1,
 				.trace_fd = -1,
 				.stderr_fd = -1,

@@ -48,8 +48,14 @@ void launch_cgroup_make(pid_t pid, bool is_many, uint64_t mem_bytes, char *memor
 /** See that a process that is ready is where it belongs; clears the paths of those where it is not. */
 void launch_cgroup_settle(pid_t pid, char *memory, char *pids);
 
-/** Remove what launch_cgroup_make() made, after the process is reaped. Clears the paths. */
+/**
+ * Remove what launch_cgroup_make() made, or keep it for another VM, after the process is reaped.
+ * Clears the paths.
+ */
 void launch_cgroup_remove(char *memory, char *pids);
+
+/** Remove what is kept: no more VMs are made. */
+void launch_cgroup_remove_spares(void);
 
 /**
  * Whether cgroup limits can be set here.

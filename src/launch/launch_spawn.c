@@ -166,7 +166,8 @@ static pid_t make_child(const struct launch_options *o, const struct host_birth_
 	pid_t pid = -ENOSYS;
 
 	*ret_ns = NAMESPACES;
-	if (o->zygote) {
+	/* What it makes has an empty root from the start: no plug-in can be loaded there. */
+	if (o->zygote && !o->plugin_path) {
 		pid = launch_zygote_clone(o->zygote, NAMESPACES, o->cgroup_fd, fds, &vm->pidfd);
 	}
 	if (pid < 0) {

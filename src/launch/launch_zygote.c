@@ -204,6 +204,7 @@ void launch_zygote_free(struct launch_zygote *z)
 		return;
 	}
 	stop(z);
+	launch_cgroup_remove_spares();
 	close_fd(&z->program_fd);
 	pthread_mutex_destroy(&z->lock);
 	free(z);

@@ -27,7 +27,7 @@
 #include "base/errmsg.h"
 
 #define PROTO_MAGIC    0x444e4650u /* "PFND" */
-#define PROTO_REVISION 2u
+#define PROTO_REVISION 3u
 
 /** Largest message, header included. */
 #define PROTO_BYTES_MAX 65536u
@@ -102,7 +102,8 @@ enum proto_type {
 	PROTO_SET_POINT,     /* struct proto_point: add or remove a breakpoint or watchpoint */
 	PROTO_QUIT,	     /* end the process in good order */
 	PROTO_ATTACH,	     /* four descriptors: console stream, grant page, ack page, eventfd that
-			       says that the ack page changed: a scheduler is in charge from now on */
+			       says that the ack page changed: a scheduler is in charge from now on.
+			       Reply: struct proto_attached */
 	PROTO_GET_READY,     /* reply: struct proto_ready, as it was at the start */
 	PROTO_GET_LAST_STOP, /* reply: struct proto_stopped of the last stop, or an empty payload */
 	/* VM to controller */
@@ -140,6 +141,8 @@ enum proto_config_flag {
 	PROTO_CFG_HAS_ENTRY = 1 << 4,
 	PROTO_CFG_IMAGE_RO = 1 << 5,
 	PROTO_CFG_COUNT_INSNS = 1 << 6, /* count all instructions, at the price of speed */
+	PROTO_CFG_CONTEXT_SUMMED =
+		1 << 7, /* another VM found the checksum of this sealed context right */
 };
 
 /** What the launcher has done and the VM process has to do for its jail. */
@@ -284,6 +287,11 @@ struct proto_stopped {
 	struct proto_fault fault;
 	struct proto_usage usage;
 	char text[PROTO_TEXT]; /* one clear sentence */
+};
+
+/** What a new console gives. */
+struct proto_attached {
+	uint64_t console_from; /* number of its first byte; what was printed before is not kept */
 };
 
 struct proto_step {

@@ -27,6 +27,16 @@ static const struct sched_ladder *ladder_of(const struct sched *s, const struct 
 	return c->is_fast ? &s->cfg.fast : &s->cfg.ladder;
 }
 
+/*
+ * From the signal to the freeze. Who shared a core that somebody else is to have for himself is asked as
+ * quickly as one that must give its own core back, but not condemned as quickly.
+ */
+static ns_t patience_ns(const struct sched *s, const struct core *c)
+{
+	return c->reason == SCHED_REASON_EXCLUSIVE ? s->cfg.ladder.signal_ns
+						   : ladder_of(s, c)->signal_ns;
+}
+
 void sched_core_idle_update(struct sched *s, uint32_t core)
 {
 	const struct core *c = sched_core(s, core);
@@ -361,7 +371,7 @@ void sched_core_timer(struct sched *s, uint32_t core)
 		c->step = STEP_SIGNALED;
 		s->stats.signals++;
 		sched_emit_core(s, SCHED_ACT_SIGNAL, (enum sched_reason)c->reason, core, c->owner);
-		sched_timer_set(s, core, s->now_ns + ladder_of(s, c)->signal_ns);
+		sched_timer_set(s, core, s->now_ns + patience_ns(s, c));
 		break;
 	case STEP_SIGNALED:
 		sched_vm_freeze(s, sched_vcpu(s, c->owner)->vm, SCHED_REASON_HUNG);
@@ -378,6 +388,12 @@ void sched_core_sampled(struct sched *s, uint32_t core, ns_t stolen_ns)
 	ns_t held_ns = s->now_ns - c->grant_ns;
 	ns_t due_ns = c->grant_ns + c->budget_ns + (stolen_ns < held_ns ? stolen_ns : held_ns);
 
+	if (c->step == STEP_SIGNALED && stolen_ns) {
+		/* It can't obey: the host keeps it off its core. It is asked again. */
+		c->step = STEP_REVOKED;
+		sched_timer_set(s, core, s->now_ns + ladder_of(s, c)->revoke_ns);
+		return;
+	}
 	if (c->step != STEP_SAMPLED) {
 		return;
 	}

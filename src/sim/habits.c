@@ -304,7 +304,7 @@ static void administer(struct world *w)
 
 void sim_on_chance(struct world *w, const struct item *it)
 {
-	switch ((enum kind)it->kind) {
+	switch (item_kind(it)) {
 	case K_RESPAWN:
 		if (is_current(w, it)) {
 			respawn(w, it->a);

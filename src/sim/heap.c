@@ -1,60 +1,187 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What is to come on the machine: a binary heap by time, then by order of posting. */
+/*
+ * What is to come on the machine, by time, then by order of posting.
+ *
+ *   near   a small heap: everything up to the end of the present bucket; the next item is its root
+ *   wheel  buckets of 65 us for the next 2.1 s, each a list without order
+ *   far    a heap: what is later than that
+ *
+ * When the near heap is empty the next bucket that holds something becomes the present one and is poured
+ * into it, with what the far heap has for that time. So an item costs a few steps however many there are.
+ */
+#include "base/bits.h"
 #include "sim/world_internal.h"
+
+#define BUCKET_SHIFT 16
+
+static uint64_t bucket_of(ns_t at_ns)
+{
+	return at_ns >> BUCKET_SHIFT;
+}
 
 static bool before(const struct item *a, const struct item *b)
 {
-	return a->at_ns < b->at_ns || (a->at_ns == b->at_ns && a->seq < b->seq);
+	return a->at_ns < b->at_ns || (a->at_ns == b->at_ns && a->order < b->order);
+}
+
+static int heap_push(struct item_heap *h, const struct item *it)
+{
+	size_t i = h->n;
+
+	if (h->n == h->room) {
+		size_t room = h->room ? h->room * 2 : 1024;
+		struct item *items = realloc(h->items, room * sizeof(*items));
+
+		if (!items) {
+			return -ENOMEM;
+		}
+		h->items = items;
+		h->room = room;
+	}
+	h->n++;
+	while (i > 0 && before(it, &h->items[(i - 1) / 2])) {
+		h->items[i] = h->items[(i - 1) / 2];
+		i = (i - 1) / 2;
+	}
+	h->items[i] = *it;
+	return 0;
+}
+
+static void heap_pop(struct item_heap *h)
+{
+	struct item last = h->items[--h->n];
+	size_t i = 0;
+
+	for (;;) {
+		size_t child = 2 * i + 1;
+
+		if (child + 1 < h->n && before(&h->items[child + 1], &h->items[child])) {
+			child++;
+		}
+		if (child >= h->n || !before(&h->items[child], &last)) {
+			break;
+		}
+		h->items[i] = h->items[child];
+		i = child;
+	}
+	h->items[i] = last;
+}
+
+static int wheel_put(struct queue *q, const struct item *it)
+{
+	uint32_t bucket = (uint32_t)(bucket_of(it->at_ns) % QUEUE_BUCKETS);
+	uint32_t i = q->free;
+
+	if (i == 0) {
+		if (q->n == q->room) {
+			uint32_t room = q->room ? q->room * 2 : 1024;
+			struct queue_node *nodes = realloc(q->nodes, room * sizeof(*nodes));
+
+			if (!nodes) {
+				return -ENOMEM;
+			}
+			q->nodes = nodes;
+			q->room = room;
+		}
+		i = ++q->n;
+	} else {
+		q->free = q->nodes[i - 1].next;
+	}
+	q->nodes[i - 1] = (struct queue_node){ .item = *it, .next = q->head[bucket] };
+	q->head[bucket] = i;
+	q->used[bucket / 64] |= BIT(bucket % 64);
+	return 0;
 }
 
 void sim_post(struct world *w, ns_t at_ns, enum kind kind, uint32_t a, uint32_t b)
 {
-	struct item it = { .at_ns = at_ns, .seq = w->seq++, .kind = kind, .a = a, .b = b };
-	size_t i = w->heap_n;
+	struct item it = { .at_ns = at_ns, .order = w->seq++ << 8 | kind, .a = a, .b = b };
+	struct queue *q = &w->queue;
+	uint64_t bucket = bucket_of(at_ns);
+	int r;
 
-	if (w->heap_n == w->heap_room) {
-		size_t room = w->heap_room ? w->heap_room * 2 : 1024;
-		struct item *heap = realloc(w->heap, room * sizeof(*heap));
-
-		if (!heap) {
-			w->is_short = true;
-			return;
-		}
-		w->heap = heap;
-		w->heap_room = room;
+	if (bucket <= q->bucket) {
+		r = heap_push(&q->near, &it);
+	} else if (bucket < q->bucket + QUEUE_BUCKETS) {
+		r = wheel_put(q, &it);
+	} else {
+		r = heap_push(&q->far, &it);
 	}
-	w->heap_n++;
-	while (i > 0 && before(&it, &w->heap[(i - 1) / 2])) {
-		w->heap[i] = w->heap[(i - 1) / 2];
-		i = (i - 1) / 2;
-	}
-	w->heap[i] = it;
+	w->is_short = w->is_short || r < 0;
 }
 
-bool sim_next(struct world *w, struct item *ret)
+/* The next bucket of the wheel that holds something; UINT64_MAX: none does. */
+static uint64_t next_used(const struct queue *q)
 {
-	struct item last;
-	size_t i = 0;
+	uint32_t from = (uint32_t)((q->bucket + 1) % QUEUE_BUCKETS);
+	uint32_t word = from / 64;
+	uint64_t bits = q->used[word] & (UINT64_MAX << from % 64);
 
-	if (w->heap_n == 0) {
-		return false;
-	}
-	*ret = w->heap[0];
-	last = w->heap[--w->heap_n];
-	for (;;) {
-		size_t child = 2 * i + 1;
+	for (uint32_t i = 0; i <= QUEUE_BUCKETS / 64; i++) {
+		if (bits) {
+			uint32_t at = word * 64 + (uint32_t)__builtin_ctzll(bits);
 
-		if (child + 1 < w->heap_n && before(&w->heap[child + 1], &w->heap[child])) {
-			child++;
+			return q->bucket + 1 + (at - from) % QUEUE_BUCKETS;
 		}
-		if (child >= w->heap_n || !before(&w->heap[child], &last)) {
-			break;
-		}
-		w->heap[i] = w->heap[child];
-		i = child;
+		word = (word + 1) % (QUEUE_BUCKETS / 64);
+		bits = q->used[word];
 	}
-	w->heap[i] = last;
-	return true;
+	return UINT64_MAX;
+}
+
+/* Make the next bucket with something in it the present one, if there is one. */
+static void turn(struct world *w)
+{
+	struct queue *q = &w->queue;
+	uint64_t far = q->far.n ? bucket_of(q->far.items[0].at_ns) : UINT64_MAX;
+	uint64_t bucket = next_used(q);
+	int r = 0;
+
+	if (far == UINT64_MAX && bucket == UINT64_MAX) {
+		return;
+	}
+	q->bucket = far < bucket ? far : bucket;
+	if (bucket == q->bucket) {
+		uint32_t slot = (uint32_t)(bucket % QUEUE_BUCKETS);
+
+		for (uint32_t i = q->head[slot], next; i && r == 0; i = next) {
+			struct queue_node *node = &q->nodes[i - 1];
+
+			r = heap_push(&q->near, &node->item);
+			next = node->next;
+			node->next = q->free;
+			q->free = i;
+		}
+		q->head[slot] = 0;
+		q->used[slot / 64] &= ~BIT(slot % 64);
+	}
+	while (r == 0 && q->far.n && bucket_of(q->far.items[0].at_ns) == q->bucket) {
+		r = heap_push(&q->near, &q->far.items[0]);
+		heap_pop(&q->far);
+	}
+	w->is_short = w->is_short || r < 0;
+}
+
+const struct item *sim_peek(struct world *w)
+{
+	struct queue *q = &w->queue;
+
+	if (q->near.n == 0) {
+		turn(w);
+	}
+	return q->near.n ? &q->near.items[0] : NULL;
+}
+
+void sim_drop(struct world *w)
+{
+	heap_pop(&w->queue.near);
+}
+
+void sim_queue_free(struct queue *q)
+{
+	free(q->near.items);
+	free(q->far.items);
+	free(q->nodes);
 }
 
 static uint32_t pool_slot(struct world *w)

@@ -7,7 +7,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
@@ -179,12 +178,12 @@ static void show_failure(const struct args *a, struct sim_trace *t, const struct
 	sim_trace_print(t, 0, stderr);
 }
 
-static void show_text(const struct sim_result *r, double wall_s)
+static void show_text(const struct sim_result *r)
 {
 	const struct sched_stats *s = &r->stats;
 
 	printf("%" PRIu64 " decisions in %.3f simulated seconds, %.1f times real time\n",
-	       r->decisions, (double)r->sim_ns / 1e9, (double)r->sim_ns / 1e9 / wall_s);
+	       r->decisions, (double)r->sim_ns / 1e9, (double)r->sim_ns / 1e9 / r->wall_s);
 	printf("grants %" PRIu64 ", revokes %" PRIu64 ", signals %" PRIu64 ", freezes %" PRIu64
 	       ", kills %" PRIu64 ", faults %" PRIu64 ", robbed %" PRIu64 ", restarts %" PRIu64
 	       "\n",
@@ -196,32 +195,26 @@ static void show_text(const struct sim_result *r, double wall_s)
 	       r->ns_per_decision, r->violations, r->event_hash);
 }
 
-static void show_json(const struct args *a, const struct sim_result *r, double wall_s)
+static void show_json(const struct args *a, const struct sim_result *r)
 {
 	const struct sched_stats *s = &r->stats;
 
 	printf("{\"cores\":%u,\"vms\":%u,\"seed\":%" PRIu64 ",\"sim_s\":%.6f,\"wall_s\":%.3f,"
-	       "\"speed\":%.1f,\"grants\":%" PRIu64 ",\"extended\":%" PRIu64 ",\"revokes\":%" PRIu64
-	       ",\"signals\":%" PRIu64 ",\"freezes\":%" PRIu64 ",\"kills\":%" PRIu64
-	       ",\"faults\":%" PRIu64 ",\"robbed\":%" PRIu64 ",\"excl_granted\":%" PRIu64
-	       ",\"cap_lowered\":%" PRIu64 ",\"restarts\":%" PRIu64 ",\"refused\":%" PRIu64
+	       "\"cpu_s\":%.3f,\"speed\":%.1f,\"cpu_speed\":%.1f,\"grants\":%" PRIu64
+	       ",\"extended\":%" PRIu64 ",\"revokes\":%" PRIu64 ",\"signals\":%" PRIu64
+	       ",\"freezes\":%" PRIu64 ",\"kills\":%" PRIu64 ",\"faults\":%" PRIu64
+	       ",\"robbed\":%" PRIu64 ",\"excl_granted\":%" PRIu64 ",\"cap_lowered\":%" PRIu64
+	       ",\"restarts\":%" PRIu64 ",\"refused\":%" PRIu64
 	       ",\"verdict\":\"%s\",\"mean_wait_ns\":%" PRIu64 ",",
-	       a->o.cores, a->o.vms, a->o.seed, (double)r->sim_ns / 1e9, wall_s,
-	       (double)r->sim_ns / 1e9 / wall_s, s->grants, s->extended, s->revokes, s->signals,
-	       s->freezes, s->kills, s->faults, s->robbed, s->excl_granted, s->cap_lowered,
-	       r->restarts, r->refused, sim_verdict_name(r->verdict), r->mean_wait_ns);
+	       a->o.cores, a->o.vms, a->o.seed, (double)r->sim_ns / 1e9, r->wall_s, r->cpu_s,
+	       (double)r->sim_ns / 1e9 / r->wall_s, (double)r->sim_ns / 1e9 / r->cpu_s, s->grants,
+	       s->extended, s->revokes, s->signals, s->freezes, s->kills, s->faults, s->robbed,
+	       s->excl_granted, s->cap_lowered, r->restarts, r->refused,
+	       sim_verdict_name(r->verdict), r->mean_wait_ns);
 	printf("\"decisions\":%" PRIu64 ",\"violations\":%" PRIu64 ",\"event_hash\":\"%016" PRIx64
 	       "\",\"ns_per_decision\":%.1f,\"max_wait_ns\":%" PRIu64 ",\"jain\":%.6f}\n",
 	       r->decisions, r->violations, r->event_hash, r->ns_per_decision, r->max_wait_ns,
 	       r->jain);
-}
-
-static double now_s(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
 }
 
 /* @return exit status */
@@ -230,7 +223,6 @@ static int run_seed(const struct args *a, bool quiet, uint64_t *decisions)
 	struct sim_trace t = { 0 };
 	struct sim_result r;
 	struct errmsg e = { 0 };
-	double begin_s = now_s();
 	int status;
 
 	if (sim_run(&a->o, &a->mix, &a->faults, &t, &r, &e) < 0) {
@@ -240,9 +232,9 @@ static int run_seed(const struct args *a, bool quiet, uint64_t *decisions)
 	status = r.violations ? 1 : 0;
 	*decisions += r.decisions;
 	if (a->json && !quiet) {
-		show_json(a, &r, now_s() - begin_s);
+		show_json(a, &r);
 	} else if (!quiet) {
-		show_text(&r, now_s() - begin_s);
+		show_text(&r);
 	}
 	if (status) {
 		show_failure(a, &t, &r);
@@ -284,7 +276,7 @@ int main(int argc, char **argv)
 				 .duration_ns = 10 * NS_PER_S,
 				 .full_every = 10000,
 				 .checks = true,
-				 .sample_events = 1000000 },
+				 .sample_events = 250000 },
 			  .seeds = 1 };
 	struct errmsg e = { 0 };
 	int opt;

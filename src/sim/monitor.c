@@ -11,7 +11,7 @@ enum thread { ASLEEP, EXEC, BEHIND, GONE };
 
 struct mon_vcpu {
 	bool exists, is_blocked, is_woken, is_pinned, is_fuzzy;
-	enum thread thread;
+	uint8_t thread; /* enum thread */
 	uint16_t core;
 	uint32_t vm;
 	uint32_t sibling; /* number + 1; 0 ends */
@@ -20,12 +20,12 @@ struct mon_vcpu {
 };
 
 struct mon_vm {
-	enum sched_vm_state state;
+	uint8_t state; /* enum sched_vm_state */
 	bool is_frozen, is_freezing, is_counted;
-	uint32_t user, n_vcpus;
-	uint32_t first; /* vCPU number + 1 */
 	uint8_t prio;
 	bool has_limit;
+	uint32_t user, n_vcpus;
+	uint32_t first; /* vCPU number + 1 */
 	ns_t slice_ns, freeze_ns;
 };
 
@@ -48,6 +48,7 @@ struct sim_monitor {
 	bool is_small, is_held;
 	bool is_request; /* the event asks for an exclusive core */
 	uint32_t cap;
+	ns_t look_ns; /* nobody can have overstayed before */
 	struct mon_vcpu *vcpus;
 	struct mon_vm *vms;
 	struct mon_core *cores;
@@ -125,6 +126,7 @@ void sim_monitor_restart(struct sim_monitor *m)
 	memset(m->users, 0, m->cfg.limits.users * sizeof(*m->users));
 	m->cap = m->cfg.excl_cap;
 	m->is_held = false;
+	m->look_ns = 0;
 }
 
 static ns_t key_of(const struct sim_monitor *m, const struct mon_vcpu *v)
@@ -188,7 +190,7 @@ static void all_stopped(struct sim_monitor *m, uint32_t vm, enum thread to)
 			v->since_ns = m->now_ns;
 			v->cpu_ns = SCHED_NEVER / 2; /* charged by estimate */
 		}
-		v->thread = to;
+		v->thread = (uint8_t)to;
 	}
 }
 
@@ -374,6 +376,22 @@ static bool may_execute(const struct sim_monitor *m, uint32_t vcpu, uint16_t cor
 	return vcpu != SCHED_NONE && (v->thread == EXEC || v->thread == BEHIND) && v->core == core;
 }
 
+static ns_t patience_ns(const struct sim_monitor *m)
+{
+	const struct sched_ladder *l = &m->cfg.ladder;
+
+	return l->grace_ns + l->sample_ns + l->revoke_ns + l->signal_ns + 8 * m->late_ns +
+	       NS_PER_MS;
+}
+
+/* When a core's owner would overstay at the earliest; all cores are looked at no sooner. */
+static void watch_due(struct sim_monitor *m, const struct mon_core *c)
+{
+	if (c->due_ns != SCHED_NEVER && c->due_ns + patience_ns(m) < m->look_ns) {
+		m->look_ns = c->due_ns + patience_ns(m);
+	}
+}
+
 static enum sim_verdict judge_lock(struct sim_monitor *m, const struct sched_action *a)
 {
 	struct mon_core *c = &m->cores[a->core];
@@ -400,6 +418,7 @@ static enum sim_verdict judge_lock(struct sim_monitor *m, const struct sched_act
 		m->vcpus[new.owner].thread = EXEC; /* the kernel switched to it */
 		c->due_ns = m->now_ns;
 	}
+	watch_due(m, c);
 	return SIM_FINE;
 }
 
@@ -475,6 +494,7 @@ static enum sim_verdict judge_grant(struct sim_monitor *m, const struct sched_ac
 	}
 	m->epoch = a->epoch > m->epoch ? a->epoch : m->epoch;
 	c->due_ns = a->b;
+	watch_due(m, c);
 	v->thread = EXEC;
 	v->core = a->core;
 	return SIM_FINE;
@@ -559,6 +579,10 @@ static enum sim_verdict judge_vm(struct sim_monitor *m, const struct sched_actio
 
 static enum sim_verdict judge(struct sim_monitor *m, const struct sched_action *a)
 {
+	if (a->type != SCHED_ACT_LOCK && a->type != SCHED_ACT_GRANT &&
+	    a->type != SCHED_ACT_PREWAKE) {
+		m->look_ns = 0; /* who may run until when can be another matter now */
+	}
 	switch ((enum sched_action_type)a->type) {
 	case SCHED_ACT_LOCK:
 		return judge_lock(m, a);
@@ -640,33 +664,34 @@ static enum sim_verdict judge_quota(const struct sim_monitor *m, const struct sc
 		       : SIM_FINE;
 }
 
-static ns_t patience_ns(const struct sim_monitor *m)
+static enum sim_verdict judge_overstay(struct sim_monitor *m)
 {
-	const struct sched_ladder *l = &m->cfg.ladder;
+	ns_t first_ns = SCHED_NEVER;
 
-	return l->grace_ns + l->sample_ns + l->revoke_ns + l->signal_ns + 8 * m->late_ns +
-	       NS_PER_MS;
-}
-
-static enum sim_verdict judge_overstay(const struct sim_monitor *m)
-{
+	if (m->now_ns <= m->look_ns) {
+		return SIM_FINE;
+	}
 	for (uint32_t i = 0; i < m->cfg.limits.cores; i++) {
 		const struct mon_core *c = &m->cores[i];
 		uint32_t owner = sched_lock_unpack(c->lock).owner;
 		const struct mon_vm *vm;
+		ns_t end_ns;
 
 		if (owner == SCHED_NONE || c->due_ns == SCHED_NEVER) {
 			continue;
 		}
 		vm = &m->vms[m->vcpus[owner].vm];
-		if (vm->is_freezing) {
-			if (m->now_ns > vm->freeze_ns + m->cfg.freeze_ns + patience_ns(m)) {
-				return SIM_NOT_STOPPED;
-			}
-		} else if (vm->state != SCHED_VM_KILLED && m->now_ns > c->due_ns + patience_ns(m)) {
+		if (!vm->is_freezing && vm->state == SCHED_VM_KILLED) {
+			continue;
+		}
+		end_ns = (vm->is_freezing ? vm->freeze_ns + m->cfg.freeze_ns : c->due_ns) +
+			 patience_ns(m);
+		if (m->now_ns > end_ns) {
 			return SIM_NOT_STOPPED;
 		}
+		first_ns = end_ns < first_ns ? end_ns : first_ns;
 	}
+	m->look_ns = first_ns;
 	return SIM_FINE;
 }
 
@@ -731,6 +756,10 @@ enum sim_verdict sim_monitor_event(struct sim_monitor *m, const struct sched_eve
 
 	m->now_ns = sched_now(s);
 	m->is_request = ev->type == SCHED_EV_EXCL_REQUEST;
+	if (ev->type != SCHED_EV_TICK && ev->type != SCHED_EV_STOPPED &&
+	    ev->type != SCHED_EV_WOKEN) {
+		m->look_ns = 0;
+	}
 	learn(m, ev);
 	for (uint32_t i = 0; r == SIM_FINE && i < done; i++) {
 		r = judge(m, &out->action[i]);

@@ -10,7 +10,7 @@ static void world_free(struct world *w)
 {
 	free(w->mem);
 	sim_monitor_free(w->m);
-	free(w->heap);
+	sim_queue_free(&w->queue);
 	free(w->pool);
 	free(w->pool_free);
 	free(w->vcpus);
@@ -109,9 +109,17 @@ static void begin_sample(struct world *w)
 	memcpy(w->sample_mem, w->mem, bytes);
 }
 
+static double seconds(clockid_t clock)
+{
+	struct timespec t;
+
+	clock_gettime(clock, &t);
+	return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
+}
+
 static double time_sample(struct world *w)
 {
-	struct timespec a, b;
+	double begin_s;
 	struct sched *s = w->sample_mem;
 	uint32_t done = 0;
 
@@ -119,13 +127,11 @@ static double time_sample(struct world *w)
 		return 0;
 	}
 	sched_checks_set(s, false);
-	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &a);
+	begin_s = seconds(CLOCK_PROCESS_CPUTIME_ID);
 	for (uint32_t i = 0; i < w->sample_n; i++) {
 		done += sched_handle(s, &w->sample[i], &w->out) == 0;
 	}
-	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &b);
-	return done ? ((double)(b.tv_sec - a.tv_sec) * 1e9 + (double)(b.tv_nsec - a.tv_nsec)) / done
-		    : 0;
+	return done ? (seconds(CLOCK_PROCESS_CPUTIME_ID) - begin_s) * 1e9 / done : 0;
 }
 
 /* The machine's time at which the daemon will send its next tick. */
@@ -152,7 +158,7 @@ static void happen(struct world *w, const struct item *it)
 {
 	struct sched_event ev;
 
-	switch ((enum kind)it->kind) {
+	switch (item_kind(it)) {
 	case K_STOP:
 		sim_on_stop(w, it->a, it->b);
 		break;
@@ -208,8 +214,8 @@ static void pass_time(struct world *w)
 {
 	while (!is_over(w)) {
 		ns_t tick_ns = tick_at(w);
-		ns_t item_ns = w->heap_n ? w->heap[0].at_ns : SCHED_NEVER;
-		struct item it;
+		const struct item *first = sim_peek(w);
+		ns_t item_ns = first ? first->at_ns : SCHED_NEVER;
 
 		w->now_ns = tick_ns < item_ns ? tick_ns : item_ns;
 		if (w->now_ns >= w->o.duration_ns) {
@@ -224,7 +230,10 @@ static void pass_time(struct world *w)
 
 			w->tick_for_ns = SCHED_NEVER;
 			(void)sim_feed(w, &ev);
-		} else if (sim_next(w, &it)) {
+		} else if (first) {
+			struct item it = *first;
+
+			sim_drop(w);
 			happen(w, &it);
 		}
 	}
@@ -285,6 +294,8 @@ static void take_stock(struct world *w, struct sim_result *r)
 int sim_run(const struct sim_options *o, const struct sim_mix *mix, const struct sim_faults *faults,
 	    struct sim_trace *t, struct sim_result *ret, struct errmsg *e)
 {
+	double wall_s = seconds(CLOCK_MONOTONIC);
+	double cpu_s = seconds(CLOCK_PROCESS_CPUTIME_ID);
 	struct world *w;
 	int r;
 
@@ -314,7 +325,8 @@ int sim_run(const struct sim_options *o, const struct sim_mix *mix, const struct
 		r = w->is_short ? errmsg_set(e, -ENOMEM, "out of memory") : 0;
 	}
 	if (r == 0) {
-		*ret = (struct sim_result){ 0 };
+		*ret = (struct sim_result){ .wall_s = seconds(CLOCK_MONOTONIC) - wall_s,
+					    .cpu_s = seconds(CLOCK_PROCESS_CPUTIME_ID) - cpu_s };
 		take_stock(w, ret);
 	} else {
 		free(w->spans);

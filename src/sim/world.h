@@ -34,6 +34,7 @@ struct sim_result {
 	uint64_t decisions, refused;
 	uint64_t event_hash;
 	double ns_per_decision;
+	double wall_s, cpu_s; /* for all of the simulated time, without the timing of decisions */
 	double jain;
 	uint64_t jain_of; /* VMs that were compared */
 	ns_t max_wait_ns, mean_wait_ns;

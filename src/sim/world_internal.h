@@ -35,10 +35,38 @@ enum kind {
 	K_RESTART,
 };
 
+/* 24 bytes, as the queue of a large machine is larger than its cache. */
 struct item {
 	ns_t at_ns;
-	uint64_t seq;
-	uint32_t kind, a, b;
+	uint64_t order; /* of posting; enum kind in the low eight bits */
+	uint32_t a, b;
+};
+
+static inline enum kind item_kind(const struct item *it)
+{
+	return (enum kind)(it->order & 0xff);
+}
+
+struct item_heap {
+	struct item *items;
+	size_t n, room;
+};
+
+struct queue_node {
+	struct item item;
+	uint32_t next; /* in its bucket, or free: number + 1 */
+};
+
+#define QUEUE_BUCKETS 32768U
+
+/* See heap.c. */
+struct queue {
+	struct item_heap near, far;
+	struct queue_node *nodes;
+	uint32_t n, room, free;
+	uint64_t bucket; /* the present one, counted from time 0 */
+	uint32_t head[QUEUE_BUCKETS];
+	uint64_t used[QUEUE_BUCKETS / 64];
 };
 
 enum mode { MODE_GOOD, MODE_HANG, MODE_IGNORE_REVOKE, MODE_FORGE };
@@ -91,8 +119,7 @@ struct world {
 	struct sched_out out;
 	ns_t now_ns;
 	int64_t skew_ns; /* the daemon's clock, less the machine's */
-	struct item *heap;
-	size_t heap_n, heap_room;
+	struct queue queue;
 	uint64_t seq;
 	struct sched_event *pool;
 	uint32_t *pool_free;
@@ -115,9 +142,11 @@ struct world {
 	uint32_t sample_n;
 };
 
-/* heap.c */
+/* heap.c: sim_peek() is good until something is posted; NULL: nothing to come */
 void sim_post(struct world *w, ns_t at_ns, enum kind kind, uint32_t a, uint32_t b);
-bool sim_next(struct world *w, struct item *ret);
+const struct item *sim_peek(struct world *w);
+void sim_drop(struct world *w);
+void sim_queue_free(struct queue *q);
 void sim_post_event(struct world *w, ns_t delay_ns, const struct sched_event *ev);
 struct sched_event sim_take_event(struct world *w, uint32_t slot);
 

@@ -408,7 +408,10 @@ static int build(struct vm *vm, struct loading *l, struct proto_ready *ready, st
 		r = ops->set_state(vm->eng, &cs, e);
 	}
 	if (r == 0 && vm->fds.context >= 0) {
-		r = vm_context_load(vm, vm->fds.context, e);
+		r = vm_context_load(vm, vm->fds.context,
+				    vm->is_context_summed ||
+					    vm->cfg.flags & PROTO_CFG_CONTEXT_SUMMED,
+				    e);
 	}
 	if (r == 0) {
 		describe(vm, entry, ready);

@@ -40,7 +40,8 @@ int console_init(struct vm_console *c)
 
 	memset(c, 0, sizeof(*c));
 	pthread_mutex_init(&c->lock, NULL);
-	r = ring_init(&c->out, CONSOLE_HIGH_WATER + CONSOLE_SLACK);
+	c->out.bytes = malloc(CONSOLE_OUT_BYTES);
+	r = c->out.bytes ? 0 : -ENOMEM;
 	return r < 0 ? r : ring_init(&c->in, CONSOLE_IN_BYTES);
 }
 
@@ -52,11 +53,21 @@ void console_done(struct vm_console *c)
 	memset(c, 0, sizeof(*c));
 }
 
+/* Bytes that the reader has not taken. */
+static uint64_t untaken(const struct console_history *h)
+{
+	return h->total - h->taken;
+}
+
 void console_put(struct vm_console *c, uint8_t byte)
 {
+	struct console_history *h = &c->out;
+
 	pthread_mutex_lock(&c->lock);
-	if (ring_put(&c->out, byte)) {
-		c->out_bytes++;
+	if (untaken(h) < CONSOLE_OUT_BYTES || !c->has_reader) {
+		h->bytes[h->total++ % CONSOLE_OUT_BYTES] = byte;
+		/* Nobody reads: the oldest byte made room. */
+		h->taken += untaken(h) > CONSOLE_OUT_BYTES ? 1 : 0;
 	} else {
 		c->dropped++;
 	}
@@ -111,7 +122,7 @@ bool console_is_choked(struct vm_console *c)
 	bool is_choked;
 
 	pthread_mutex_lock(&c->lock);
-	is_choked = c->out.used >= CONSOLE_HIGH_WATER;
+	is_choked = c->has_reader && untaken(&c->out) >= CONSOLE_HIGH_WATER;
 	pthread_mutex_unlock(&c->lock);
 	return is_choked;
 }
@@ -121,7 +132,7 @@ bool console_has_output(struct vm_console *c)
 	bool has;
 
 	pthread_mutex_lock(&c->lock);
-	has = c->out.used > 0;
+	has = c->has_reader && untaken(&c->out) > 0;
 	pthread_mutex_unlock(&c->lock);
 	return has;
 }
@@ -131,11 +142,31 @@ size_t console_take(struct vm_console *c, uint8_t *buf, size_t max)
 	size_t n = 0;
 
 	pthread_mutex_lock(&c->lock);
-	while (n < max && c->out.used > 0) {
-		buf[n++] = (uint8_t)ring_get(&c->out);
+	while (n < max && untaken(&c->out) > 0) {
+		buf[n++] = c->out.bytes[c->out.taken++ % CONSOLE_OUT_BYTES];
 	}
 	pthread_mutex_unlock(&c->lock);
 	return n;
+}
+
+void console_set_reader(struct vm_console *c, bool has_reader)
+{
+	pthread_mutex_lock(&c->lock);
+	c->has_reader = has_reader;
+	pthread_mutex_unlock(&c->lock);
+}
+
+uint64_t console_rewind(struct vm_console *c)
+{
+	uint64_t total;
+	uint64_t taken;
+
+	pthread_mutex_lock(&c->lock);
+	total = c->out.total;
+	taken = total > CONSOLE_OUT_BYTES ? total - CONSOLE_OUT_BYTES : 0;
+	c->out.taken = taken;
+	pthread_mutex_unlock(&c->lock);
+	return taken;
 }
 
 size_t console_give(struct vm_console *c, const uint8_t *buf, size_t n)

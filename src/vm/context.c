@@ -13,6 +13,10 @@
 #include "vm/context_file.h"
 #include "vm/vm_internal.h"
 
+/* Shorter runs of pages are copied; a process may have 65,530 mappings (vm.max_map_count). */
+#define VIEW_PAGES_MIN 8
+#define VIEWS_MAX      8192
+
 static bool is_zero_page(const uint8_t *p)
 {
 	return p[0] == 0 && memcmp(p, p + 1, PAGE_BYTES - 1) == 0;
@@ -128,16 +132,20 @@ static int check_places(const struct vm *vm, const struct context_view *v, struc
 	return 0;
 }
 
-static int remap(struct vm *vm, const struct context_view *v, struct errmsg *e)
+static int unmap_all(struct vm *vm, struct errmsg *e)
 {
 	int r = 0;
 
-	for (size_t i = 0; i < mem_region_count(vm->memory.map); i++) {
+	for (size_t i = 0; r == 0 && i < mem_region_count(vm->memory.map); i++) {
 		r = vm->eng->ops->unmap(vm->eng, mem_region_at(vm->memory.map, i), e);
-		if (r < 0) {
-			return r;
-		}
 	}
+	return r;
+}
+
+static int map_all(struct vm *vm, const struct context_view *v, struct errmsg *e)
+{
+	int r = 0;
+
 	for (uint32_t i = 0; r == 0 && i < v->head.n_regions; i++) {
 		struct context_region cr = context_region_at(v, i);
 
@@ -150,29 +158,50 @@ static int remap(struct vm *vm, const struct context_view *v, struct errmsg *e)
 	return r;
 }
 
-/* Bring memory to the context's contents, touching only pages that differ. */
-static void replace_pages(struct vm *vm, const struct context_view *v)
+/* How many pages from @p idx on lie side by side in memory, as they do in the file. */
+static uint64_t run_of(const struct vm *vm, const struct context_view *v, uint64_t idx)
 {
-	static const uint8_t zeros[PAGE_BYTES];
-	uint64_t next = 0;
+	gpa_t gpa = context_page_gpa(v, idx);
+	uint64_t n = 1;
 
-	for (size_t i = 0; i < mem_region_count(vm->memory.map); i++) {
-		const struct mem_region *r = mem_region_at(vm->memory.map, i);
-
-		for (uint64_t off = 0; off < r->size_bytes; off += PAGE_BYTES) {
-			const uint8_t *want = zeros;
-
-			if (next < v->n_pages && context_page_gpa(v, next) == r->base_gpa + off) {
-				want = context_page_bytes(v, next++);
-			}
-			if (memcmp(r->hva + off, want, PAGE_BYTES) != 0) {
-				memcpy(r->hva + off, want, PAGE_BYTES);
-			}
-		}
+	while (idx + n < v->n_pages && context_page_gpa(v, idx + n) == gpa + n * PAGE_BYTES &&
+	       vm_memory_has(&vm->memory, gpa, (n + 1) * PAGE_BYTES)) {
+		n++;
 	}
+	return n;
 }
 
-static int load(struct vm *vm, const struct context_view *v, struct errmsg *e)
+/*
+ * Bring memory to the context's contents. Runs of pages become private views of the sealed file, so
+ * that all VMs that load it share them until they write; scattered ones are copied, because each view
+ * is one of the mappings that a process may have.
+ */
+static int replace_pages(struct vm *vm, const struct context_view *v, int fd, struct errmsg *e)
+{
+	unsigned int n_views = 0;
+	uint64_t n;
+	int r;
+
+	r = vm_memory_clear(&vm->memory, e);
+	for (uint64_t i = 0; r == 0 && i < v->n_pages; i += n) {
+		gpa_t gpa = context_page_gpa(v, i);
+
+		n = run_of(vm, v, i);
+		if (v->pages_off && n >= VIEW_PAGES_MIN && n_views < VIEWS_MAX &&
+		    vm_memory_view(&vm->memory, gpa, n * PAGE_BYTES, fd,
+				   v->pages_off + i * PAGE_BYTES) == 0) {
+			n_views++;
+			continue;
+		}
+		for (uint64_t k = 0; k < n; k++) {
+			vm_memory_poke(&vm->memory, gpa + k * PAGE_BYTES,
+				       context_page_bytes(v, i + k), PAGE_BYTES);
+		}
+	}
+	return r;
+}
+
+static int load(struct vm *vm, const struct context_view *v, int fd, struct errmsg *e)
 {
 	struct cpu_state cs = { .arch = vm->arch->id };
 	struct cpu_state old = { 0 };
@@ -200,19 +229,20 @@ static int load(struct vm *vm, const struct context_view *v, struct errmsg *e)
 		vm->eng->ops->set_state(vm->eng, &old, NULL);
 		return r;
 	}
-	r = remap(vm, v, e);
+	r = unmap_all(vm, e);
+	r = r < 0 ? r : replace_pages(vm, v, fd, e);
+	r = r < 0 ? r : map_all(vm, v, e);
 	if (r < 0) {
 		return r;
 	}
-	replace_pages(vm, v);
 	vm->insns = v->head.insns;
 	/* Tables in memory (segments, pages) have changed: give the state again. */
 	return vm->eng->ops->set_state(vm->eng, &cs, e);
 }
 
 /* A checked view of a context file, mapped while fn works on it. */
-static int with_context(struct vm *vm, int fd,
-			int (*fn)(struct vm *, const struct context_view *, struct errmsg *),
+static int with_context(struct vm *vm, int fd, bool is_summed,
+			int (*fn)(struct vm *, const struct context_view *, int, struct errmsg *),
 			struct errmsg *e)
 {
 	struct context_view v;
@@ -228,22 +258,23 @@ static int with_context(struct vm *vm, int fd,
 	if (bytes == MAP_FAILED) {
 		return errmsg_set(e, -errno, "the context can't be mapped: %s", strerror(errno));
 	}
-	r = context_parse(bytes, size, &v, e);
+	r = context_parse(bytes, size, is_summed, &v, e);
 	if (r == 0) {
-		r = fn(vm, &v, e);
+		r = fn(vm, &v, fd, e);
 	}
 	munmap(bytes, size);
 	return r;
 }
 
-int vm_context_load(struct vm *vm, int fd, struct errmsg *e)
+int vm_context_load(struct vm *vm, int fd, bool is_summed, struct errmsg *e)
 {
-	return with_context(vm, fd, load, e);
+	return with_context(vm, fd, is_summed, load, e);
 }
 
 /* What was asked for stays: a contradiction is found when the context is loaded. */
-static int settle(struct vm *vm, const struct context_view *v, struct errmsg *e)
+static int settle(struct vm *vm, const struct context_view *v, int fd, struct errmsg *e)
 {
+	(void)fd;
 	(void)e;
 	if (vm->cfg.arch == 0) {
 		vm->cfg.arch = v->head.arch;
@@ -258,5 +289,8 @@ static int settle(struct vm *vm, const struct context_view *v, struct errmsg *e)
 
 int vm_context_settle(struct vm *vm, int fd, struct errmsg *e)
 {
-	return with_context(vm, fd, settle, e);
+	int r = with_context(vm, fd, vm->cfg.flags & PROTO_CFG_CONTEXT_SUMMED, settle, e);
+
+	vm->is_context_summed = r == 0; /* the file is sealed: once is enough */
+	return r;
 }

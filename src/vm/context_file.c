@@ -38,11 +38,11 @@ static int check_head(const struct context_head *h, struct errmsg *e)
 	if (h->magic != CONTEXT_MAGIC) {
 		return errmsg_set(e, -EINVAL, "this is not a Pinfold context file");
 	}
-	if (h->version != CONTEXT_VERSION) {
-		return errmsg_set(
-			e, -EINVAL,
-			"the context has format version %u, this Pinfold reads version %u",
-			h->version, CONTEXT_VERSION);
+	if (h->version < 1 || h->version > CONTEXT_VERSION) {
+		return errmsg_set(e, -EINVAL,
+				  "the context has format version %u, this Pinfold reads versions "
+				  "1 to %u",
+				  h->version, CONTEXT_VERSION);
 	}
 	arch = cpu_arch_by_id((enum cpu_arch_id)h->arch);
 	if (!arch || h->state_bytes != arch->state_bytes || h->n_regions > MEM_REGIONS_MAX ||
@@ -52,14 +52,15 @@ static int check_head(const struct context_head *h, struct errmsg *e)
 	return 0;
 }
 
-static int check_sum(const uint8_t *bytes, size_t n, struct context_tail *ret_tail,
+static int check_sum(const uint8_t *bytes, size_t n, bool is_summed, struct context_tail *ret_tail,
 		     struct errmsg *e)
 {
 	if (n < sizeof(struct context_head) + sizeof(*ret_tail)) {
 		return errmsg_set(e, -EINVAL, "the context is cut short");
 	}
 	memcpy(ret_tail, bytes + n - sizeof(*ret_tail), sizeof(*ret_tail));
-	if (XXH3_64bits(bytes, n - sizeof(ret_tail->checksum)) != ret_tail->checksum) {
+	if (!is_summed &&
+	    XXH3_64bits(bytes, n - sizeof(ret_tail->checksum)) != ret_tail->checksum) {
 		return errmsg_set(e, -EINVAL,
 				  "the context is damaged or cut short: its checksum is wrong");
 	}
@@ -78,7 +79,35 @@ static int check_pages(const struct context_view *v, struct errmsg *e)
 	return 0;
 }
 
-int context_parse(const uint8_t *bytes, size_t n, struct context_view *ret, struct errmsg *e)
+/* Where pages and their addresses are. */
+static bool find_pages_v1(const struct cursor *c, struct context_view *v)
+{
+	const size_t each = sizeof(struct context_page_v1);
+
+	v->gpas = c->at;
+	v->pages = c->at + offsetof(struct context_page_v1, bytes);
+	v->page_stride = v->gpa_stride = each;
+	return c->left % each == 0 && v->n_pages == c->left / each;
+}
+
+static bool find_pages(const struct cursor *c, size_t at, struct context_view *v)
+{
+	const size_t each = PAGE_BYTES + sizeof(uint64_t);
+	size_t pad = (PAGE_BYTES - at % PAGE_BYTES) % PAGE_BYTES;
+
+	if (c->left < pad || (c->left - pad) % each != 0 || v->n_pages != (c->left - pad) / each) {
+		return false;
+	}
+	v->pages = c->at + pad;
+	v->pages_off = at + pad;
+	v->gpas = v->pages + v->n_pages * PAGE_BYTES;
+	v->page_stride = PAGE_BYTES;
+	v->gpa_stride = sizeof(uint64_t);
+	return true;
+}
+
+int context_parse(const uint8_t *bytes, size_t n, bool is_summed, struct context_view *ret,
+		  struct errmsg *e)
 {
 	struct context_view v = { 0 };
 	struct context_tail tail = { 0 };
@@ -92,7 +121,7 @@ int context_parse(const uint8_t *bytes, size_t n, struct context_view *ret, stru
 	memcpy(&v.head, take(&c, sizeof(v.head)), sizeof(v.head));
 	r = check_head(&v.head, e);
 	if (r == 0) {
-		r = check_sum(bytes, n, &tail, e);
+		r = check_sum(bytes, n, is_summed, &tail, e);
 	}
 	if (r < 0) {
 		return r;
@@ -100,13 +129,16 @@ int context_parse(const uint8_t *bytes, size_t n, struct context_view *ret, stru
 	v.state = take(&c, v.head.state_bytes);
 	v.devices = take(&c, v.head.device_bytes);
 	v.regions = take(&c, v.head.n_regions * sizeof(struct context_region));
-	if (c.is_short || c.left < sizeof(tail) ||
-	    (c.left - sizeof(tail)) % sizeof(struct context_page) ||
-	    tail.n_pages != (c.left - sizeof(tail)) / sizeof(struct context_page)) {
+	v.n_pages = tail.n_pages;
+	if (!c.is_short && c.left >= sizeof(tail)) {
+		c.left -= sizeof(tail);
+	} else {
+		c.is_short = true;
+	}
+	if (c.is_short || !(v.head.version == 1 ? find_pages_v1(&c, &v)
+						: find_pages(&c, (size_t)(c.at - bytes), &v))) {
 		return errmsg_set(e, -EINVAL, "the context's parts don't fit its length");
 	}
-	v.pages = c.at;
-	v.n_pages = tail.n_pages;
 	r = check_pages(&v, e);
 	if (r == 0) {
 		*ret = v;
@@ -124,18 +156,20 @@ struct context_region context_region_at(const struct context_view *v, uint32_t i
 
 gpa_t context_page_gpa(const struct context_view *v, uint64_t idx)
 {
-	return load_le(v->pages + idx * sizeof(struct context_page), 8);
+	return load_le(v->gpas + idx * v->gpa_stride, 8);
 }
 
 const uint8_t *context_page_bytes(const struct context_view *v, uint64_t idx)
 {
-	return v->pages + idx * sizeof(struct context_page) + offsetof(struct context_page, bytes);
+	return v->pages + idx * v->page_stride;
 }
 
 struct context_writer {
 	int fd;
 	int err;
-	uint64_t n_pages;
+	uint64_t bytes; /* written so far */
+	uint64_t *gpas;
+	uint64_t n_pages, max_pages;
 	size_t used;
 	XXH3_state_t *sum;
 	uint8_t buffer[BUFFER_BYTES];
@@ -187,13 +221,40 @@ void context_writer_add(struct context_writer *w, const void *bytes, size_t n)
 {
 	XXH3_64bits_update(w->sum, bytes, n);
 	put(w, bytes, n);
+	w->bytes += n;
+}
+
+static void pad(struct context_writer *w)
+{
+	static const uint8_t zeros[PAGE_BYTES];
+
+	context_writer_add(w, zeros, (PAGE_BYTES - w->bytes % PAGE_BYTES) % PAGE_BYTES);
+}
+
+/* Addresses come behind all pages. */
+static void note_gpa(struct context_writer *w, gpa_t gpa)
+{
+	if (w->n_pages == w->max_pages) {
+		uint64_t max = w->max_pages * 2 + 1024;
+		uint64_t *more = reallocarray(w->gpas, max, sizeof(*more));
+
+		if (!more) {
+			w->err = w->err ? w->err : -ENOMEM;
+			return;
+		}
+		w->gpas = more;
+		w->max_pages = max;
+	}
+	w->gpas[w->n_pages++] = gpa;
 }
 
 void context_writer_page(struct context_writer *w, gpa_t gpa, const uint8_t *bytes)
 {
-	context_writer_add(w, &gpa, sizeof(gpa));
+	if (w->n_pages == 0) {
+		pad(w);
+	}
 	context_writer_add(w, bytes, PAGE_BYTES);
-	w->n_pages++;
+	note_gpa(w, gpa);
 }
 
 int context_writer_finish(struct context_writer *w, struct errmsg *e)
@@ -201,12 +262,18 @@ int context_writer_finish(struct context_writer *w, struct errmsg *e)
 	uint64_t checksum;
 	int r;
 
+	if (w->n_pages == 0) {
+		pad(w);
+	} else {
+		context_writer_add(w, w->gpas, w->n_pages * sizeof(*w->gpas));
+	}
 	context_writer_add(w, &w->n_pages, sizeof(w->n_pages));
 	checksum = XXH3_64bits_digest(w->sum);
 	put(w, &checksum, sizeof(checksum));
 	flush(w);
 	r = w->err;
 	XXH3_freeState(w->sum);
+	free(w->gpas);
 	free(w);
 	return r < 0 ? errmsg_set(e, r, "the context can't be written: %s", strerror(-r)) : 0;
 }

@@ -3,8 +3,10 @@
  * The file that holds a saved context: one VM's registers, devices and memory, independent of the
  * engine.
  *
- *   head | CPU state | device state | regions[] | { gpa, 4096 bytes }... | tail
+ *   head | CPU state | device state | regions[] | zeros | 4096 bytes... | gpa... | tail
  *
+ * Pages begin at a multiple of their size, so that whoever loads them can map them from the file
+ * instead of copying them. In version 1, which is still read, each page came behind its gpa.
  * Pages that are all zero are left out. The tail carries a checksum over everything before it,
  * which finds damage; it is no protection against forgery, so every field is checked as hostile.
  * Numbers are little endian. A change of layout, of a CPU state struct or of a device's state
@@ -13,6 +15,7 @@
 #ifndef PINFOLD_VM_CONTEXT_FILE_H
 #define PINFOLD_VM_CONTEXT_FILE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -22,7 +25,7 @@
 #include "mem/mem.h"
 
 #define CONTEXT_MAGIC	0x58544e4344464e50ULL /* "PNFDCNTX" */
-#define CONTEXT_VERSION 1u
+#define CONTEXT_VERSION 2u
 
 struct context_head {
 	uint64_t magic;
@@ -43,7 +46,8 @@ struct context_region {
 	uint64_t perm;
 };
 
-struct context_page {
+/** Of version 1. */
+struct context_page_v1 {
 	uint64_t gpa;
 	uint8_t bytes[PAGE_BYTES];
 };
@@ -59,16 +63,21 @@ struct context_view {
 	const uint8_t *state;
 	const uint8_t *devices;
 	const uint8_t *regions; /* n_regions times struct context_region */
-	const uint8_t *pages;	/* n_pages times struct context_page, ascending */
+	const uint8_t *pages;
+	const uint8_t *gpas; /* ascending */
+	size_t page_stride, gpa_stride;
 	uint64_t n_pages;
+	uint64_t pages_off; /* of the first page, where pages can be mapped from the file; else 0 */
 };
 
 /**
  * Check a context file and find its parts.
  * @param bytes must not change while the view is in use (a sealed file)
+ * @param is_summed the checksum of this very file was found right before
  * @return 0; -EINVAL with what is wrong: not a context, newer version, damaged, cut short
  */
-int context_parse(const uint8_t *bytes, size_t n, struct context_view *ret, struct errmsg *e);
+int context_parse(const uint8_t *bytes, size_t n, bool is_summed, struct context_view *ret,
+		  struct errmsg *e);
 
 /** Region @p idx of a view, copied out. */
 struct context_region context_region_at(const struct context_view *v, uint32_t idx);

@@ -2,7 +2,8 @@
 /*
  * The control thread. One loop, three descriptors: the controller's socket, the console, and an
  * eventfd by which the vCPU thread says that it stands or has printed something. Console output
- * always leaves before the event that reports the stop, so the controller sees it in order.
+ * always leaves before the event that reports the stop, so the controller sees it in order. What is
+ * printed while there is no controller stays in the console (vm/console.h) for the next one.
  */
 #include "vm/control.h"
 
@@ -110,10 +111,17 @@ static void lose_controller(struct control *c)
 	c->socket_fd = -1;
 }
 
+static void set_reader(struct control *c, bool has_reader)
+{
+	c->has_reader = has_reader;
+	c->n_pending = 0;
+	vm_console_set_reader(c->vm, has_reader);
+}
+
 /* Send console output; false when the socket is full. */
 static bool flush_console(struct control *c)
 {
-	for (;;) {
+	while (c->has_reader) {
 		ssize_t n;
 
 		if (c->n_pending == 0) {
@@ -123,9 +131,8 @@ static bool flush_console(struct control *c)
 		if (c->n_pending == 0) {
 			return true;
 		}
-		n = c->console_fd < 0 ? (ssize_t)c->n_pending
-				      : send(c->console_fd, c->pending + c->pending_at,
-					     c->n_pending, MSG_DONTWAIT | MSG_NOSIGNAL);
+		n = send(c->console_fd, c->pending + c->pending_at, c->n_pending,
+			 MSG_DONTWAIT | MSG_NOSIGNAL);
 		if (n < 0 && errno == EINTR) {
 			continue;
 		}
@@ -133,11 +140,13 @@ static bool flush_console(struct control *c)
 			return false;
 		}
 		if (n < 0) {
-			n = (ssize_t)c->n_pending; /* nobody reads any more: drop it */
+			set_reader(c, false);
+			break;
 		}
 		c->pending_at += (size_t)n;
 		c->n_pending -= (size_t)n;
 	}
+	return true;
 }
 
 static void reply(struct control *c, uint32_t seq, int result, const struct errmsg *e,
@@ -202,7 +211,8 @@ static void take_input(struct control *c)
 	} else if (n == 0 || (errno != EAGAIN && errno != EINTR)) {
 		c->is_input_over = true;
 	}
-	if (c->is_input_over) {
+	/* Where another controller may come, the guest's input isn't over. */
+	if (c->is_input_over && c->listen_fd < 0) {
 		vm_console_eof(c->vm);
 	}
 }
@@ -280,8 +290,12 @@ static int serve_context(struct control *c, const struct proto_msg *m, struct er
 						 : vm_load_context(c->vm, m->fds[0], e);
 }
 
-/* Take the descriptors of an ATTACH request over: console and scheduler are new from here on. */
-static int serve_attach(struct control *c, struct proto_msg *m, struct errmsg *e)
+/*
+ * Take the descriptors of an ATTACH request over: console and scheduler are new from here on. What an
+ * earlier console was given may have been lost with its controller, so all that is kept is sent again.
+ */
+static int attach(struct control *c, struct proto_msg *m, struct proto_attached *ret,
+		  struct errmsg *e)
 {
 	int r;
 
@@ -304,7 +318,18 @@ static int serve_attach(struct control *c, struct proto_msg *m, struct errmsg *e
 	c->is_input_over = false;
 	m->fds[PROTO_ATTACH_CONSOLE] = -1;
 	m->fds[PROTO_ATTACH_NOTIFY] = -1;
+	set_reader(c, true);
+	ret->console_from = vm_console_rewind(c->vm);
 	return 0;
+}
+
+static void serve_attach(struct control *c, struct proto_msg *m)
+{
+	struct proto_attached attached = { 0 };
+	struct errmsg e = { 0 };
+	int r = attach(c, m, &attached, &e);
+
+	reply(c, m->hdr.seq, r, &e, &attached, r < 0 ? 0 : sizeof(attached));
 }
 
 /* Requests whose reply is only a result. */
@@ -332,8 +357,6 @@ static int serve_plain(struct control *c, struct proto_msg *m, struct errmsg *e)
 	case PROTO_SAVE_CONTEXT:
 	case PROTO_LOAD_CONTEXT:
 		return serve_context(c, m, e);
-	case PROTO_ATTACH:
-		return serve_attach(c, m, e);
 	case PROTO_QUIT:
 		c->is_quitting = true;
 		return 0;
@@ -372,6 +395,9 @@ static void serve(struct control *c, struct proto_msg *m)
 		break;
 	case PROTO_GET_REGS:
 		serve_get_regs(c, m->hdr.seq);
+		break;
+	case PROTO_ATTACH:
+		serve_attach(c, m);
 		break;
 	case PROTO_READ_MEM:
 		serve_read_mem(c, m);
@@ -461,6 +487,7 @@ static void wait_and_serve(struct control *c, bool is_flushed)
 
 int control_loop(struct control *c)
 {
+	set_reader(c, c->console_fd >= 0);
 	while (!c->is_quitting) {
 		bool is_flushed = flush_console(c);
 

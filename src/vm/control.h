@@ -21,6 +21,7 @@ struct control {
 	int wake_fd;	/* eventfd: the vCPU thread has something to say */
 	bool is_quitting;
 	bool is_input_over;
+	bool has_reader; /* of console_fd */
 	uint32_t event_seq;
 	struct proto_ready ready; /* what the first controller was told */
 	pthread_mutex_t lock;	  /* protects events */

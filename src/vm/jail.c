@@ -11,7 +11,9 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/filter.h>
 #include <linux/futex.h>
+#include <linux/seccomp.h>
 #include <malloc.h>
 #include <seccomp.h>
 #include <stdbool.h>
@@ -38,6 +40,8 @@
 /* The vCPU thread, the control thread, and a kernel thread that KVM counts as ours. */
 #define TASKS_MAX 16
 #define FILES_MAX 64
+/* The number of the first process of a pid namespace. */
+#define PID_INIT 1
 /* PF_USER_WORKER in the kernel's include/linux/sched.h */
 #define TASK_USER_WORKER 0x4000
 
@@ -112,6 +116,25 @@ static int check_threads(DIR *tasks, struct errmsg *e)
 		r = check_thread(dirfd(tasks), d->d_name, e);
 		if (r < 0) {
 			return r;
+		}
+	}
+	return 0;
+}
+
+/* Threads of a pid namespace are numbered from 1: these are more than a VM process has ever had. */
+#define TIDS_MAX 64
+
+/* In a pid namespace of its own all threads are this process's. */
+static int check_numbers(struct errmsg *e)
+{
+	for (pid_t tid = 1; tid <= TIDS_MAX; tid++) {
+		int r = host_priv_thread_has_caps(tid);
+
+		if (r == 1) {
+			return errmsg_set(e, -EPERM, "thread %d still has capabilities", tid);
+		}
+		if (r < 0 && r != -ESRCH) {
+			return errmsg_set(e, r, "can't check thread %d: %s", tid, strerror(-r));
 		}
 	}
 	return 0;
@@ -198,7 +221,7 @@ static int allow_kvm(scmp_filter_ctx ctx)
 	return r;
 }
 
-static int allow_call(scmp_filter_ctx ctx, const struct jail_options *o, int nr)
+static int allow_call(scmp_filter_ctx ctx, const struct jail_options *o, pid_t pid, int nr)
 {
 	switch (nr) {
 	case SYS_mmap:
@@ -207,7 +230,7 @@ static int allow_call(scmp_filter_ctx ctx, const struct jail_options *o, int nr)
 					SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0));
 	case SYS_tgkill:
 		return seccomp_rule_add(ctx, SCMP_ACT_ALLOW, nr, 1,
-					SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)getpid()));
+					SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)pid));
 	case SYS_fcntl:
 		return allow_second(ctx, nr, F_GET_SEALS);
 	case SYS_futex:
@@ -227,26 +250,88 @@ static int allow_call(scmp_filter_ctx ctx, const struct jail_options *o, int nr)
 	}
 }
 
-static int fill_filter(scmp_filter_ctx ctx, const struct jail_options *o)
+static int fill_filter(scmp_filter_ctx ctx, const struct jail_options *o, pid_t pid)
 {
 	int r = seccomp_attr_set(ctx, SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_KILL_PROCESS);
 
 	r = r < 0 ? r : seccomp_attr_set(ctx, SCMP_FLTATR_CTL_TSYNC, 1);
 	for (size_t i = 0; r == 0 && i < jail_syscall_count; i++) {
-		r = allow_call(ctx, o, jail_syscall_table[i].nr);
+		r = allow_call(ctx, o, pid, jail_syscall_table[i].nr);
 	}
 	return r;
 }
 
-static int close_filter(const struct jail_options *o, struct errmsg *e)
+/* Filters that were compiled in advance for a process of number PID_INIT: without and with KVM. */
+#define FILTER_INSNS_MAX 1024
+static struct compiled {
+	struct sock_filter insns[FILTER_INSNS_MAX];
+	unsigned short n;
+} ready[2];
+static bool is_ready;
+
+/* Write the filter to a file. */
+static int export_filter(const struct jail_options *o, int fd)
 {
 	scmp_filter_ctx ctx = seccomp_init(SCMP_ACT_KILL_PROCESS);
+	int r = ctx ? fill_filter(ctx, o, PID_INIT) : -ENOMEM;
+
+	r = r < 0 ? r : seccomp_export_bpf(ctx, fd);
+	seccomp_release(ctx);
+	return r;
+}
+
+static int compile(const struct jail_options *o, struct compiled *ret)
+{
+	_cleanup_close_ int fd = memfd_create("filter", MFD_CLOEXEC);
+	ssize_t n;
+	int r = fd < 0 ? -errno : export_filter(o, fd);
+
+	if (r < 0) {
+		return r;
+	}
+	n = pread(fd, ret->insns, sizeof(ret->insns), 0);
+	if (n <= 0 || (size_t)n % sizeof(ret->insns[0]) || (size_t)n == sizeof(ret->insns)) {
+		return -EINVAL;
+	}
+	ret->n = (unsigned short)((size_t)n / sizeof(ret->insns[0]));
+	return 0;
+}
+
+void jail_prepare(void)
+{
+	struct jail_options o = { .kvm_fd = -1 };
+	int r = compile(&o, &ready[0]);
+
+	o.kvm_fd = 0;
+	r = r < 0 ? r : compile(&o, &ready[1]);
+	is_ready = r == 0;
+}
+
+static int enter_compiled(struct compiled *c, struct errmsg *e)
+{
+	struct sock_fprog prog = { .len = c->n, .filter = c->insns };
+	long r = syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_TSYNC, &prog);
+
+	if (r == 0) {
+		return 0;
+	}
+	r = r < 0 ? -errno : -ESRCH; /* a thread has another filter */
+	return errmsg_set(e, (int)r, "can't enter the seccomp filter: %s", strerror((int)-r));
+}
+
+static int close_filter(const struct jail_options *o, struct errmsg *e)
+{
+	scmp_filter_ctx ctx;
 	int r;
 
+	if (is_ready && getpid() == PID_INIT) {
+		return enter_compiled(&ready[o->kvm_fd >= 0], e);
+	}
+	ctx = seccomp_init(SCMP_ACT_KILL_PROCESS);
 	if (!ctx) {
 		return errmsg_set(e, -ENOMEM, "no memory for the seccomp filter");
 	}
-	r = fill_filter(ctx, o);
+	r = fill_filter(ctx, o, getpid());
 	r = r < 0 ? r : seccomp_load(ctx);
 	/* Frees memory only; allowed by the filter. */
 	seccomp_release(ctx);
@@ -270,6 +355,15 @@ static int drop_rights(const struct jail_options *o, struct errmsg *e)
 	return r;
 }
 
+int jail_begin(const struct jail_options *o, struct errmsg *e)
+{
+	if (host_priv_is_root_empty()) {
+		return drop_rights(o, e);
+	}
+	host_priv_empty_bounding_set();
+	return 0;
+}
+
 int jail_thread_enter(struct errmsg *e)
 {
 	/* An arena of the thread's own would be trimmed one day, and glibc opens a file in /proc to
@@ -282,12 +376,16 @@ int jail_thread_enter(struct errmsg *e)
 int jail_enter(const struct jail_options *o, uint32_t *ret_flags, struct errmsg *e)
 {
 	uint32_t flags = o->flags;
-	DIR *tasks = opendir("/proc/self/task");
+	/* Rights went first (jail_begin()): even a thread that KVM made has none. */
+	bool is_numbered = getpid() == PID_INIT && host_priv_is_root_empty();
+	DIR *tasks = is_numbered ? NULL : opendir("/proc/self/task");
 	int r;
 
 	r = take_root(o, &flags, e);
 	r = r < 0 ? r : drop_rights(o, e);
-	if (tasks) {
+	if (is_numbered) {
+		r = r < 0 ? r : check_numbers(e);
+	} else if (tasks) {
 		r = r < 0 ? r : check_threads(tasks, e);
 		closedir(tasks);
 	}

@@ -32,6 +32,20 @@ extern const struct jail_syscall jail_syscall_table[];
 extern const size_t jail_syscall_count;
 
 /**
+ * For a process that forks VM processes into pid namespaces of their own: compile their filters.
+ * Without it, or if it fails, each compiles its own.
+ */
+void jail_prepare(void);
+
+/**
+ * Give up in advance, before there is a second thread or a byte of an image was read, what making a
+ * VM does not need: all rights, in a child of a zygote, whose root is empty already and which has
+ * nothing to load; else only the bounding set.
+ * @return 0; negative errno with a sentence
+ */
+int jail_begin(const struct jail_options *o, struct errmsg *e);
+
+/**
  * Give up the capabilities of a thread that was made before the jail: capabilities belong to
  * threads. Every thread but the one that calls jail_enter() calls this before anything else, in
  * particular before it allocates memory.
@@ -41,8 +55,8 @@ int jail_thread_enter(struct errmsg *e);
 
 /**
  * Give everything up. All threads of the process exist already and have called
- * jail_thread_enter(), which is checked where /proc can be seen; user and group, no_new_privs and
- * seccomp are set for all of them here.
+ * jail_thread_enter(), which is checked where /proc can be seen, or after jail_begin() has given up
+ * all rights; user and group, no_new_privs and seccomp are set for all of them here.
  *
  * Guest RAM of @p o->mem_bytes may be mapped already. An executable mapping can't be made
  * afterwards, nor can memory become executable; mappings that are writable and executable already

@@ -69,17 +69,23 @@ static void sort_fds(struct start *s)
 	}
 }
 
-static int enter_jail(const struct start *s, const struct proto_ready *ready, uint32_t *ret_flags,
-		      struct errmsg *e)
+static struct jail_options jail_options_of(const struct start *s)
 {
-	struct jail_options o = {
+	return (struct jail_options){
 		.flags = s->cfg.jail,
 		.uid = s->cfg.uid,
 		.gid = s->cfg.gid,
-		.mem_bytes = ready->ram_bytes,
-		.kvm_fd = strcmp(ready->engine, "kvm") == 0 ? s->fds.kvm : -1,
+		.kvm_fd = -1,
 	};
+}
 
+static int enter_jail(const struct start *s, const struct proto_ready *ready, uint32_t *ret_flags,
+		      struct errmsg *e)
+{
+	struct jail_options o = jail_options_of(s);
+
+	o.mem_bytes = ready->ram_bytes;
+	o.kvm_fd = strcmp(ready->engine, "kvm") == 0 ? s->fds.kvm : -1;
 	return jail_enter(&o, ret_flags, e);
 }
 
@@ -87,14 +93,17 @@ static int enter_jail(const struct start *s, const struct proto_ready *ready, ui
 static int prepare(struct start *s, struct control *c, struct proto_ready *ready, struct errmsg *e)
 {
 	struct vm_callbacks callbacks;
+	struct jail_options o;
 	int r;
 
 	r = control_init(c, PROTO_FD, s->console_fd, s->listen_fd, e);
 	if (r < 0) {
 		return r;
 	}
+	o = jail_options_of(s);
+	r = jail_begin(&o, e);
 	callbacks = control_callbacks(c);
-	r = vm_new(&s->cfg, &s->fds, &callbacks, &c->vm, ready, e);
+	r = r < 0 ? r : vm_new(&s->cfg, &s->fds, &callbacks, &c->vm, ready, e);
 	if (r == 0) {
 		r = vm_thread_start(c->vm, e);
 	}

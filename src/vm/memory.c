@@ -204,6 +204,24 @@ int vm_memory_load(struct vm_memory *vmm, const struct image_plan *plan, int fd,
 	return 0;
 }
 
+int vm_memory_clear(struct vm_memory *vmm, struct errmsg *e)
+{
+	int r = 0;
+
+	for (size_t i = 0; i < vmm->n_backings && r == 0; i++) {
+		r = host_map_clear(vmm->backings[i].hva, vmm->backings[i].want.size_bytes, e);
+	}
+	return r;
+}
+
+int vm_memory_view(struct vm_memory *vmm, gpa_t gpa, uint64_t bytes, int fd, uint64_t offset)
+{
+	const struct vm_backing *b = backing_of(vmm, gpa, bytes);
+
+	return b ? host_map_file(b->hva + (gpa - b->want.base_gpa), bytes, fd, offset, true, NULL)
+		 : -ENOENT;
+}
+
 size_t vm_memory_poke(struct vm_memory *vmm, gpa_t gpa, const void *buf, size_t len)
 {
 	const uint8_t *from = buf;

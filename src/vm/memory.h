@@ -46,6 +46,16 @@ int vm_memory_load(struct vm_memory *vmm, const struct image_plan *plan, int fd,
  */
 size_t vm_memory_poke(struct vm_memory *vmm, gpa_t gpa, const void *buf, size_t len);
 
+/** All zero again, as new: images and views are gone. @return 0; -ENOMEM */
+int vm_memory_clear(struct vm_memory *vmm, struct errmsg *e);
+
+/**
+ * Put a private view of a sealed file into memory: shared with all who have one, until it is written.
+ * @param gpa    page-aligned, as are @p bytes and @p offset
+ * @return 0; -ENOENT no such memory; -ENOMEM, then the memory is as before
+ */
+int vm_memory_view(struct vm_memory *vmm, gpa_t gpa, uint64_t bytes, int fd, uint64_t offset);
+
 /** Whether all of a range lies in memory that was reserved at once. */
 bool vm_memory_has(const struct vm_memory *vmm, gpa_t gpa, uint64_t bytes);
 

@@ -112,7 +112,7 @@ void vm_usage_fill(struct vm *vm, struct proto_usage *u)
 		.io_reads = counts.reads,
 		.io_writes = counts.writes,
 		.io_unmapped = counts.unmapped,
-		.console_out_bytes = vm->console.out_bytes,
+		.console_out_bytes = vm->console.out.total,
 		.console_in_bytes = vm->console.in_bytes,
 	};
 }

@@ -260,7 +260,7 @@ static int do_load(struct vm *vm, void *arg, struct errmsg *e)
 	if (atomic_load(&vm->state) == PROTO_VM_RUNNING) {
 		return refuse(vm, "load_context", "not running", e);
 	}
-	r = vm_context_load(vm, *(const int *)arg, e);
+	r = vm_context_load(vm, *(const int *)arg, false, e);
 	if (r == 0) {
 		atomic_store(&vm->state, PROTO_VM_PAUSED);
 	}
@@ -556,6 +556,17 @@ size_t vm_console_take(struct vm *vm, uint8_t *buf, size_t max)
 		gate_wake(&vm->gate);
 	}
 	return n;
+}
+
+void vm_console_set_reader(struct vm *vm, bool has_reader)
+{
+	console_set_reader(&vm->console, has_reader);
+	gate_wake(&vm->gate); /* one that was choked may go on */
+}
+
+uint64_t vm_console_rewind(struct vm *vm)
+{
+	return console_rewind(&vm->console);
 }
 
 size_t vm_console_give(struct vm *vm, const uint8_t *buf, size_t n)

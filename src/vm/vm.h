@@ -156,6 +156,10 @@ int vm_set_point(struct vm *vm, const struct proto_point *p, struct errmsg *e);
 /* Console: the control thread moves bytes. */
 /** @return bytes taken from the output queue */
 size_t vm_console_take(struct vm *vm, uint8_t *buf, size_t max);
+/** Whether somebody takes output from now on. */
+void vm_console_set_reader(struct vm *vm, bool has_reader);
+/** Begin again at the oldest byte that is kept. @return its number since the start */
+uint64_t vm_console_rewind(struct vm *vm);
 /** @return bytes accepted into the input queue; 0 when it is full */
 size_t vm_console_give(struct vm *vm, const uint8_t *buf, size_t n);
 /** No more input will come. */

@@ -54,6 +54,7 @@ struct vm {
 	uint64_t slices;
 	ns_t made_at_ns;
 	bool has_stopped;
+	bool is_context_summed; /* of fds.context */
 	struct proto_stopped last_stop;
 
 	/* Shared by both threads. */
@@ -105,7 +106,8 @@ size_t vm_regs_pack(const struct cpu_arch *arch, const struct cpu_state *s, uint
 
 /* context.c */
 int vm_context_save(struct vm *vm, int fd, struct errmsg *e);
-int vm_context_load(struct vm *vm, int fd, struct errmsg *e);
+/* is_summed: the file's checksum was found right before */
+int vm_context_load(struct vm *vm, int fd, bool is_summed, struct errmsg *e);
 /* Without an image, the context says what the VM is: architecture, mode and RAM. */
 int vm_context_settle(struct vm *vm, int fd, struct errmsg *e);
 

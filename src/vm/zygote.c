@@ -9,6 +9,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <malloc.h>
+#include <sched.h>
 #include <stdbool.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -17,10 +19,12 @@
 #include "base/cleanup.h"
 #include "engine/engine.h"
 #include "host/birth.h"
+#include "host/priv.h"
 #include "host/proc.h"
 #include "host/sock.h"
 #include "proto/proto.h"
 #include "proto/zygote.h"
+#include "vm/jail.h"
 
 /* The thread sanitizer runs a thread of its own: what it held at a fork stays locked in the child. */
 #ifdef __SANITIZE_THREAD__
@@ -41,14 +45,31 @@ static void prepare_engines(void)
 	}
 }
 
+/*
+ * Taken once for all VMs, while the zygote has no rights over what it took: an empty root, of which each
+ * gets a copy in a mount namespace of its own, and a network namespace without any device that works.
+ * That one is the zygote's and belongs to no user namespace of a VM, so none has a right in it.
+ * Making and unmaking a network namespace costs more than all other namespaces together.
+ * @return the namespaces that need not be made for each VM
+ */
+static uint64_t take_shared(void)
+{
+	if (unshare(CLONE_NEWNS) == 0) {
+		(void)host_priv_empty_root(NULL); /* else each tries by itself */
+	}
+	return unshare(CLONE_NEWNET) == 0 ? CLONE_NEWNET : 0;
+}
+
 /* @return 1 in the new process; else 0, and *ret_pid with the answer */
-static int make(const struct zygote_request *rq, const int *fds, pid_t *ret_pid, int *ret_pidfd)
+static int make(const struct zygote_request *rq, uint64_t shared, const int *fds, pid_t *ret_pid,
+		int *ret_pidfd)
 {
 	const struct host_birth_fds birth = {
 		.program = -1, .socket = fds[0], .null = fds[1], .err = fds[2]
 	};
 
-	*ret_pid = host_proc_clone_brother(rq->ns_flags, rq->has_cgroup ? fds[3] : -1, ret_pidfd);
+	*ret_pid = host_proc_clone_brother(rq->ns_flags & ~shared, rq->has_cgroup ? fds[3] : -1,
+					   ret_pidfd);
 	if (*ret_pid != 0) {
 		return 0;
 	}
@@ -58,7 +79,7 @@ static int make(const struct zygote_request *rq, const int *fds, pid_t *ret_pid,
 }
 
 /* @return as zygote_serve(), but 0: go on */
-static int serve_one(const struct zygote_request *rq, const int *fds, size_t n_fds)
+static int serve_one(const struct zygote_request *rq, uint64_t shared, const int *fds, size_t n_fds)
 {
 	struct zygote_answer answer = { .pid = -EINVAL };
 	struct iovec iov = { &answer, sizeof(answer) };
@@ -66,7 +87,7 @@ static int serve_one(const struct zygote_request *rq, const int *fds, size_t n_f
 	pid_t pid;
 
 	if (n_fds == (rq->has_cgroup ? ZYGOTE_FDS : ZYGOTE_FDS - 1)) {
-		if (make(rq, fds, &pid, &pidfd) == 1) {
+		if (make(rq, shared, fds, &pid, &pidfd) == 1) {
 			return 1;
 		}
 		answer.pid = pid;
@@ -86,6 +107,7 @@ int zygote_serve(void)
 {
 	struct zygote_request rq;
 	struct iovec iov = { &rq, sizeof(rq) };
+	uint64_t shared;
 
 	if (IS_THREADED) {
 		return -ENOTSUP;
@@ -95,11 +117,14 @@ int zygote_serve(void)
 		return 0;
 	}
 	prepare_engines();
+	jail_prepare();
+	(void)malloc_trim(0); /* each page that it has is one more to copy */
+	shared = take_shared();
 	for (;;) {
 		int fds[ZYGOTE_FDS];
 		size_t n_fds = 0;
 		ssize_t n = host_sock_recv(PROTO_FD, &iov, 1, fds, ZYGOTE_FDS, &n_fds, false);
-		int r = n == (ssize_t)sizeof(rq) ? serve_one(&rq, fds, n_fds) : -EPROTO;
+		int r = n == (ssize_t)sizeof(rq) ? serve_one(&rq, shared, fds, n_fds) : -EPROTO;
 
 		if (r == 1) {
 			return 1; /* its descriptors are where they belong, all others closed */

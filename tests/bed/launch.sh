@@ -27,8 +27,7 @@ delegated_limits()
 	chown -R 1000:1000 "$cg/user.slice/alice"
 	start_endless in_group user.slice/alice/shell by_user alice
 	path=$cg$(sed -n 's/^0:://p' "/proc/$vm_pid/cgroup")
-	kill -INT "$run_pid"
-	wait "$run_pid" || :
+	stop_endless
 	echo "note: an ordinary user's VM with a delegated group ran in $path"
 }
 
@@ -72,7 +71,10 @@ done
 for name in memory reattach; do
 	check "system/$name" "/pinfold/bin/test_$name" "$build"
 done
-for name in jail gate; do
+for arch in x86 x64 arm arm64 riscv64; do
+	check "run/$arch" run_guest "$arch"
+done
+for name in host launch image_store jail gate; do
 	check "unit/$name" in_group system.slice/unit "/pinfold/bin/test_$name"
 done
 check run/ordinary-user by_user alice pinfold run "$guests/arm64/sum.elf"

@@ -41,15 +41,25 @@ run_guest()
 	expect 124 pinfold run --timeout 300ms "$guests/$1/endless.elf"
 }
 
-# start_endless: a VM that runs until it is killed; sets vm_pid (the VM process) and run_pid.
+# start_endless [COMMAND...]: a VM that runs until stop_endless; sets vm_pid (the VM process), run_pid (pinfold run) and
+# job_pid. COMMAND may be a function: then the job is a shell of its own, and signals for "pinfold run" must not go to it.
 start_endless()
 {
 	rm -f /tmp/endless.out
 	"$@" pinfold run "$guests/riscv64/endless.elf" >/tmp/endless.out 2>&1 &
-	run_pid=$!
-	wait_for 20 grep -q looping /tmp/endless.out
+	job_pid=$!
+	wait_for 60 grep -q looping /tmp/endless.out
 	vm_pid=$(pgrep_vm)
 	[ -n "$vm_pid" ]
+	run_pid=$(sed -n 's/^PPid:[[:space:]]*//p' "/proc/$vm_pid/status")
+	[ "$(cat "/proc/$run_pid/comm")" = pinfold ]
+}
+
+# A job in the background ignores SIGINT, and so does "pinfold run" then. It ends with 137: the VM was killed.
+stop_endless()
+{
+	kill -TERM "$run_pid"
+	expect 137 wait "$job_pid"
 }
 
 # The newest VM process.
@@ -72,8 +82,7 @@ limits_in_force()
 	[ "$max" != max ] && [ "$max" -gt 134217728 ]
 	[ "$(cat "$path/pids.max")" = 16 ]
 	cat "$path/memory.current" "$path/pids.current"
-	kill -TERM "$run_pid"
-	wait "$run_pid" || echo "ended with $?"
+	stop_endless
 	[ ! -d "$path" ]
 }
 

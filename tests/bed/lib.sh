@@ -54,7 +54,7 @@ check()
 		;;
 	*)
 		echo "check: $bed_name fail $bed_s exit status $bed_status" >&3
-		tail -n 40 "$bed_out/log" | sed 's/^/| /' >&3
+		tail -n 80 "$bed_out/log" | sed 's/^/| /' >&3
 		bed_failed=$((bed_failed + 1))
 		;;
 	esac

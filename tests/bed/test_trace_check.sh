@@ -47,6 +47,13 @@ gone()
 	printf '%16s [001] ..... %s: sched_process_exit: comm=%s pid=%s prio=89\n' "$2" "$1" "${2%-*}" "${2##*-}"
 }
 
+# signal TIME NUMBER TASK: to its process as a whole.
+signal()
+{
+	printf '%16s [000] d..3. %s: signal_generate: sig=%s errno=0 code=0 comm=%s pid=%s grp=1 res=0\n' \
+		pinfoldd-100 "$1" "$2" "${3%-*}" "${3##*-}"
+}
+
 # Two VMs are made on the housekeeping core and take turns on core 2 twice, with a kernel thread between.
 good()
 {
@@ -116,6 +123,34 @@ want 0 "a vCPU that dies on the housekeeping core" " 0 findings"
 	at 1.050000 1 swapper/1-0 R vcpu-201
 } >>"$tmp/trace"
 want 0 "a vCPU that is cleaned up on the housekeeping core" " 0 findings"
+
+{
+	signal 1.049000 19 pinfold-vm-200
+	at 1.050000 1 swapper/1-0 R vcpu-201
+	at 1.050100 1 vcpu-201 T swapper/1-0
+} >>"$tmp/trace"
+want 0 "a vCPU that had been told to stop when it came to the housekeeping core" " 0 findings"
+
+{
+	at 1.050000 1 swapper/1-0 R vcpu-201
+	signal 1.050050 19 pinfold-vm-200
+	at 1.050100 1 vcpu-201 T swapper/1-0
+} >>"$tmp/trace"
+want 1 "a vCPU that was told to stop only there" "1 times: vCPU threads on the housekeeping core"
+
+{
+	signal 1.049000 19 pinfold-vm-200
+	signal 1.049500 18 pinfold-vm-200
+	at 1.050000 1 swapper/1-0 R vcpu-201
+} >>"$tmp/trace"
+want 1 "a vCPU that was told to stop, and to go on" "1 times: vCPU threads on the housekeeping core"
+
+{
+	signal 1.049000 19 pinfold-vm-300
+	signal 1.049000 10 pinfold-vm-200
+	at 1.050000 1 swapper/1-0 R vcpu-201
+} >>"$tmp/trace"
+want 1 "a vCPU while another was told to stop" "1 times: vCPU threads on the housekeeping core"
 
 at 1.050000 9 swapper/9-0 R vcpu-201 >>"$tmp/trace"
 want 1 "a vCPU outside all roles" "1 times: vCPU threads on a core without a role"

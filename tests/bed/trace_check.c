@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Judge a kernel trace (tracefs, text form; events sched_switch, sched_migrate_task,
- * sched_process_fork, sched_process_exit): who ran on which core. docs/test-bed.md says what is proved and how;
+ * sched_process_fork, sched_process_exit, signal_generate): who ran on which core. docs/test-bed.md says what is proved and how;
  * tests/bed/test_trace_check.sh forges traces that must be found.
  *
  *   trace_check TRACE DESCRIPTION
@@ -17,6 +17,7 @@
  * Exit status: 0 nothing found; 1 findings; 2 the trace or the description can't be judged.
  */
 #include <errno.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -49,6 +50,8 @@ struct task {
 	uint8_t kind;
 	bool is_of_vm;	      /* thread or child of a VM process */
 	bool is_dying;	      /* it has begun to end */
+	bool is_stopped;      /* told so by a signal that no program can refuse: SIGSTOP, SIGKILL */
+	int maker;	      /* who made it: of a thread the first one of its process */
 	bool has_run_on_pool; /* has had a core */
 	int16_t preempted_place; /* 1 + core where it was switched out while it wanted to run on; 0: none */
 	uint32_t pending_runs; /* on the housekeeping core after its first turn in the pool */
@@ -78,7 +81,8 @@ enum finding {
 
 static const char *const finding_text[FINDINGS] = {
 	[VCPU_ON_CONTROL] = "vCPU threads on the control core",
-	[VCPU_ON_HOUSEKEEPING] = "vCPU threads on the housekeeping core, neither new nor dying",
+	[VCPU_ON_HOUSEKEEPING] =
+		"vCPU threads on the housekeeping core, neither new nor stopped nor dying",
 	[VCPU_OUTSIDE] = "vCPU threads on a core without a role",
 	[VM_ON_CONTROL] = "other threads of VMs on the control core",
 	[VM_ON_POOL] = "other threads of VMs on a pool core",
@@ -250,8 +254,11 @@ static void vcpu_runs(struct check *c, const struct event *ev, int pid)
 	int before = c->vcpu_out[ev->core];
 
 	if (ev->core == c->housekeeping) {
-		/* New ones wait there for their first grant, hopeless ones are killed there. */
-		if (t->has_run_on_pool && !t->is_dying && t->pending_runs++ == 0) {
+		/* New ones wait there for their first grant, hopeless ones are stopped and killed
+		 * there: a stop that is pending when a thread gets the core is obeyed inside the
+		 * kernel. */
+		if (t->has_run_on_pool && !t->is_dying && !task_get(c, t->maker)->is_stopped &&
+		    t->pending_runs++ == 0) {
 			t->pending_s = ev->time_s;
 		}
 	} else if (ev->core == c->control) {
@@ -359,7 +366,7 @@ static void on_fork(struct check *c, const struct event *ev)
 	int child = number_of(c, ev->args, " child_pid=");
 	struct task *t = task_get(c, child);
 
-	*t = (struct task){ .kind = KIND_USER };
+	*t = (struct task){ .kind = KIND_USER, .maker = parent };
 	if (parent == 2) {
 		t->kind = KIND_KERNEL;
 	} else if (task_get(c, parent)->is_of_vm) {
@@ -377,6 +384,22 @@ static void on_exit_event(struct check *c, const struct event *ev)
 	t->pending_runs = 0;
 	t->is_dying = true;
 	t->intrusions = 0;
+}
+
+/* To a process as a whole, which is named by its first thread. */
+static void on_signal(struct check *c, const struct event *ev)
+{
+	int sig = number_of(c, ev->args, " sig=");
+	struct task *t = task_get(c, number_of(c, ev->args, " pid="));
+
+	if (number_of(c, ev->args, " grp=") == 0) {
+		return;
+	}
+	if (sig == SIGSTOP || sig == SIGKILL) {
+		t->is_stopped = true;
+	} else if (sig == SIGCONT) {
+		t->is_stopped = false;
+	}
 }
 
 static void on_line(struct check *c, char *line)
@@ -428,6 +451,8 @@ static void on_line(struct check *c, char *line)
 		on_fork(c, &ev);
 	} else if (strcmp(ev.what, "sched_process_exit") == 0) {
 		on_exit_event(c, &ev);
+	} else if (strcmp(ev.what, "signal_generate") == 0) {
+		on_signal(c, &ev);
 	}
 }
 

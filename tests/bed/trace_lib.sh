@@ -16,6 +16,7 @@ trace_start()
 	for event in switch migrate_task process_fork process_exit; do
 		echo 1 >"$tracing/events/sched/sched_$event/enable"
 	done
+	echo 1 >"$tracing/events/signal/signal_generate/enable"
 	: >"$tracing/trace"
 	: >"$trace_facts"
 	trace_kthreads
@@ -54,6 +55,27 @@ trace_stop()
 	echo 0 >"$tracing/events/enable"
 }
 
+# trace_context <JUDGEMENT: what the thread of the first finding did, and its core, around that moment.
+trace_context()
+{
+	found=$(sed -n 's/^found: .*: \([0-9.]*\) core \([0-9]*\), .*-\([0-9]*\)$/\1 \2 \3/p' | head -n 1)
+	[ -n "$found" ] || return 0
+	awk -v found="$found" '
+		BEGIN {
+			split(found, f, " ")
+			core = sprintf("[%03d]", f[2])
+			pid = "pid=" f[3] "( |$)"
+		}
+		match($0, / [0-9]+\.[0-9]+: /) {
+			t = substr($0, RSTART + 1, RLENGTH - 3) + 0
+			d = t - f[1]
+			if ((d > -0.003 && d < 0.002 && index($0, core)) || (d > -0.1 && d < 0.02 && $0 ~ pid)) {
+				sub(/^ *[^ ]* */, "")
+				print
+			}
+		}' "$tracing/trace" | tail -n 60
+}
+
 # trace_judge [FACT...]: prints what was found and a line for the person watching.
 trace_judge()
 {
@@ -67,6 +89,7 @@ trace_judge()
 	fi
 	trace_check "$tracing/trace" "$trace_facts" >/tmp/trace.judged || {
 		status=$?
+		trace_context </tmp/trace.judged
 		cat /tmp/trace.judged
 		return "$status"
 	}

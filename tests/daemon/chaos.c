@@ -214,8 +214,9 @@ int chaos_main(int argc, char **argv, void (*test)(void), unsigned int limit_s)
 void chaos_daemon_spawn(char *const *more)
 {
 	char conf[160], backend[] = "auto";
-	const char *fixed[] = { chaos.program, "--state-dir", chaos.state, "--run-dir", chaos.run,
-				"--config",    conf,	      "--backend", backend };
+	const char *fixed[] = { chaos.program, "--state-dir",	     chaos.state, "--run-dir",
+				chaos.run,     "--config",	     conf,	  "--backend",
+				backend,       "--allow-shared-pool" };
 	char *args[DAEMON_ARGS];
 	size_t n = 0;
 

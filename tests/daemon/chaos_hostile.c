@@ -157,6 +157,16 @@ static void reply(uint32_t seq)
 	send_message(PROTO_REPLY, seq, &r, sizeof(r));
 }
 
+static void reply_attached(uint32_t seq)
+{
+	const struct {
+		struct proto_reply reply;
+		struct proto_attached attached;
+	} r = { .reply.payload_bytes = sizeof(r.attached) };
+
+	send_message(PROTO_REPLY, seq, &r, sizeof(r));
+}
+
 static void *flood_socket(void *arg)
 {
 	struct proto_stopped s = { .reason = PROTO_STOP_PAUSED, .state = PROTO_VM_PAUSED };
@@ -253,7 +263,7 @@ static void serve(void)
 		switch (m.hdr.type) {
 		case PROTO_ATTACH:
 			attach(&m);
-			reply(m.hdr.seq);
+			reply_attached(m.hdr.seq);
 			break;
 		case PROTO_START:
 			if (!is("dumb")) {

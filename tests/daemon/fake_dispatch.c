@@ -49,6 +49,8 @@ struct dispatch {
 	struct slot slot[SLOTS];
 };
 
+void (*fake_dispatch_on_go)(void);
+
 static struct sched_roles roles = { .n_pool = 1, .pool = { 1 } };
 
 const struct sched_roles *partition_roles(const struct partition *p)
@@ -384,6 +386,9 @@ int dispatch_event(struct dispatch *d, const struct sched_event *ev, struct errm
 int dispatch_go(struct dispatch *d, struct errmsg *e)
 {
 	(void)e;
+	if (fake_dispatch_on_go) {
+		fake_dispatch_on_go();
+	}
 	pthread_mutex_lock(&d->lock);
 	d->is_going = true;
 	for (uint32_t i = 0; i < SLOTS; i++) {

@@ -18,6 +18,9 @@ void fake_dispatch_refuse(struct dispatch *d, enum sched_event_type type, int r)
 /** Whether the dispatcher stopped holding grants back. */
 bool fake_dispatch_is_going(struct dispatch *d);
 
+/** Called when the dispatcher is to let grants go, before it does; or NULL. */
+extern void (*fake_dispatch_on_go)(void);
+
 /** How many slots are open. */
 uint32_t fake_dispatch_open_slots(struct dispatch *d);
 

@@ -103,7 +103,7 @@ struct rig_turns {
 	uint64_t n;
 	ns_t cpu_ns;	/* of all */
 	ns_t median_ns; /* CPU time of a typical one */
-	ns_t over_ns;	/* what they took beyond a slice: time that a hypervisor took counts as theirs */
+	ns_t over_ns; /* what they took beyond a slice: time that a hypervisor took counts as theirs */
 };
 
 /** Sum up the turns between two times, with slices of @p slice_ns. */

@@ -18,9 +18,9 @@ function(pinfold_faults_test name timeout)
 		RUN_SERIAL TRUE)
 endfunction()
 
-pinfold_faults_test(vms 180 --count 1000 --seconds 55)
-pinfold_faults_test(daemon 180 --count 100 --seconds 45)
-pinfold_faults_test(hostile 150)
+pinfold_faults_test(vms 300 --count 1000 --seconds 55)
+pinfold_faults_test(daemon 300 --count 100 --seconds 45)
+pinfold_faults_test(hostile 300)
 
 # A program of its own, without the sanitizers, like a VM process.
 set(src ${CMAKE_SOURCE_DIR}/src)
@@ -32,7 +32,7 @@ target_compile_options(chaos_hostile PRIVATE -Wall -Wextra -O2)
 target_link_libraries(chaos_hostile PRIVATE pthread rt)
 add_dependencies(test_faults_hostile chaos_hostile)
 
-pinfold_faults_test(disk 130)
+pinfold_faults_test(disk 300)
 # Preloaded into the daemon.
 add_library(chaos_eio MODULE chaos_eio.c)
 target_compile_definitions(chaos_eio PRIVATE _GNU_SOURCE)

@@ -319,7 +319,7 @@ void rig_stop(void)
 int rig_connect_fd(const char *path)
 {
 	struct sockaddr_un addr = { .sun_family = AF_UNIX };
-	struct timeval limit = { .tv_sec = 20 };
+	struct timeval limit = { .tv_sec = RIG_PATIENCE_S };
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
 	BUG_ON(fd < 0 || strlen(path) >= sizeof(addr.sun_path));
@@ -549,7 +549,7 @@ bool rig_wait_open(uint32_t n)
 	struct timespec ts = { .tv_nsec = 5 * (long)NS_PER_MS };
 	struct http_stats st;
 
-	for (int i = 0; i < 1000; i++) {
+	for (int i = 0; i < RIG_PATIENCE_S * 200; i++) {
 		http_stats_get(rig.h, &st);
 		if (st.open <= n) {
 			return true;

@@ -11,6 +11,9 @@
 #include "daemon/http/events.h"
 #include "daemon/http/http.h"
 
+/** How long what must come is waited for; only a test that fails waits so long. */
+#define RIG_PATIENCE_S 30
+
 #define RIG_FILE_MAX (4u << 20)
 #define RIG_BIG	     (4u << 20)
 

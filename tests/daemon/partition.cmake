@@ -4,7 +4,7 @@ foreach(name partition partition_host partition_scan)
 	pinfold_program(test_${name} SOURCES test_${name}.c DEPS room_daemon_partition)
 	target_include_directories(test_${name} PRIVATE ${CMAKE_CURRENT_SOURCE_DIR}/../unit)
 	add_test(NAME daemon/${name} COMMAND test_${name})
-	set_tests_properties(daemon/${name} PROPERTIES SKIP_RETURN_CODE 77 TIMEOUT 60 LABELS daemon)
+	set_tests_properties(daemon/${name} PROPERTIES SKIP_RETURN_CODE 77 TIMEOUT 180 LABELS daemon)
 endforeach()
 # They move this host's cores between cgroups and look for busy tasks: others would be in their way.
 set_tests_properties(daemon/partition_host daemon/partition_scan PROPERTIES RUN_SERIAL ON)

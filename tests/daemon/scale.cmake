@@ -3,4 +3,4 @@
 # all are listed, none is left.
 add_test(NAME daemon/scale COMMAND bench_daemon_scale ${CMAKE_BINARY_DIR} --check)
 # They want the pool for themselves.
-set_tests_properties(daemon/scale PROPERTIES SKIP_RETURN_CODE 77 TIMEOUT 120 LABELS daemon RUN_SERIAL TRUE)
+set_tests_properties(daemon/scale PROPERTIES SKIP_RETURN_CODE 77 TIMEOUT 300 LABELS daemon RUN_SERIAL TRUE)

@@ -47,6 +47,24 @@ static inline struct store_change change_run(enum store_op op, uint64_t run, con
 						 "unicorn", 6, 42, 100, 200, 3, 4096 } } };
 }
 
+static inline struct store_change change_fault(enum store_op op, const char *vm, uint64_t run)
+{
+	return (struct store_change){ op,
+				      { STORE_FAULT,
+					.fault = { vm, run, 3, 0, "{\"pc\":\"0x80000000\"}",
+						   "{\"a0\":\"0x13ba\"}" } } };
+}
+
+static inline struct store_change change_setting(enum store_op op, const char *name, uint64_t value)
+{
+	return (struct store_change){ op, { STORE_SETTING, .setting = { name, value } } };
+}
+
+static inline struct store_change change_ceiling(enum store_op op, uint64_t uid, uint64_t prio)
+{
+	return (struct store_change){ op, { STORE_CEILING, .ceiling = { uid, prio, 20000000 } } };
+}
+
 /** Add a row to a digest in which order does not count, or take it out again. */
 static inline void digest_toggle(uint8_t *digest, const struct store_row *row)
 {
@@ -91,6 +109,17 @@ static inline int digest_store(struct store *s, uint8_t *ret)
 		}
 	}
 	return 0;
+}
+
+/** Open the store of a folder. @return as store_open() */
+static inline int open_rows(const char *state_dir, struct store **ret, struct store_report *report,
+			    struct errmsg *e)
+{
+	struct store_options o;
+
+	store_options_defaults(&o);
+	o.state_dir = state_dir;
+	return store_open(&o, ret, report, e);
 }
 
 #endif

@@ -12,8 +12,11 @@
 #ifndef PINFOLD_TESTS_DAEMON_SYS_SHIM_H
 #define PINFOLD_TESTS_DAEMON_SYS_SHIM_H
 
+#include <dirent.h>
 #include <stddef.h>
 #include <stdint.h>
+
+#include "base/bug.h"
 
 /** Fail call number @p nth from now (1 is the next one) with @p err, once. 0: only count. */
 void shim_arm(unsigned int nth, int err);
@@ -41,5 +44,26 @@ void shim_mark(uint64_t value);
 uint64_t shim_rebuild(size_t step, uint64_t seed, const char *to);
 /** Forget the record. */
 void shim_record_free(void);
+
+/** A number below @p n; the same seed gives the same ones. */
+static inline uint64_t random_below(uint64_t *seed, uint64_t n)
+{
+	*seed = *seed * 6364136223846793005ull + 1442695040888963407ull;
+	return (*seed >> 33) % n;
+}
+
+/** How many descriptors this process has open; only differences mean something. */
+static inline size_t open_descriptors(void)
+{
+	DIR *d = opendir("/proc/self/fd");
+	size_t n = 0;
+
+	BUG_ON(!d);
+	while (readdir(d)) {
+		n++;
+	}
+	closedir(d);
+	return n;
+}
 
 #endif

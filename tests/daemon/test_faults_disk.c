@@ -18,7 +18,7 @@
 #include "chaos.h"
 
 #define TMPFS_BYTES "size=6m,mode=0700"
-#define BACK_MS	    15000
+#define BACK_MS	    30000
 
 static char image[65];
 static pid_t good_pid;
@@ -254,7 +254,7 @@ static void start_with(unsigned int spare)
 	if (status == 200) {
 		CHECK(chaos_verb("m0", "kill") == 200, "EMFILE: kill");
 	}
-	CHECK(chaos_await("m0", "", 10000, &vm), "EMFILE: m0 is %s", vm.state);
+	CHECK(chaos_await("m0", "", 30000, &vm), "EMFILE: m0 is %s", vm.state);
 }
 
 static void test_fds(void)
@@ -269,7 +269,7 @@ static void test_fds(void)
 	check_runs_on("EMFILE");
 	CHECK(chaos_verb("m0", "start") == 200, "with descriptors it does not start");
 	CHECK(chaos_verb("m0", "kill") == 200, "kill");
-	until_ns = chaos_now_ns() + 5 * NS_PER_S;
+	until_ns = chaos_now_ns() + 30 * NS_PER_S;
 	while (chaos_fds(chaos.daemon) > fds + 2 && chaos_now_ns() < until_ns) {
 		chaos_sleep_ns(20 * NS_PER_MS);
 	}
@@ -323,5 +323,5 @@ static void test(void)
 
 int main(int argc, char **argv)
 {
-	return chaos_main(argc, argv, test, 100);
+	return chaos_main(argc, argv, test, 250);
 }

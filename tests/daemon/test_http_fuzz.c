@@ -13,6 +13,7 @@
 #include "base/bits.h"
 #include "base/bug.h"
 #include "daemon/http/http_parse.h"
+#include "fuzz_text.h"
 #include "http_rig.h"
 #include "test.h"
 
@@ -24,14 +25,6 @@
 #define N_CLIENTS	   2
 #define N_BATCH		   16u
 #define MAX_RSS_GROWTH_KIB 16384
-
-#define TEXT_MAX 200000u
-
-/* What grows while a request is made up; what does not fit is left out. */
-struct text {
-	char bytes[TEXT_MAX];
-	size_t n;
-};
 
 struct client {
 	pthread_t thread;
@@ -129,22 +122,7 @@ static const struct http_op ops[] = {
 
 static uint64_t pick(struct client *cl, uint64_t n)
 {
-	cl->random ^= cl->random << 13;
-	cl->random ^= cl->random >> 7;
-	cl->random ^= cl->random << 17;
-	return cl->random % n;
-}
-
-static void put_bytes(struct text *t, const char *bytes, size_t n)
-{
-	n = n < TEXT_MAX - t->n ? n : TEXT_MAX - t->n;
-	memcpy(t->bytes + t->n, bytes, n);
-	t->n += n;
-}
-
-static void put(struct text *t, const char *text)
-{
-	put_bytes(t, text, strlen(text));
+	return pick_from(&cl->random, n);
 }
 
 static void put_repeated(struct text *t, char c, uint64_t n)

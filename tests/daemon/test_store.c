@@ -10,6 +10,9 @@
 #include "store_rows.h"
 #include "test.h"
 
+/* Transactions of fill(). */
+#define FILL_CHANGES 9
+
 static char dir[256];
 static struct store *st;
 static struct store_report report;
@@ -120,6 +123,9 @@ static void fill(void)
 	CHECK_INT(apply1(change_vm(STORE_CREATE, "aa01", 1000)), 0);
 	CHECK_INT(apply1(change_alloc(STORE_CREATE, "aa01", 2, 9)), 0);
 	CHECK_INT(apply1(change_run(STORE_CREATE, store_run_next(st), "aa01")), 0);
+	CHECK_INT(apply1(change_fault(STORE_CREATE, "aa01", 1)), 0);
+	CHECK_INT(apply1(change_setting(STORE_CREATE, "exclusive_cap", 2)), 0);
+	CHECK_INT(apply1(change_ceiling(STORE_CREATE, 1000, 4)), 0);
 }
 
 static void test_keeps_what_was_acknowledged(void)
@@ -137,7 +143,7 @@ static void test_keeps_what_was_acknowledged(void)
 	CHECK_INT(digest_store(st, after), 0);
 	CHECK(memcmp(before, after, sizeof(before)) == 0);
 	CHECK_INT(store_run_next(st), 2);
-	CHECK_INT(store_generation(st), 6);
+	CHECK_INT(store_generation(st), FILL_CHANGES);
 	end();
 }
 
@@ -250,6 +256,40 @@ static void test_history_is_bounded_and_newest_first(void)
 	end();
 }
 
+static size_t runs_of(uint64_t owner_uid, const char *vm_id)
+{
+	size_t n = 0;
+
+	CHECK_INT(store_runs_of(st, owner_uid, vm_id, 1000, visit_count, &n, &em), 0);
+	return n;
+}
+
+/* However many runs one owner has, the others' stay; also of owners who share a counter. */
+static void test_history_of_one_owner_leaves_the_others(void)
+{
+	static const uint64_t owners[] = { 1000, 1001, 1000 + STORE_TRIMS };
+	struct store_options o;
+	struct store_change c;
+
+	temp_dir_make(dir, sizeof(dir));
+	store_options_defaults(&o);
+	o.state_dir = dir;
+	o.max_runs = 32;
+	CHECK_INT(store_open(&o, &st, &report, &em), 0);
+	for (int i = 0; i < 600; i++) {
+		c = change_run(STORE_CREATE, store_run_next(st), i % 2 ? "a" : "b");
+		/* The second had its say long ago; the first and the third go on and on. */
+		c.row.run.owner_uid = owners[i < 60 ? i % 3 : i % 2 * 2];
+		CHECK_INT(apply1(c), 0);
+	}
+	CHECK_INT(runs_of(1001, NULL), 20);
+	CHECK_INT(runs_of(1001, "a"), 10);
+	CHECK(runs_of(1000, NULL) >= 32 && runs_of(1000, NULL) <= 34);
+	CHECK(runs_of(owners[2], NULL) >= 32 && runs_of(owners[2], NULL) <= 34);
+	CHECK_INT(runs_of(1002, NULL), 0);
+	end();
+}
+
 /* One edit by hand, and what the notice says about it. */
 static const struct {
 	const char *sql, *why;
@@ -273,7 +313,20 @@ static const struct {
 	{ "UPDATE user SET name=printf('%.100c','x')", "bad value in name" },
 	{ "UPDATE run SET slices=-3", "bad value in slices" },
 	{ "UPDATE meta SET generation=99", "meta was changed" },
+	{ "UPDATE meta SET version=4", "meta was changed" },
 	{ "UPDATE meta SET version=2", "meta was changed" },
+	{ "UPDATE meta SET version=1", "meta was changed" },
+	{ "UPDATE fault SET run=2", "MAC is wrong" },
+	{ "UPDATE fault SET cleared_as=1", "MAC is wrong" },
+	{ "UPDATE fault SET stop_json='{}'", "MAC is wrong" },
+	{ "DELETE FROM fault", "seal is wrong" },
+	{ "UPDATE setting SET value=64", "MAC is wrong" },
+	{ "DELETE FROM setting", "seal is wrong" },
+	{ "DROP TABLE setting", "schema was changed" },
+	{ "UPDATE ceiling SET max_prio=7", "MAC is wrong" },
+	{ "UPDATE ceiling SET uid=1001", "MAC is wrong" },
+	{ "DELETE FROM ceiling", "seal is wrong" },
+	{ "DROP INDEX run_owner", "schema was changed" },
 	{ "UPDATE meta SET db_id=zeroblob(16)", "meta was changed" },
 	{ "UPDATE meta SET seal=zeroblob(32)", "seal is wrong" },
 	{ "UPDATE meta SET seal=x'11'", "meta has a bad value" },
@@ -333,31 +386,171 @@ static void test_older_copy_is_found_by_generation(void)
 	st = NULL;
 	store_options_defaults(&o);
 	o.state_dir = dir;
-	o.min_generation = 6;
+	o.min_generation = FILL_CHANGES;
 	CHECK_INT(store_open(&o, &st, &report, &em), 0);
 	CHECK(!report.has_aside);
 	store_close(st);
 	st = NULL;
-	o.min_generation = 7;
+	o.min_generation = FILL_CHANGES + 1;
 	CHECK_INT(store_open(&o, &st, &report, &em), 0);
 	CHECK(report.has_aside);
 	CHECK(strstr(report.notice, "older copy") != NULL);
 	end();
 }
 
-static void test_newer_version_is_refused_untouched(void)
+/* As if another version had written the database: with the key, its MAC is right. */
+static void become_version(uint64_t version, const char *more_sql)
 {
 	uint8_t mac[STORE_MAC_BYTES];
-	char sql[400], hex[2 * STORE_MAC_BYTES + 1];
+	char sql[600], hex[2 * STORE_MAC_BYTES + 1];
+
+	st->db.set.generation = store_generation(st);
+	store_meta_mac(&st->db, version, mac);
+	sodium_bin2hex(hex, sizeof(hex), mac, sizeof(mac));
+	snprintf(sql, sizeof(sql), "UPDATE meta SET version=%u,mac=x'%s'; %s",
+		 (unsigned int)version, hex, more_sql);
+	doctor(sql);
+}
+
+/* Of version 1, with rows in every table it had. */
+static void become_old(const char *more_sql)
+{
+	char sql[400];
+
+	CHECK_INT(apply1(change_fault(STORE_DELETE, "aa01", 0)), 0);
+	CHECK_INT(apply1(change_setting(STORE_DELETE, "exclusive_cap", 0)), 0);
+	CHECK_INT(apply1(change_ceiling(STORE_DELETE, 1000, 0)), 0);
+	snprintf(sql, sizeof(sql),
+		 "DROP INDEX run_owner; DROP TABLE fault; DROP TABLE setting; DROP TABLE ceiling; "
+		 "%s",
+		 more_sql);
+	become_version(1, sql);
+}
+
+static void test_older_version_is_taken_over(void)
+{
+	uint8_t before[DIGEST_BYTES], after[DIGEST_BYTES];
+	uint64_t generation;
 
 	begin();
 	fill();
-	st->db.set.generation = 6;
-	store_meta_mac(&st->db, 2, mac);
-	sodium_bin2hex(hex, sizeof(hex), mac, sizeof(mac));
-	snprintf(sql, sizeof(sql), "UPDATE meta SET version=2,mac=x'%s'; CREATE TABLE future(x)",
-		 hex);
-	doctor(sql);
+	become_old("");
+	CHECK_INT(open_store(), 0);
+	CHECK_STR(em.text, "");
+	CHECK(!report.has_aside && !report.is_fresh);
+	CHECK_STR(report.notice, "");
+	CHECK_INT(rows_of(STORE_USER), 2);
+	CHECK_INT(rows_of(STORE_BAN), 1);
+	CHECK_INT(rows_of(STORE_VM), 1);
+	CHECK_INT(rows_of(STORE_RUN), 1);
+	CHECK_INT(rows_of(STORE_FAULT), 0);
+	generation = store_generation(st);
+	CHECK_INT(generation, FILL_CHANGES + 4);
+	CHECK_INT(runs_of(1000, NULL), 1);
+	CHECK_INT(apply1(change_fault(STORE_CREATE, "aa01", 1)), 0);
+	CHECK_INT(apply1(change_setting(STORE_CREATE, "exclusive_cap", 2)), 0);
+	CHECK_INT(digest_store(st, before), 0);
+	reopen(); /* as this version now */
+	CHECK(!report.has_aside);
+	CHECK_INT(digest_store(st, after), 0);
+	CHECK(memcmp(before, after, sizeof(before)) == 0);
+	end();
+}
+
+/* Without ceilings, and with a history in one piece. */
+static void test_version_2_is_taken_over(void)
+{
+	begin();
+	fill();
+	CHECK_INT(apply1(change_ceiling(STORE_DELETE, 1000, 0)), 0);
+	become_version(2, "DROP INDEX run_owner; DROP TABLE ceiling");
+	CHECK_INT(open_store(), 0);
+	CHECK_STR(report.notice, "");
+	CHECK_INT(rows_of(STORE_CEILING), 0);
+	CHECK_INT(rows_of(STORE_SETTING), 1);
+	CHECK_INT(runs_of(1000, "aa01"), 1);
+	CHECK_INT(apply1(change_ceiling(STORE_CREATE, 1000, 4)), 0);
+	reopen();
+	CHECK(!report.has_aside);
+	CHECK_INT(rows_of(STORE_CEILING), 1);
+	end();
+}
+
+/* Being old is no excuse. */
+static void test_older_version_is_checked(void)
+{
+	static const struct {
+		const char *sql, *why;
+	} wrong[] = {
+		{ "UPDATE user SET role=1 WHERE uid=1000", "uid=1000" },
+		{ "DELETE FROM ban", "seal is wrong" },
+		{ "CREATE TABLE fault(x)", "schema was changed" },
+		{ "CREATE VIEW setting AS SELECT 1", "schema was changed" },
+		{ "DROP TABLE alloc", "schema was changed" },
+	};
+
+	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+		begin();
+		fill();
+		become_old(wrong[i].sql);
+		expect_aside(wrong[i].why);
+		end();
+	}
+	/* Tables that this version did not have yet. */
+	begin();
+	fill();
+	become_version(1, "");
+	expect_aside("schema was changed");
+	end();
+}
+
+static int visit_fault(void *arg, const struct store_row *row)
+{
+	CHECK_INT(row->fault.run, 1);
+	CHECK_INT(row->fault.reason, 3);
+	CHECK_STR(row->fault.registers_json, "{\"a0\":\"0x13ba\"}");
+	++*(size_t *)arg;
+	return 0;
+}
+
+static void test_finds_one_row(void)
+{
+	struct store_row key = { .kind = STORE_FAULT, .fault = { .vm_id = "aa01" } };
+	size_t n = 0;
+
+	begin();
+	fill();
+	CHECK_INT(store_find(st, &key, visit_fault, &n, &em), 0);
+	CHECK_INT(n, 1);
+	key.fault.vm_id = "nope";
+	CHECK_INT(store_find(st, &key, visit_fault, &n, &em), -ENOENT);
+	CHECK_INT(n, 1);
+	key.fault.vm_id = NULL;
+	CHECK_INT(store_find(st, &key, visit_fault, &n, &em), -EINVAL);
+	end();
+}
+
+static void test_forgets_what_need_not_be_there(void)
+{
+	struct store_change c[2];
+
+	begin();
+	fill();
+	c[0] = change_fault(STORE_FORGET, "nope", 0);
+	c[1] = change_fault(STORE_FORGET, "aa01", 0);
+	CHECK_INT(store_apply(st, c, 2, &em), 0);
+	CHECK_INT(rows_of(STORE_FAULT), 0);
+	CHECK_INT(apply1(c[1]), 0);
+	reopen();
+	CHECK(!report.has_aside);
+	end();
+}
+
+static void test_newer_version_is_refused_untouched(void)
+{
+	begin();
+	fill();
+	become_version(STORE_SCHEMA_VERSION + 1, "CREATE TABLE future(x)");
 	CHECK_INT(open_store(), -ENOTSUP);
 	CHECK(strstr(em.text, "newer version") != NULL);
 	CHECK_INT(asides("store"), 0);
@@ -691,10 +884,17 @@ int main(void)
 		{ "a request is all or nothing", test_request_is_all_or_nothing },
 		{ "bad values are refused", test_bad_values_are_refused },
 		{ "history is bounded, newest first", test_history_is_bounded_and_newest_first },
+		{ "one owner's history leaves the others'",
+		  test_history_of_one_owner_leaves_the_others },
 		{ "edits by hand are found", test_edits_by_hand_are_found },
 		{ "old rows do not come back", test_old_rows_do_not_come_back },
 		{ "an older copy is found", test_older_copy_is_found_by_generation },
 		{ "a newer version is refused", test_newer_version_is_refused_untouched },
+		{ "an older version is taken over", test_older_version_is_taken_over },
+		{ "version 2 is taken over", test_version_2_is_taken_over },
+		{ "an older version is checked as well", test_older_version_is_checked },
+		{ "one row is found by its key", test_finds_one_row },
+		{ "what need not be there is forgotten", test_forgets_what_need_not_be_there },
 		{ "damage is found", test_damage_is_found },
 		{ "flipped bits change nothing unseen", test_flipped_bits_change_nothing_unseen },
 		{ "untrusted files are set aside", test_untrusted_files_are_set_aside },

@@ -6,7 +6,6 @@
  *
  *   test_store_faults [STRIDE]    every STRIDE-th allocation (default 5), and every system call
  */
-#include <dirent.h>
 #include <errno.h>
 
 #include "store_rows.h"
@@ -17,19 +16,6 @@
 
 static char dir[256];
 static unsigned int memory_stride = 5;
-
-static size_t open_descriptors(void)
-{
-	DIR *d = opendir("/proc/self/fd");
-	size_t n = 0;
-
-	BUG_ON(!d);
-	while (readdir(d)) {
-		n++;
-	}
-	closedir(d);
-	return n;
-}
 
 static struct store_change change_number(size_t i)
 {
@@ -53,15 +39,6 @@ static struct store_change change_number(size_t i)
 	}
 }
 
-static int open_here(struct store **st, struct store_report *report)
-{
-	struct store_options o;
-
-	store_options_defaults(&o);
-	o.state_dir = dir;
-	return store_open(&o, st, report, NULL);
-}
-
 /* Open, change, read, close. @return the acknowledged changes as a bit mask */
 static unsigned int session(bool *ret_opened)
 {
@@ -70,7 +47,7 @@ static unsigned int session(bool *ret_opened)
 	uint8_t digest[DIGEST_BYTES];
 	unsigned int acked = 0;
 
-	*ret_opened = open_here(&st, &report) == 0;
+	*ret_opened = open_rows(dir, &st, &report, NULL) == 0;
 	if (!*ret_opened) {
 		return 0;
 	}
@@ -118,7 +95,7 @@ static void check_after(unsigned int acked, unsigned int nth, int err)
 	struct store *st = NULL;
 	int before = test_failures;
 
-	CHECK_INT(open_here(&st, &report), 0);
+	CHECK_INT(open_rows(dir, &st, &report, NULL), 0);
 	if (st) {
 		CHECK(!report.has_aside);
 		digest_of(acked, want);
@@ -144,7 +121,7 @@ static bool one_failure(unsigned int nth, int err, bool starts_empty)
 		struct store_report report;
 		struct store *st;
 
-		CHECK_INT(open_here(&st, &report), 0);
+		CHECK_INT(open_rows(dir, &st, &report, NULL), 0);
 		store_close(st);
 	}
 	fds = open_descriptors();

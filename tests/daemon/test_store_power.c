@@ -25,22 +25,6 @@ static struct store_change history[N_REQUESTS][2];
 static char ids[N_REQUESTS][16];
 static size_t n_acked;
 
-static uint64_t random_below(uint64_t n)
-{
-	seed = seed * 6364136223846793005ull + 1442695040888963407ull;
-	return (seed >> 33) % n;
-}
-
-static int open_here(const char *where, struct store **st, struct store_report *report,
-		     struct errmsg *e)
-{
-	struct store_options o;
-
-	store_options_defaults(&o);
-	o.state_dir = where;
-	return store_open(&o, st, report, e);
-}
-
 /*
  * Two rows per request: a VM and its allocation come together, or go together; users change. With
  * long options, so that rows span pages and the log is folded back while recording.
@@ -52,7 +36,7 @@ static void plan(void)
 
 	memset(options, 'o', sizeof(options) - 1);
 	for (size_t i = 0; i < N_REQUESTS; i++) {
-		size_t slot = random_below(12);
+		size_t slot = random_below(&seed, 12);
 		enum store_op op = is_there[slot] ? STORE_DELETE : STORE_CREATE;
 
 		snprintf(ids[slot], sizeof(ids[slot]), "vm%02zu", slot);
@@ -94,11 +78,11 @@ static size_t record(void)
 
 	temp_dir_make(dir, sizeof(dir));
 	shim_record(dir);
-	CHECK_INT(open_here(dir, &st, &report, NULL), 0);
+	CHECK_INT(open_rows(dir, &st, &report, NULL), 0);
 	/* Fold the log back now and then, as a long life would. */
 	sqlite3_wal_autocheckpoint(st->db.db, 60);
 	while (i < N_REQUESTS) {
-		size_t end = i + 1 + random_below(BURST_MAX);
+		size_t end = i + 1 + random_below(&seed, BURST_MAX);
 
 		for (; i < end && i < N_REQUESTS; i++) {
 			submit(st, i);
@@ -130,7 +114,7 @@ static bool check_image(const char *where, uint64_t acked)
 	bool is_good = false;
 	int r;
 
-	r = open_here(where, &st, &report, &e);
+	r = open_rows(where, &st, &report, &e);
 	if (r == 0 && !report.has_aside && digest_store(st, got) == 0) {
 		is_good = find_state(got, acked) != SIZE_MAX;
 	}
@@ -152,8 +136,8 @@ static void test_power_cuts(void)
 	CHECK(n_steps > 300);
 	for (unsigned long i = 0; i < n_images; i++) {
 		/* Every point in turn, then random ones. */
-		size_t step = i <= n_steps ? i : random_below(n_steps + 1);
-		uint64_t choice = ((uint64_t)random_below(1u << 31) << 31) | i;
+		size_t step = i <= n_steps ? i : random_below(&seed, n_steps + 1);
+		uint64_t choice = ((uint64_t)random_below(&seed, 1u << 31) << 31) | i;
 		uint64_t acked;
 
 		temp_dir_make(where, sizeof(where));

@@ -166,7 +166,7 @@ static void test_numbers(void)
 
 static void test_quota_arithmetic(void)
 {
-	struct users_quota q = { 2, 9, 1000, 1, 250, 3, 4 };
+	struct users_quota q = { 2, 9, 1000, 1, 250, 3, 4, 5, SCHED_SLICE_NS };
 	uint32_t n;
 
 	begin();
@@ -199,8 +199,8 @@ static void test_quota_arithmetic(void)
 
 static void test_no_limit(void)
 {
-	struct users_quota q = { STORE_NONE, STORE_NONE, STORE_NONE, STORE_NONE,
-				 STORE_NONE, STORE_NONE, STORE_NONE };
+	struct users_quota q = { STORE_NONE, STORE_NONE, STORE_NONE, STORE_NONE, STORE_NONE,
+				 STORE_NONE, STORE_NONE, STORE_NONE, STORE_NONE };
 	uint32_t n;
 
 	begin();
@@ -248,7 +248,7 @@ static void test_ban(void)
 
 static void test_restart(void)
 {
-	struct users_quota q = { 1, 2, 3, 4, 5, 6, 7 };
+	struct users_quota q = { 1, 2, 3, 4, 5, 6, 7, 2, SCHED_SLICE_NS };
 	struct users_info i;
 	uint32_t n;
 
@@ -272,7 +272,7 @@ static void test_restart(void)
 
 static void test_remove(void)
 {
-	struct users_quota q = { 1, 2, 3, 4, 5, 6, 7 };
+	struct users_quota q = { 1, 2, 3, 4, 5, 6, 7, 2, SCHED_SLICE_NS };
 
 	begin();
 	CHECK_INT(users_remove(us, 4000, &em), -ENOENT);
@@ -285,6 +285,63 @@ static void test_remove(void)
 	CHECK_INT(info_of(4000).quota.vcpus, options.default_quota.vcpus);
 	restart();
 	CHECK(!info_of(4000).is_known);
+	end();
+}
+
+static void test_ceilings(void)
+{
+	struct users_quota q;
+	uint8_t prio = 0;
+	ns_t slice_ns = 0;
+
+	begin();
+	/* Nobody has added him. */
+	CHECK_INT(users_ceiling_check(us, 4000, 4, 20 * NS_PER_MS, &em), 0);
+	CHECK_INT(users_ceiling_check(us, 4000, 5, 0, &em), -EDQUOT);
+	CHECK_STR(em.text, "user 4000 may give his VMs priority 4 at most, not 5");
+	CHECK_INT(users_ceiling_check(us, 4000, 0, 20 * NS_PER_MS + 1000, &em), -EDQUOT);
+	CHECK_STR(em.text,
+		  "user 4000 may give his VMs slices of 20000 us at most, not of 20001 us");
+	CHECK_INT(users_ceiling_check(us, 0, 7, 100 * NS_PER_MS, &em), 0);
+	q = info_of(4000).quota;
+	q.max_prio = 6;
+	q.max_slice_ns = 5 * NS_PER_MS;
+	CHECK_INT(users_set_quota(us, 4000, &q, &em), 0);
+	restart();
+	users_ceiling_get(us, 4000, &prio, &slice_ns);
+	CHECK_INT(prio, 6);
+	CHECK_INT(slice_ns, 5 * NS_PER_MS);
+	CHECK_INT(users_ceiling_check(us, 4000, 6, 5 * NS_PER_MS, &em), 0);
+	CHECK_INT(users_ceiling_check(us, 4000, 7, 0, &em), -EDQUOT);
+	q.max_prio = STORE_NONE;
+	q.max_slice_ns = STORE_NONE;
+	CHECK_INT(users_set_quota(us, 4000, &q, &em), 0);
+	users_ceiling_get(us, 4000, &prio, &slice_ns);
+	CHECK_INT(prio, SCHED_LEVELS - 1);
+	CHECK_INT(slice_ns, SCHED_SLICE_MAX_NS);
+	q.max_prio = SCHED_LEVELS;
+	CHECK_INT(users_set_quota(us, 4000, &q, &em), -EINVAL);
+	q.max_prio = 0;
+	q.max_slice_ns = SCHED_SLICE_MIN_NS - 1;
+	CHECK_INT(users_set_quota(us, 4000, &q, &em), -EINVAL);
+	CHECK_INT(users_remove(us, 4000, &em), 0);
+	CHECK_INT(info_of(4000).quota.max_prio, USERS_PRIO_MAX);
+	end();
+}
+
+/* Users of an older database have no row for it. */
+static void test_ceilings_of_an_older_database(void)
+{
+	struct store_change c = { STORE_DELETE, { STORE_CEILING, .ceiling = { .uid = 4000 } } };
+	struct users_quota q = { 1, 2, 3, 4, 5, 6, 7, 7, SCHED_SLICE_MAX_NS };
+
+	begin();
+	CHECK_INT(users_add(us, 4000, false, &q, &em), 0);
+	CHECK_INT(store_apply(st, &c, 1, &em), 0);
+	restart();
+	CHECK_INT(info_of(4000).quota.vcpus, 2);
+	CHECK_INT(info_of(4000).quota.max_prio, USERS_PRIO_MAX);
+	CHECK_INT(users_ceiling_check(us, 4000, 7, 0, &em), -EDQUOT);
 	end();
 }
 
@@ -333,7 +390,7 @@ static void *charge_and_release(void *arg)
 
 static void test_concurrent(void)
 {
-	struct users_quota q = { 2, 9, 20, 1, 250, 3, 4 };
+	struct users_quota q = { 2, 9, 20, 1, 250, 3, 4, 5, SCHED_SLICE_NS };
 	pthread_t t[4];
 
 	begin();
@@ -357,6 +414,9 @@ static const struct test_case cases[] = {
 	{ "a ban holds at once and after a restart", test_ban },
 	{ "roles, quotas and bans are there after a restart", test_restart },
 	{ "a removed user is an unknown one", test_remove },
+	{ "priorities and slices have a ceiling", test_ceilings },
+	{ "users of an older database get the default ceiling",
+	  test_ceilings_of_an_older_database },
 	{ "unknown users are refused where the configuration says so", test_refuse_unknown },
 	{ "names and numbers of users", test_parse },
 	{ "four threads charge and release", test_concurrent },

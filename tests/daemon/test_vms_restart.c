@@ -7,16 +7,22 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/bug.h"
 #include "fake_dispatch.h"
+#include "host/task.h"
 #include "unit/test.h"
 #include "vms_rig.h"
 
@@ -129,6 +135,86 @@ static void ended_ones_are_as_before(void)
 	CHECK(after.has_stop);
 	CHECK_INT(after.stop.reason, PROTO_STOP_EXIT);
 	CHECK_INT(after.stop.code, 42);
+	rig_close(&rig, true);
+	rig_remove(&rig);
+}
+
+/* Its process is gone, and what was to be kept is kept. */
+static bool await_buried(const char *id, struct vms_info *ret)
+{
+	for (unsigned int i = 0; i < RIG_WAIT_MS; i++) {
+		if (vms_get(rig.vms, id, ret) == 0 && ret->state == VMS_FAULTED && !ret->pid &&
+		    ret->has_fault_context) {
+			return true;
+		}
+		usleep(1000);
+	}
+	CHECK(!"the fault is kept");
+	return false;
+}
+
+static void check_same_fault(const struct vms_info *a, const struct vms_info *b)
+{
+	CHECK_INT(a->state, b->state);
+	CHECK_INT(a->fault, b->fault);
+	CHECK_STR(a->message, b->message);
+	CHECK(a->has_stop && b->has_stop);
+	CHECK_INT(a->stop.reason, b->stop.reason);
+	CHECK_INT(a->stop.pc, b->stop.pc);
+	CHECK_STR(a->stop.text, b->stop.text);
+	CHECK(memcmp(&a->stop.fault, &b->stop.fault, sizeof(a->stop.fault)) == 0);
+	CHECK_INT(a->stop.usage.cpu_ns, b->stop.usage.cpu_ns);
+	CHECK_INT(a->stop.usage.mem_peak_bytes, b->stop.usage.mem_peak_bytes);
+	CHECK_INT(a->has_fault_context, b->has_fault_context);
+}
+
+/* Where, how, registers and context of a fault whose process is gone. */
+static void faults_are_as_before(void)
+{
+	static const char *const guests[] = { "fault_illegal.elf", "fault_write.elf" };
+	char ids[2][VMS_ID_BYTES];
+	struct vms_info before[2], after;
+	json_t *regs_before[2] = { NULL, NULL };
+	json_t *regs = NULL;
+	int fd;
+
+	rig_open(&rig);
+	rig_close(&rig, true);
+	rig.o.max_faults_per_user = 0; /* no process is kept */
+	rig_reopen(&rig);
+	for (int k = 0; k < 2; k++) {
+		if (!rig_run(&rig, 0, guests[k], "x64", guests[k], ids[k]) ||
+		    !await_buried(ids[k], &before[k])) {
+			return;
+		}
+		CHECK_INT(vms_registers(rig.vms, ids[k], &regs_before[k], NULL), 0);
+		CHECK(json_object_get(regs_before[k], "rip") != NULL);
+	}
+	CHECK_STR(before[0].stop.fault.kind, "illegal-instruction");
+	CHECK(before[1].stop.fault.has_address);
+	rig_close(&rig, false);
+	rig_reopen(&rig);
+	for (int k = 0; k < 2; k++) {
+		CHECK_INT(vms_get(rig.vms, ids[k], &after), 0);
+		check_same_fault(&before[k], &after);
+		CHECK_INT(vms_registers(rig.vms, ids[k], &regs, NULL), 0);
+		CHECK(json_equal(regs, regs_before[k]));
+		json_decref(regs);
+		json_decref(regs_before[k]);
+		regs = NULL;
+		fd = memfd_create("context", MFD_CLOEXEC);
+		CHECK_INT(vms_save(rig.vms, ids[k], fd, NULL), 0);
+		CHECK(lseek(fd, 0, SEEK_END) > 0);
+		close(fd);
+	}
+	/* One that is cleared does not come back, one that runs again has no fault. */
+	CHECK_INT(vms_kill(rig.vms, ids[0], NULL), 0);
+	CHECK_INT(vms_remove(rig.vms, ids[1], true, NULL), 0);
+	rig_close(&rig, false);
+	rig_reopen(&rig);
+	CHECK_INT(rig_state(&rig, ids[0]), VMS_KILLED);
+	CHECK_INT(vms_registers(rig.vms, ids[0], &regs, NULL), -EBUSY);
+	CHECK_INT(vms_get(rig.vms, ids[1], &after), -ENOENT);
 	rig_close(&rig, true);
 	rig_remove(&rig);
 }
@@ -373,6 +459,163 @@ static void changed_meanwhile(void)
 	rig_remove(&rig);
 }
 
+static struct {
+	pid_t pid;
+	bool is_alive, is_stopped;
+} at_go;
+
+static void look_at_go(void)
+{
+	at_go.is_alive = kill(at_go.pid, 0) == 0;
+	at_go.is_stopped = host_process_is_stopped(at_go.pid);
+}
+
+/* One whose socket never answers does not hold up the others, and has no core when they get theirs. */
+static void one_never_answers(void)
+{
+	struct sockaddr_un addr = { .sun_family = AF_UNIX };
+	char id[3][VMS_ID_BYTES];
+	struct vms_info i;
+	int fd;
+
+	rig_open(&rig);
+	for (int k = 0; k < 3; k++) {
+		const char *name[] = { "a", "silent", "b" };
+
+		if (!rig_run(&rig, 0, name[k], "arm64", "endless.elf", id[k])) {
+			return;
+		}
+	}
+	CHECK_INT(vms_get(rig.vms, id[1], &i), 0);
+	at_go.pid = i.pid;
+	rig_close(&rig, false);
+	snprintf(addr.sun_path, sizeof(addr.sun_path), "%.60s/vms/%s/socket", rig.run_dir, id[1]);
+	unlink(addr.sun_path);
+	fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+	CHECK_INT(bind(fd, (const struct sockaddr *)&addr, sizeof(addr)), 0);
+	CHECK_INT(listen(fd, 4), 0);
+	fake_dispatch_on_go = look_at_go;
+	rig_reopen(&rig);
+	fake_dispatch_on_go = NULL;
+	CHECK(fake_dispatch_is_going(rig.dispatch));
+	CHECK(at_go.is_alive && at_go.is_stopped);
+	CHECK_INT(rig_state(&rig, id[0]), VMS_RUNNING);
+	CHECK_INT(rig_state(&rig, id[2]), VMS_RUNNING);
+	CHECK_INT(vms_pause(rig.vms, id[0], NULL), 0);
+	/* It is not believed for ever. */
+	CHECK_INT(rig_end(&rig, id[1], &i), VMS_KILLED);
+	CHECK(strstr(i.message, "answer") != NULL);
+	CHECK_INT(waitpid(at_go.pid, NULL, 0), at_go.pid); /* a child of this process */
+	close(fd);
+	for (int k = 0; k < 3; k++) {
+		CHECK_INT(vms_remove(rig.vms, id[k], true, NULL), 0);
+	}
+	rig_check_clean(&rig);
+	rig_close(&rig, true);
+	rig_remove(&rig);
+}
+
+/* The same, killed or left alone while it is waited for. */
+static void silent_one_is_ended(bool is_killed)
+{
+	struct sockaddr_un addr = { .sun_family = AF_UNIX };
+	char id[VMS_ID_BYTES];
+	struct vms_info i;
+	pid_t pid;
+	int fd;
+
+	rig_open(&rig);
+	if (!rig_run(&rig, 0, "silent", "arm64", "endless.elf", id)) {
+		return;
+	}
+	CHECK_INT(vms_get(rig.vms, id, &i), 0);
+	pid = i.pid;
+	rig_close(&rig, false);
+	snprintf(addr.sun_path, sizeof(addr.sun_path), "%.60s/vms/%s/socket", rig.run_dir, id);
+	unlink(addr.sun_path);
+	fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+	CHECK_INT(bind(fd, (const struct sockaddr *)&addr, sizeof(addr)), 0);
+	CHECK_INT(listen(fd, 4), 0);
+	rig_reopen(&rig);
+	if (is_killed) {
+		CHECK_INT(vms_kill(rig.vms, id, NULL), 0);
+		CHECK_INT(rig_state(&rig, id), VMS_KILLED);
+		CHECK_INT(waitpid(pid, NULL, 0), pid);
+		rig_check_clean(&rig);
+	} else {
+		rig_close(&rig, false);
+		CHECK_INT(waitpid(pid, NULL, WNOHANG), 0); /* it lives, for the next daemon */
+		close(fd);
+		rig_reopen(&rig);
+		CHECK_INT(rig_end(&rig, id, &i), VMS_KILLED);
+		CHECK_INT(waitpid(pid, NULL, 0), pid);
+	}
+	rig_close(&rig, true);
+	close(fd);
+	rig_remove(&rig);
+}
+
+static void silent_one_is_killed(void)
+{
+	silent_one_is_ended(true);
+}
+
+static void silent_one_is_left(void)
+{
+	silent_one_is_ended(false);
+}
+
+static atomic_bool is_storm_over;
+
+/* Stops a process again and again. */
+static void *storm_main(void *arg)
+{
+	const pid_t *pid = arg;
+
+	while (!atomic_load(&is_storm_over)) {
+		kill(*pid, SIGSTOP);
+		usleep(200);
+	}
+	return NULL;
+}
+
+static void end_storm(void)
+{
+	atomic_store(&is_storm_over, true);
+}
+
+/* One that answers only when the others run already is met all the same. */
+static void one_is_late(void)
+{
+	char id[2][VMS_ID_BYTES];
+	struct vms_info i;
+	pthread_t storm;
+	pid_t pid;
+
+	rig_open(&rig);
+	if (!rig_run(&rig, 0, "late", "arm64", "bench/mix.elf", id[0]) ||
+	    !rig_run(&rig, 0, "other", "arm64", "endless.elf", id[1])) {
+		return;
+	}
+	CHECK_INT(vms_get(rig.vms, id[0], &i), 0);
+	pid = i.pid;
+	rig_close(&rig, false);
+	atomic_store(&is_storm_over, false);
+	BUG_ON(pthread_create(&storm, NULL, storm_main, &pid) != 0);
+	fake_dispatch_on_go = end_storm;
+	rig_reopen(&rig);
+	fake_dispatch_on_go = NULL;
+	pthread_join(storm, NULL);
+	kill(pid, SIGCONT); /* the last of the storm may have come behind the daemon's */
+	CHECK_INT(rig_end(&rig, id[0], &i), VMS_STOPPED);
+	CHECK_INT(i.stop.code, 0);
+	CHECK_INT(rig_state(&rig, id[1]), VMS_RUNNING);
+	CHECK_INT(vms_kill(rig.vms, id[1], NULL), 0);
+	rig_check_clean(&rig);
+	rig_close(&rig, true);
+	rig_remove(&rig);
+}
+
 /* What an earlier daemon left that belongs to nobody. */
 static void leftovers(void)
 {
@@ -402,9 +645,14 @@ static const struct test_case cases[] = {
 	{ "closed and opened again with VMs running", closed_and_opened },
 	{ "the daemon is killed with VMs running", killed_and_opened },
 	{ "runs that are over are shown as before", ended_ones_are_as_before },
+	{ "faults are shown as before", faults_are_as_before },
 	{ "doctored records are not believed", doctored_records },
 	{ "one slot is not given to two", one_slot_for_two },
 	{ "VMs that died, stopped or ended meanwhile", changed_meanwhile },
+	{ "one that never answers holds up nobody", one_never_answers },
+	{ "one that never answers is killed", silent_one_is_killed },
+	{ "one that never answers is left to the next daemon", silent_one_is_left },
+	{ "one that is late is met", one_is_late },
 	{ "what belongs to nobody is removed", leftovers },
 };
 

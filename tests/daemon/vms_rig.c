@@ -21,7 +21,7 @@
 #include "proto/zygote.h"
 #include "temp_dir.h"
 
-#define WATCHDOG_S 160
+#define WATCHDOG_S 280
 
 int rig_failures;
 

@@ -28,7 +28,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 		memcpy(copy + size - 8, &checksum, 8);
 	}
-	if (context_parse(copy, size, &v, NULL) == 0) {
+	if (context_parse(copy, size, false, &v, NULL) == 0) {
 		for (uint64_t i = 0; i < v.head.state_bytes; i++) {
 			sum += v.state[i];
 		}

@@ -269,6 +269,55 @@ static void ladder_ends_in_the_fault_queue(void)
 	CHECK_INT(state_of(1), SCHED_VCPU_RUNNING);
 }
 
+/* Who the host keeps off its core when it is signalled is signalled again, until it could obey. */
+static void kept_off_is_not_hung(void)
+{
+	struct sched_event ev;
+
+	begin(1);
+	start_vm(0, 0, 3);
+	note_epochs();
+	start_vm(1, 0, 3);
+	for (int i = 0; i < 4; i++) {
+		tick_to(sched_next_timer(s));
+	}
+	for (int i = 0; i < 3; i++) {
+		CHECK(action(SCHED_ACT_SIGNAL));
+		ev = event(SCHED_EV_SAMPLE);
+		ev.vcpu = 0;
+		ev.core = 0;
+		ev.epoch = epoch_of[0];
+		ev.stolen_ns = MS;
+		CHECK_INT(send(ev), 0);
+		CHECK(!action(SCHED_ACT_FREEZE));
+		tick_to(sched_next_timer(s));
+	}
+	CHECK(action(SCHED_ACT_SIGNAL));
+	tick_to(sched_next_timer(s));
+	CHECK(action(SCHED_ACT_FREEZE));
+}
+
+/* Who shared a core that is to be exclusive is signalled at the quick pace, and condemned at the normal one. */
+static void a_sharer_is_asked_quickly_and_condemned_slowly(void)
+{
+	ns_t from;
+
+	begin(2);
+	for (uint32_t i = 0; i < 3; i++) {
+		start_vm(i, 0, 3);
+		note_epochs();
+	}
+	from = now;
+	CHECK_INT(vm_event(SCHED_EV_EXCL_REQUEST, 2), 0);
+	CHECK(action(SCHED_ACT_REVOKE));
+	tick_to(sched_next_timer(s));
+	CHECK(action(SCHED_ACT_SIGNAL));
+	CHECK_INT(now - from, cfg.fast.revoke_ns);
+	tick_to(sched_next_timer(s));
+	CHECK(action(SCHED_ACT_FREEZE));
+	CHECK_INT(now - from, cfg.fast.revoke_ns + cfg.ladder.signal_ns);
+}
+
 static void unconfirmed_freeze_kills(void)
 {
 	begin(1);
@@ -528,6 +577,9 @@ static const struct test_case cases[] = {
 	{ "urgent first, but aging helps", urgent_first_but_aging_helps },
 	{ "wake before block is not lost", wake_before_block_is_not_lost },
 	{ "ladder ends in the fault queue", ladder_ends_in_the_fault_queue },
+	{ "kept off its core is not hung", kept_off_is_not_hung },
+	{ "a sharer is asked quickly and condemned slowly",
+	  a_sharer_is_asked_quickly_and_condemned_slowly },
 	{ "unconfirmed freeze kills", unconfirmed_freeze_kills },
 	{ "exclusive: cap, quota, release", exclusive_cap_quota_release },
 	{ "exclusive share is lowered", exclusive_share_is_lowered },

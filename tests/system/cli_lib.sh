@@ -74,10 +74,10 @@ finish_started()
 	[ "$_got" -eq "$2" ] || fail "exit status $_got instead of $2"
 }
 
-# wait_for TEXT FILE: at most 20 s.
+# wait_for TEXT FILE: at most a minute.
 wait_for()
 {
-	_tries=400
+	_tries=1200
 	until grep -q "$1" "$2" 2>/dev/null; do
 		_tries=$((_tries - 1))
 		if [ "$_tries" -eq 0 ]; then
@@ -86,6 +86,27 @@ wait_for()
 		fi
 		sleep 0.05
 	done
+}
+
+# terminal COMMAND...: on a terminal, in the background; keys by descriptor 9, what it shows in typescript.
+terminal()
+{
+	rm -f "$tmp/typescript"
+	[ -p "$tmp/keys" ] || mkfifo "$tmp/keys"
+	# bash: another shell may end at a Ctrl-C that is meant for the guest.
+	SHELL=/bin/bash env --default-signal=INT script -qefc "stty -g; $* 2>&1; echo status=\$?; stty -g" \
+		"$tmp/typescript" <"$tmp/keys" >/dev/null 2>&1 &
+	# shellcheck disable=SC2034 # the reader waits for it
+	terminal=$!
+	exec 9<>"$tmp/keys"
+}
+
+# modes_are_the_same CASE: what stty said before and after.
+modes_are_the_same()
+{
+	modes=$(tr -d '\r' <"$tmp/typescript" | grep -E '^[0-9a-f]+(:[0-9a-f]+)+$')
+	check "$1: the terminal is given back as it was" test \
+		"$(echo "$modes" | wc -l):$(echo "$modes" | sort -u | wc -l)" = 2:1
 }
 
 stdout_has()

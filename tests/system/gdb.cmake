@@ -7,5 +7,5 @@ foreach(pair x86/unicorn x64/unicorn x64-ring3/unicorn arm/unicorn thumb/unicorn
 	string(REPLACE "/" ";" words ${pair})
 	add_test(NAME system/gdb/${pair} COMMAND ${GDB_TEST} $<TARGET_FILE:pinfold>
 		${CMAKE_BINARY_DIR}/guests ${words})
-	set_tests_properties(system/gdb/${pair} PROPERTIES SKIP_RETURN_CODE 77 TIMEOUT 180 LABELS system)
+	set_tests_properties(system/gdb/${pair} PROPERTIES SKIP_RETURN_CODE 77 TIMEOUT 300 LABELS system)
 endforeach()

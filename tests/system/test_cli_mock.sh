@@ -75,12 +75,17 @@ answer DELETE_v1_vms_web_pin 200 '{}'
 answer PATCH_v1_vms_web 200 '{}'
 : >"$answers/log"
 run "pin" 0 pin web
+stdout_is web
 asked 'PUT /v1/vms/web/pin 13 {"core":null}'
 run "pin --core" 0 pin web --core 3
 asked 'PUT /v1/vms/web/pin 10 {"core":3}'
 run "unpin" 0 unpin web
+stdout_is web
+run "unpin --quiet" 0 unpin --quiet web
+stdout_is ""
 asked 'DELETE /v1/vms/web/pin 0 '
 run "update" 0 update --slice 2ms --prio 6 --limit-cpu 1s --limit-insns 9 --timeout 2m web
+stdout_is web
 asked 'PATCH /v1/vms/web 93 {"slice_ns":2000000,"prio":6,"limits":{"cpu_ns":1000000000,"insns":9,"wall_ns":120000000000}}'
 run "update nothing" 125 update web
 run "update beyond the bounds" 125 update --prio 8 web
@@ -348,26 +353,6 @@ run "events that the daemon ends" 125 events
 stderr_is "pinfold: the daemon has ended the stream of events"
 
 # ---- The console on a terminal ---------------------------------------------------------------
-# terminal COMMAND...: in the background, keys by descriptor 9, what it shows in typescript.
-mkfifo "$tmp/keys"
-terminal()
-{
-	rm -f "$tmp/typescript"
-	# bash: another shell may end at a Ctrl-C that is meant for pinfold.
-	SHELL=/bin/bash env --default-signal=INT script -qefc "stty -g; $* 2>&1; echo status=\$?; stty -g" \
-		"$tmp/typescript" <"$tmp/keys" >/dev/null 2>&1 &
-	terminal=$!
-	exec 9<>"$tmp/keys"
-}
-
-# modes_are_the_same: what stty said before and after.
-modes_are_the_same()
-{
-	modes=$(tr -d '\r' <"$tmp/typescript" | grep -E '^[0-9a-f]+(:[0-9a-f]+)+$')
-	check "$1: the terminal is given back as it was" test \
-		"$(echo "$modes" | wc -l):$(echo "$modes" | sort -u | wc -l)" = 2:1
-}
-
 printf '#hold\nHTTP/1.1 200 OK\r\nConnection: close\r\n\r\nlogin: ' >"$answers/GET_v1_vms_web_console"
 answer POST_v1_vms_web_console 200 '{"taken":1}'
 : >"$answers/log"
@@ -458,17 +443,34 @@ run "an argument that is missing" 125 start
 stderr_is "pinfold: VM... is missing; see 'pinfold start --help'"
 
 # ---- ssh -------------------------------------------------------------------------------------
-# Stands in for ssh: forwards by a link, says that it is ready, stays.
+# Stands in for ssh: the first says which socket and stays; the second forwards by a link. The real one: test_ssh.sh.
 mkdir "$tmp/path"
 cat >"$tmp/path/ssh" <<END
 #!/bin/sh
+case "\$*" in
+*"-O forward"*)
+	echo "\$@" >"$tmp/ssh.forward"
+	while [ "\$1" != -L ]; do shift; done
+	exec ln -s "$PINFOLD_SOCKET" "\${2%%:*}"
+	;;
+esac
 echo "\$@" >"$tmp/ssh.args"
-while [ "\$1" != -L ]; do shift; done
-[ "\$4" != refuse ] || { echo "ssh: connect to host refuse: no route" >&2; exit 255; }
-ln -s "$PINFOLD_SOCKET" "\${2%%:*}"
+case "\$*" in
+*-N*) socket= ;;
+*) socket=/run/far/pinfoldd.sock ;;
+esac
+case "\$*" in
+*" -- refuse"*)
+	echo "a warning" >&2
+	echo "ssh: connect to host refuse: no route" >&2
+	exit 255
+	;;
+*" -- odd"*) socket='/run/\$(id)' ;;
+esac
 echo \$\$ >"$tmp/ssh.pid"
-echo ready
-exec sleep 60 >&2
+echo "Welcome."
+echo "pinfold-socket:\$socket"
+exec sleep 60 >/dev/null 2>&1
 END
 chmod +x "$tmp/path/ssh"
 PATH=$tmp/path:$PATH
@@ -477,14 +479,14 @@ export XDG_RUNTIME_DIR="$tmp"
 answer GET_v1_vms 200 <"$tmp/vms"
 run "--host" 0 ps -q --host ssh://ann@box:2222/run/x/pinfoldd.sock
 stdout_has fedcba9876543210
-check "the port, the user, the socket" grep -qE -- "-L $tmp/pinfold-[^ ]+/daemon.sock:/run/x/pinfoldd.sock -p 2222 -- ann@box\$" \
-	"$tmp/ssh.args"
+check "the port, the user" grep -qE -- "-N -p 2222 -- ann@box\$" "$tmp/ssh.args"
+check "the socket" grep -qE -- "-L $tmp/pinfold-[^ ]+/daemon.sock:/run/x/pinfoldd.sock -- " "$tmp/ssh.forward"
 check "ssh has ended" test ! -e "/proc/$(cat "$tmp/ssh.pid")"
 check "nothing is left" test "$(find "$tmp" -maxdepth 1 -name 'pinfold-*' | wc -l)" -eq 0
 PINFOLD_HOST=ssh://box run "PINFOLD_HOST" 0 ps -q
-check "the system's socket" grep -qE ":/run/pinfold/pinfoldd.sock -- box\$" "$tmp/ssh.args"
+check "the socket that is said there" grep -qE -- ":/run/far/pinfoldd.sock -- " "$tmp/ssh.forward"
 run "an IPv6 address" 0 ps -q --host 'ssh://[fe80::1]:22'
-check "without brackets" grep -qE -- '-p 22 -- fe80::1$' "$tmp/ssh.args"
+check "without brackets" grep -qE -- '-p 22 -- fe80::1 ' "$tmp/ssh.args"
 : >"$answers/log"
 start status --host ssh://box
 wait_for 'GET /v1/status' "$answers/log"
@@ -492,7 +494,10 @@ kill -TERM "$started"
 finish_started "a signal ends ssh, too" 143
 check "nothing is left after a signal" test "$(find "$tmp" -maxdepth 1 -name 'pinfold-*' | wc -l)" -eq 0
 run "ssh that fails" 125 ps --host ssh://refuse
-stderr_has "pinfold: --host: ssh could not forward /run/pinfold/pinfoldd.sock from refuse"
+stderr_is "a warning
+pinfold: --host: no connection to refuse: ssh: connect to host refuse: no route"
+run "a socket that is none" 125 ps --host ssh://odd
+stderr_is "pinfold: --host: the socket '/run/\$(id)' of odd can't be forwarded"
 check "nothing is left after a failure" test "$(find "$tmp" -maxdepth 1 -name 'pinfold-*' | wc -l)" -eq 0
 for host in box http://box ssh:// ssh://-oProxyCommand=x ssh://@ 'ssh://a b' ssh://box:port ssh://box:1:2 'ssh://box/a:b' ssh://%h; do
 	: >"$tmp/ssh.args"

@@ -475,7 +475,7 @@ static void check_cuts(const struct spoilt *s)
 	check_refused(s, s->good, sizeof(struct context_head) - 1, too_short);
 	check_refused(s, s->good, sizeof(struct context_head), "the context is cut short");
 	check_refused(s, s->good, s->n - 1, "damaged or cut short");
-	check_refused(s, s->good, s->n - sizeof(struct context_page), "damaged or cut short");
+	check_refused(s, s->good, s->n - PAGE_BYTES, "damaged or cut short");
 	for (unsigned int i = 0; i < 40; i++) {
 		size_t n = sizeof(struct context_head) + sizeof(struct context_tail) +
 			   vmt_random(&random_state) % (s->n - sizeof(struct context_head) -
@@ -495,12 +495,13 @@ static void check_heads(const struct spoilt *s)
 	memcpy(&h, s->good, sizeof(h));
 	check_forged(s, HEAD(magic), "ELF", 3, "this is not a Pinfold context file");
 	check_forged(s, HEAD(version), &(uint32_t){ CONTEXT_VERSION + 1 }, 4,
-		     "the context has format version 2, this Pinfold reads version 1");
+		     "the context has format version 3, this Pinfold reads versions 1 to 2");
 	check_forged(s, HEAD(arch), &(uint32_t){ 77 }, 4, "head is damaged");
 	check_forged(s, HEAD(arch), &(uint32_t){ 0 }, 4, "head is damaged");
 	check_forged(s, HEAD(state_bytes), &(uint64_t){ h.state_bytes + 8 }, 8, "head is damaged");
 	check_forged(s, HEAD(n_regions), &(uint32_t){ UINT32_MAX }, 4, "head is damaged");
-	check_forged(s, HEAD(n_regions), &(uint32_t){ h.n_regions + 1 }, 4, "fit its length");
+	/* One more fits in front of the pages, but is no region. */
+	check_forged(s, HEAD(n_regions), &(uint32_t){ h.n_regions + 1 }, 4, "this VM has not");
 	check_forged(s, HEAD(device_bytes), &(uint64_t){ UINT64_MAX }, 8, "fit its length");
 	check_forged(s, HEAD(board), "virt", 5, "the context is of board 'virt'");
 	memset(&h.board, 'x', sizeof(h.board));
@@ -515,19 +516,21 @@ static void check_heads(const struct spoilt *s)
 static void check_places(const struct spoilt *s)
 {
 	struct context_head h;
+	uint64_t n_pages;
 	size_t regions;
-	size_t pages;
+	size_t gpas;
 
 	memcpy(&h, s->good, sizeof(h));
 	regions = sizeof(h) + h.state_bytes + h.device_bytes;
-	pages = regions + h.n_regions * sizeof(struct context_region);
+	memcpy(&n_pages, s->good + s->n - sizeof(struct context_tail), sizeof(n_pages));
+	gpas = s->n - sizeof(struct context_tail) - n_pages * sizeof(uint64_t);
 	check_forged(s, regions, &(uint64_t){ 0x123456789000 }, 8, "which this VM has not");
 	check_forged(s, regions + 8, &(uint64_t){ UINT64_MAX }, 8, "which this VM has not");
 	check_forged(s, regions + 8, &(uint64_t){ 0 }, 8, "which this VM has not");
 	check_forged(s, regions + 16, &(uint64_t){ 8 }, 8, "which this VM has not");
-	check_forged(s, pages, &(uint64_t){ UINT64_MAX & ~4095ull }, 8, "not in order");
-	check_forged(s, pages, &(uint64_t){ 1 }, 8, "not in order");
-	check_forged(s, s->n - 16 - sizeof(struct context_page), &(uint64_t){ 0x7ffffffff000 }, 8,
+	check_forged(s, gpas, &(uint64_t){ UINT64_MAX & ~4095ull }, 8, "not in order");
+	check_forged(s, gpas, &(uint64_t){ 1 }, 8, "not in order");
+	check_forged(s, s->n - sizeof(struct context_tail) - 8, &(uint64_t){ 0x7ffffffff000 }, 8,
 		     "where this VM has no memory");
 }
 

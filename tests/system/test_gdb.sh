@@ -265,7 +265,7 @@ while IFS= read -r line <&5; do
 done
 [ "$is_running" ] || fail "gdb did not let the guest go on"
 printf '%s\n' "target remote $sock" >"$tmp/second"
-timeout 20 gdb-multiarch -nx -batch -x "$tmp/second" >"$tmp/second.log" 2>&1 </dev/null || :
+timeout 60 gdb-multiarch -nx -batch -x "$tmp/second" >"$tmp/second.log" 2>&1 </dev/null || :
 IFS= read -r line <&3 || fail "pinfold does not refuse a second client"
 [ "$line" = 'gdb: a second client was refused' ] || fail "pinfold said: $line"
 kill -INT "$gdb"

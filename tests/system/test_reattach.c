@@ -161,7 +161,7 @@ static void meet_again(pid_t pid, char *out, size_t *len, size_t max)
 	int n_grants = 0;
 	int r;
 
-	r = launch_vm_reconnect(pid, socket_path, VMT_WAIT_MS, &vm, &e);
+	r = launch_vm_reconnect(pid, socket_path, VMT_WAIT_MS, 0, &vm, &e);
 	if (r < 0) {
 		printf("not met: %s\n", e.text);
 		test_failures++;

@@ -49,7 +49,7 @@ fail()
 	t capture-pane -t top -p 2>/dev/null | sed 's/^/  screen: /' | grep -v ': *$'
 }
 
-# shows PATTERN [OPTIONS]: the screen comes to show it, within ten seconds.
+# shows PATTERN [OPTIONS]: the screen comes to show it, within half a minute.
 shows()
 {
 	checks=$((checks + 1))
@@ -57,7 +57,7 @@ shows()
 	# shellcheck disable=SC2086 # options are words
 	until t capture-pane -t top -p ${2:-} | grep -q -e "$1"; do
 		_n=$((_n + 1))
-		if [ "$_n" -gt 100 ]; then
+		if [ "$_n" -gt 300 ]; then
 			fail "the screen does not show: $1"
 			return 0
 		fi
@@ -72,7 +72,7 @@ hides()
 	_n=0
 	while t capture-pane -t top -p | grep -q -e "$1"; do
 		_n=$((_n + 1))
-		if [ "$_n" -gt 100 ]; then
+		if [ "$_n" -gt 300 ]; then
 			fail "the screen still shows: $1"
 			return 0
 		fi
@@ -102,7 +102,7 @@ start_daemon()
 	_n=0
 	until [ -S "$PINFOLD_SOCKET" ]; do
 		_n=$((_n + 1))
-		[ "$_n" -lt 100 ] || {
+		[ "$_n" -lt 300 ] || {
 			echo "FAIL: the daemon does not listen"
 			exit 1
 		}

@@ -19,12 +19,12 @@
 
 static int test_failures;
 
-#define CHECK(cond)                                                                   \
-	do {                                                                          \
-		if (!(cond)) {                                                        \
-			printf("%s:%d: failed: %s\n", __FILE__, __LINE__, #cond);     \
-			test_failures++;                                              \
-		}                                                                     \
+#define CHECK(cond)                                                               \
+	do {                                                                      \
+		if (!(cond)) {                                                    \
+			printf("%s:%d: failed: %s\n", __FILE__, __LINE__, #cond); \
+			test_failures++;                                          \
+		}                                                                 \
 	} while (0)
 
 #define CHECK_INT(got, want)                                                                 \
@@ -38,15 +38,15 @@ static int test_failures;
 		}                                                                            \
 	} while (0)
 
-#define CHECK_STR(got, want)                                                         \
-	do {                                                                         \
-		const char *got_ = (got);                                            \
-		const char *want_ = (want);                                          \
-		if (strcmp(got_, want_) != 0) {                                      \
-			printf("%s:%d: %s is \"%s\", want \"%s\"\n", __FILE__,       \
-			       __LINE__, #got, got_, want_);                         \
-			test_failures++;                                             \
-		}                                                                    \
+#define CHECK_STR(got, want)                                                                   \
+	do {                                                                                   \
+		const char *got_ = (got);                                                      \
+		const char *want_ = (want);                                                    \
+		if (strcmp(got_, want_) != 0) {                                                \
+			printf("%s:%d: %s is \"%s\", want \"%s\"\n", __FILE__, __LINE__, #got, \
+			       got_, want_);                                                   \
+			test_failures++;                                                       \
+		}                                                                              \
 	} while (0)
 
 /** One named case. */
@@ -58,6 +58,8 @@ struct test_case {
 /** Run all cases and give main() its status. */
 static inline int test_main(const struct test_case *cases, size_t n)
 {
+	setvbuf(stdout, NULL, _IOLBF,
+		0); /* a test that is ended for taking too long has said where */
 	for (size_t i = 0; i < n; i++) {
 		int before = test_failures;
 
@@ -67,9 +69,9 @@ static inline int test_main(const struct test_case *cases, size_t n)
 	return test_failures ? 1 : 0;
 }
 
-#define TEST_MAIN(cases)                                                \
-	int main(void)                                                  \
-	{                                                               \
+#define TEST_MAIN(cases)                                                     \
+	int main(void)                                                       \
+	{                                                                    \
 		return test_main(cases, sizeof(cases) / sizeof((cases)[0])); \
 	}
 

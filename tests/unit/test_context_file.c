@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * The context file: what was written is found again; a file with any single flipped bit, any
- * truncation, another version or architecture is refused with its reason.
+ * truncation, a newer version or another architecture is refused with its reason.
  */
 #include "vm/context_file.h"
 
 #include <errno.h>
 #include <sys/mman.h>
 #include <unistd.h>
+#include <xxhash.h>
 
 #include "test.h"
 
@@ -52,7 +53,7 @@ static void round_trip(void)
 	struct errmsg e = { "" };
 
 	write_file();
-	CHECK_INT(context_parse(file, file_bytes, &v, &e), 0);
+	CHECK_INT(context_parse(file, file_bytes, false, &v, &e), 0);
 	CHECK_STR(e.text, "");
 	CHECK_INT(v.state[2], 3);
 	CHECK_STR((const char *)v.devices, "devs");
@@ -60,6 +61,78 @@ static void round_trip(void)
 	CHECK_INT(v.n_pages, 2);
 	CHECK_INT(context_page_gpa(&v, 1), 0x80003000);
 	CHECK_INT(context_page_bytes(&v, 1)[0], 42);
+}
+
+/* Pages that are side by side in the file can be mapped from it. */
+static void pages_are_aligned(void)
+{
+	struct context_view v;
+
+	write_file();
+	CHECK_INT(context_parse(file, file_bytes, false, &v, NULL), 0);
+	CHECK(v.pages_off > 0);
+	CHECK_INT(v.pages_off % PAGE_BYTES, 0);
+	CHECK(v.pages == file + v.pages_off);
+	CHECK(context_page_bytes(&v, 1) == v.pages + PAGE_BYTES);
+}
+
+static uint8_t old[sizeof(file)];
+
+/* The same as version 1 had it. */
+static size_t make_old(const struct context_view *v)
+{
+	size_t n = (size_t)(v->regions - file) + v->head.n_regions * sizeof(struct context_region);
+	struct context_head head = v->head;
+	uint64_t sum;
+
+	memcpy(old, file, n);
+	head.version = 1;
+	memcpy(old, &head, sizeof(head));
+	for (uint64_t i = 0; i < v->n_pages; i++) {
+		struct context_page_v1 page = { .gpa = context_page_gpa(v, i) };
+
+		memcpy(page.bytes, context_page_bytes(v, i), PAGE_BYTES);
+		memcpy(old + n, &page, sizeof(page));
+		n += sizeof(page);
+	}
+	memcpy(old + n, &v->n_pages, sizeof(v->n_pages));
+	n += sizeof(v->n_pages);
+	sum = XXH3_64bits(old, n);
+	memcpy(old + n, &sum, sizeof(sum));
+	return n + sizeof(sum);
+}
+
+static void version_1_is_read(void)
+{
+	struct context_view v, was;
+	size_t n;
+
+	write_file();
+	CHECK_INT(context_parse(file, file_bytes, false, &was, NULL), 0);
+	n = make_old(&was);
+	CHECK_INT(context_parse(old, n, false, &v, NULL), 0);
+	CHECK_INT(v.n_pages, 2);
+	CHECK_INT(v.pages_off, 0);
+	for (uint64_t i = 0; i < 2; i++) {
+		CHECK_INT(context_page_gpa(&v, i), context_page_gpa(&was, i));
+		CHECK(memcmp(context_page_bytes(&v, i), context_page_bytes(&was, i), PAGE_BYTES) ==
+		      0);
+	}
+	CHECK_INT(context_parse(old, n - 8, true, &v, NULL), -EINVAL);
+}
+
+/* Who has found the sum right need not find it again; all else is checked. */
+static void summed_before(void)
+{
+	struct context_view v;
+	struct errmsg e = { "" };
+
+	write_file();
+	file[file_bytes - 1] ^= 1;
+	CHECK_INT(context_parse(file, file_bytes, false, &v, NULL), -EINVAL);
+	CHECK_INT(context_parse(file, file_bytes, true, &v, NULL), 0);
+	CHECK_INT(context_parse(file, file_bytes - PAGE_BYTES, true, &v, &e), -EINVAL);
+	CHECK(strstr(e.text, "fit its length") != NULL);
 }
 
 static void every_flipped_bit(void)
@@ -70,7 +143,7 @@ static void every_flipped_bit(void)
 	write_file();
 	for (size_t i = 0; i < file_bytes; i++) {
 		file[i] ^= (uint8_t)(1u << (i % 8));
-		undetected += context_parse(file, file_bytes, &v, NULL) == 0;
+		undetected += context_parse(file, file_bytes, false, &v, NULL) == 0;
 		file[i] ^= (uint8_t)(1u << (i % 8));
 	}
 	CHECK_INT(undetected, 0);
@@ -83,7 +156,7 @@ static void every_truncation(void)
 
 	write_file();
 	for (size_t n = 0; n < file_bytes; n++) {
-		undetected += context_parse(file, n, &v, NULL) == 0;
+		undetected += context_parse(file, n, false, &v, NULL) == 0;
 	}
 	CHECK_INT(undetected, 0);
 }
@@ -95,9 +168,9 @@ static void reasons(void)
 
 	write_file();
 	file[8]++;
-	CHECK_INT(context_parse(file, file_bytes, &v, &e), -EINVAL);
-	CHECK_STR(e.text, "the context has format version 2, this Pinfold reads version 1");
-	CHECK_INT(context_parse((const uint8_t *)"\177ELF", 4, &v, &e), -EINVAL);
+	CHECK_INT(context_parse(file, file_bytes, false, &v, &e), -EINVAL);
+	CHECK_STR(e.text, "the context has format version 3, this Pinfold reads versions 1 to 2");
+	CHECK_INT(context_parse((const uint8_t *)"\177ELF", 4, false, &v, &e), -EINVAL);
 	CHECK_STR(e.text, "this is not a Pinfold context file: it is too short");
 }
 
@@ -113,6 +186,9 @@ static void failed_writes_are_told(void)
 
 static const struct test_case cases[] = {
 	{ "round trip", round_trip },
+	{ "pages are aligned", pages_are_aligned },
+	{ "version 1 is read", version_1_is_read },
+	{ "summed before", summed_before },
 	{ "every flipped bit is found", every_flipped_bit },
 	{ "every truncation is found", every_truncation },
 	{ "reasons", reasons },

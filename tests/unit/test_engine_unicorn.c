@@ -106,7 +106,7 @@ static void counting_can_start_and_end_amid_a_run(void)
 		for (int k = 0; k < 20; k++) {
 			run_kicked(0, k);
 			check_counters(&guests[i]);
-			CHECK_INT(rig_run(&g, (uint64_t)k + 1).insns, k + 1);
+			CHECK_INT(run_on((uint64_t)k + 1).insns, k + 1);
 			check_counters(&guests[i]);
 		}
 		rig_close(&g);
@@ -265,7 +265,7 @@ static void code_can_change_under_way(void)
 		rig_set(&g, &s);
 		rig_reg_set(&g, guests[i].r0, 0);
 		rig_reg_set(&g, guests[i].r2, 4);
-		CHECK_STR(vm_exit_kind_name(rig_run(&g, 0).kind), "halt");
+		CHECK_STR(vm_exit_kind_name(run_on(0).kind), "halt");
 		CHECK_INT(rig_reg(&g, guests[i].r0), 10);
 		rig_close(&g);
 	}

@@ -249,7 +249,7 @@ static void debug_registers_do_not_hang(void)
 					0,    0,    0, 0x0f, 0x23, 0xf8, 0x90, 0x90, 0xeb, 0xfe };
 
 	begin_bytes("x86", (struct cpu_mode){ 0 }, code, sizeof(code));
-	for (int k = 0; k < 100 && rig_pc(&g) != RAM_GPA + 18; k++) {
+	for (int k = 0; k < 1000 && rig_pc(&g) != RAM_GPA + 18; k++) {
 		run_kicked(0, k); /* the first ones may come before it gets there */
 	}
 	CHECK_INT(rig_pc(&g), RAM_GPA + 18);

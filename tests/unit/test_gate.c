@@ -100,10 +100,10 @@ static void grant(struct rig *r, uint64_t epoch, ns_t budget_ns, ns_t deadline_n
 	syscall(SYS_futex, &r->grant->word, FUTEX_WAKE, INT32_MAX, NULL, NULL, 0);
 }
 
-/* Wait until the ack page shows a state; false after two seconds. */
+/* Wait until the ack page shows a state; false after half a minute. */
 static bool await(struct rig *r, enum ack_state state, uint64_t epoch)
 {
-	ns_t until_ns = host_clock_monotonic_ns() + 2 * NS_PER_S;
+	ns_t until_ns = host_clock_monotonic_ns() + 30 * NS_PER_S;
 
 	while (host_clock_monotonic_ns() < until_ns) {
 		struct pollfd p = { .fd = r->notify_fd, .events = POLLIN };

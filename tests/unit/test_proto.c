@@ -35,7 +35,7 @@ static void headers(void)
 	make(PROTO_START, 0);
 	msg.hdr.revision++;
 	CHECK_INT(check(&e), -EPROTO);
-	CHECK(strstr(e.text, "revision 3, this one 2")); /* follows PROTO_REVISION */
+	CHECK(strstr(e.text, "revision 4, this one 3")); /* follows PROTO_REVISION */
 	make((enum proto_type)999, 0);
 	CHECK_INT(check(&e), -EPROTO);
 	CHECK_STR(e.text, "unknown message type 999");
@@ -141,7 +141,7 @@ static void random_packets(void)
 }
 
 static const struct test_case cases[] = {
-	{ "headers", headers },	  { "configuration", config },	      { "answers", answers },
+	{ "headers", headers },	    { "configuration", config },	  { "answers", answers },
 	{ "guest memory", memory }, { "random packets", random_packets },
 };
 

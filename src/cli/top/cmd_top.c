@@ -148,7 +148,9 @@ static int run(struct cmd_run *r)
 	}
 	source.ctx = client;
 	status = look(&source, o, &is_busy);
-	if (!is_busy) {
+	if (is_busy) {
+		client_abandon(client);
+	} else {
 		client_close(client);
 	}
 	return status;

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/fnv.h"
 #include "cli/top/top_json.h"
 
 /* Looks closer together than this give no useful rate: the one before stays. */
@@ -30,11 +31,8 @@ void top_model_done(struct top_model *m)
 
 uint32_t top_key(const char *id)
 {
-	uint32_t h = 2166136261u; /* FNV-1a */
+	uint32_t h = fnv32_text(FNV32_START, id);
 
-	for (; *id; id++) {
-		h = (h ^ (unsigned char)*id) * 16777619u;
-	}
 	return h ? h : 1;
 }
 

@@ -3,6 +3,7 @@
 #include "daemon/api/api.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -31,6 +32,17 @@ uint64_t api_real_ns(void)
 	return clock_ns(CLOCK_REALTIME);
 }
 
+static int refusal_errno(enum api_refusal why)
+{
+	static const int errors[API_REFUSED_COUNT] = {
+		[API_REFUSED_BANNED] = -EKEYREJECTED, [API_REFUSED_UNKNOWN] = -EPERM,
+		[API_REFUSED_RIGHT] = -EPERM,	      [API_REFUSED_QUOTA] = -EDQUOT,
+		[API_REFUSED_RATE] = -ETOOMANYREFS,
+	};
+
+	return errors[why];
+}
+
 struct api *api_new(const struct api_options *o)
 {
 	struct api *a = calloc(1, sizeof(*a));
@@ -43,12 +55,57 @@ struct api *api_new(const struct api_options *o)
 	a->started_ns = api_now_ns();
 	a->started_at_ns = api_real_ns();
 	pthread_mutex_init(&a->lock, NULL);
+	a->rate = api_rate_new(o->rate_changes, o->rate_burst);
+	a->refusals = api_refusals_new();
+	if (!a->rate || !a->refusals) {
+		api_free(a);
+		return NULL;
+	}
 	return a;
+}
+
+/* Refusals that were counted until now. */
+static void record_refusals(struct api *a, ns_t now_ns)
+{
+	struct api_refused x;
+
+	while (api_refusals_take(a->refusals, now_ns, &x)) {
+		char text[256];
+		struct audit_entry entry = { .uid = x.uid,
+					     .result = refusal_errno(x.why),
+					     .operation = "refused",
+					     .arguments = text };
+		struct errmsg e = { "" };
+
+		snprintf(text, sizeof(text),
+			 "{\"last\":\"%.64s\",\"n\":%" PRIu64 ",\"refused\":\"%s\"}", x.operation,
+			 x.n, api_refusal_name(x.why));
+		if (audit_submit(a->o.audit, &entry, NULL, NULL, &e) < 0) {
+			log_warn("refusals could not be recorded: uid=%u n=%" PRIu64
+				 " reason=%s error=\"%s\"",
+				 x.uid, x.n, api_refusal_name(x.why), e.text);
+		}
+	}
+}
+
+void api_tick(struct api *a)
+{
+	record_refusals(a, api_now_ns());
+}
+
+void api_rate_change(struct api *a, uint32_t rate_changes, uint32_t rate_burst)
+{
+	api_rate_set(a->rate, rate_changes, rate_burst);
 }
 
 void api_free(struct api *a)
 {
 	if (a) {
+		if (a->refusals) {
+			record_refusals(a, UINT64_MAX);
+		}
+		api_refusals_free(a->refusals);
+		api_rate_free(a->rate);
 		pthread_mutex_destroy(&a->lock);
 		free(a);
 	}
@@ -145,6 +202,28 @@ uint32_t api_exclusive_cap(struct api *a)
 	return cap < n_pool ? cap : n_pool;
 }
 
+/* The first of its kind within a minute has a record of its own; nobody waits for it. */
+static void refuse(struct api *a, enum api_refusal why, const char *operation,
+		   const struct http_caller *caller)
+{
+	struct audit_entry entry = { .uid = caller->uid,
+				     .pid = (uint32_t)caller->pid,
+				     .result = refusal_errno(why),
+				     .operation = operation };
+	struct errmsg e = { "" };
+	char text[64];
+
+	if (api_refusals_note(a->refusals, caller->uid, why, operation, api_now_ns())) {
+		snprintf(text, sizeof(text), "{\"refused\":\"%s\"}", api_refusal_name(why));
+		entry.arguments = text;
+		if (audit_submit(a->o.audit, &entry, NULL, NULL, &e) < 0) {
+			log_warn(
+				"a refusal could not be recorded: operation=%s uid=%u error=\"%s\"",
+				operation, caller->uid, e.text);
+		}
+	}
+}
+
 static int check_banned(struct api *a, uid_t uid, struct errmsg *e)
 {
 	struct users_info info;
@@ -180,34 +259,67 @@ static int hook_admit(void *ctx, const struct http_caller *caller, struct errmsg
 {
 	struct api *a = ctx;
 
-	return users_is_borrowed(caller->uid) && users_is_refused(a->o.users, caller->uid)
-		       ? errmsg_set(e, -EPERM,
-				    "user %u is an id of a VM or of somebody's user namespace\n"
-				    "an administrator must add it",
-				    caller->uid)
-		       : 0;
+	if (!users_is_borrowed(caller->uid) || !users_is_refused(a->o.users, caller->uid)) {
+		return 0;
+	}
+	refuse(a, API_REFUSED_UNKNOWN, "connect", caller);
+	return errmsg_set(e, -EPERM,
+			  "user %u is an id of a VM or of somebody's user namespace\n"
+			  "an administrator must add it",
+			  caller->uid);
+}
+
+/* A change is a durable record in a log that all share. */
+static int check_rate(struct api *a, uid_t uid, struct errmsg *e)
+{
+	return api_rate_take(a->rate, uid, api_now_ns())
+		       ? 0
+		       : errmsg_set(e, -ETOOMANYREFS,
+				    "user %u changes things faster than is allowed\n"
+				    "wait a second; the bound is rate_changes in pinfoldd.conf",
+				    uid);
+}
+
+/* @param ret_why what a refusal is */
+static int check_caller(struct api *a, const struct http_op *op, uid_t uid,
+			enum api_refusal *ret_why, struct errmsg *e)
+{
+	int r = check_banned(a, uid, e);
+
+	if (r < 0) {
+		*ret_why = API_REFUSED_BANNED;
+		return r;
+	}
+	if (users_is_refused(a->o.users, uid)) {
+		*ret_why = API_REFUSED_UNKNOWN;
+		return errmsg_set(e, -EPERM,
+				  "user %u is not known here\nan administrator must add it", uid);
+	}
+	if (users_is_admin(a->o.users, uid)) {
+		return 0;
+	}
+	if (op->flags & HTTP_ADMIN) {
+		*ret_why = API_REFUSED_RIGHT;
+		return errmsg_set(e, -EPERM, "%s is for administrators", op->name);
+	}
+	*ret_why = API_REFUSED_RATE;
+	return op->flags & HTTP_CHANGES ? check_rate(a, uid, e) : 0;
 }
 
 static int hook_check(void *ctx, const struct http_op *op, const struct http_caller *caller,
 		      struct errmsg *e)
 {
+	enum api_refusal why = API_REFUSED_BANNED;
 	struct api *a = ctx;
 	int r;
 
 	if (op->handler == op_status) {
 		return 0;
 	}
-	r = check_banned(a, caller->uid, e);
+	r = check_caller(a, op, caller->uid, &why, e);
 	if (r < 0) {
+		refuse(a, why, op->name, caller);
 		return r;
-	}
-	if (users_is_refused(a->o.users, caller->uid)) {
-		return errmsg_set(e, -EPERM,
-				  "user %u is not known here\nan administrator must add it",
-				  caller->uid);
-	}
-	if ((op->flags & HTTP_ADMIN) && !users_is_admin(a->o.users, caller->uid)) {
-		return errmsg_set(e, -EPERM, "%s is for administrators", op->name);
 	}
 	return op->flags & HTTP_CHANGES ? check_audit(a, e) : 0;
 }
@@ -276,6 +388,14 @@ static char *arguments_of(const struct http_request *rq)
 	return text;
 }
 
+/* What a quota refused has changed nothing; the first is recorded with its arguments, the rest counted. */
+static bool is_counted(struct api *a, const struct http_request *rq, int result)
+{
+	return result == -EDQUOT &&
+	       !api_refusals_note(a->refusals, rq->caller.uid, API_REFUSED_QUOTA, rq->op->name,
+				  api_now_ns());
+}
+
 static int hook_record(void *ctx, const struct http_request *rq, int result, struct errmsg *e)
 {
 	struct api *a = ctx;
@@ -283,9 +403,13 @@ static int hook_record(void *ctx, const struct http_request *rq, int result, str
 				     .pid = (uint32_t)rq->caller.pid,
 				     .result = result,
 				     .operation = rq->op->name };
-	char *text = arguments_of(rq);
+	char *text;
 	int r;
 
+	if (is_counted(a, rq, result)) {
+		return 0;
+	}
+	text = arguments_of(rq);
 	entry.arguments = text;
 	r = text ? audit_append(a->o.audit, &entry, e) : errmsg_set(e, -ENOMEM, "out of memory");
 	free(text);

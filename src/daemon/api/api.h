@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * What can be asked of the daemon: the table of operations with their handlers, who may ask, and the record
- * of what was changed. Handlers run on the threads of connections (http.h) and may wait.
+ * of what was changed or refused. Handlers run on the threads of connections (http.h) and may wait.
  *
  * Rights: ordinary users see and change what is theirs; what is somebody else's looks as if it were
  * not there. Administrators see and change all. A banned user is told so, and gets the status only.
@@ -30,6 +30,8 @@ struct api_options {
 	bool is_rootless;
 	uint32_t exclusive_cap; /**< at the start: cores, or SCHED_CAP_HALF */
 	ns_t slice_ns;		/**< of a VM that names none */
+	/** Changes of an ordinary user per second (0: no bound), and how many at once. */
+	uint32_t rate_changes, rate_burst;
 	/** POST /v1/shutdown: must return at once. */
 	void (*shutdown)(void *arg, bool kill_vms);
 	void *shutdown_arg;
@@ -64,6 +66,12 @@ void api_warn(struct api *a, const char *text);
 
 /** Take back a warning. */
 void api_unwarn(struct api *a, const char *text);
+
+/** Another rate of changes from now on; as in the options. */
+void api_rate_change(struct api *a, uint32_t rate_changes, uint32_t rate_burst);
+
+/** Every few seconds: records how many refusals were counted. */
+void api_tick(struct api *a);
 
 /** docs/openapi.json as it was built in. */
 const char *api_openapi(size_t *ret_bytes);

@@ -7,6 +7,8 @@
 #include <stdatomic.h>
 
 #include "daemon/api/api.h"
+#include "daemon/api/rate.h"
+#include "daemon/api/refusals.h"
 
 #define API_WARNINGS_MAX  16u
 #define API_WARNING_BYTES 320u
@@ -19,6 +21,8 @@
 struct api {
 	struct api_options o;
 	struct http *http;
+	struct api_rate *rate;
+	struct api_refusals *refusals;
 	uint64_t started_at_ns; /**< real time */
 	ns_t started_ns;	/**< monotonic */
 	atomic_bool is_stopping;
@@ -95,6 +99,16 @@ int api_core_parse(struct api *a, const char *text, uint16_t *ret, struct errmsg
 uint32_t api_exclusive_cap(struct api *a);
 ns_t api_now_ns(void);
 uint64_t api_real_ns(void);
+
+/* ceiling.c */
+
+/** A VM of @p owner that was asked for: what the request names must be allowed, the rest is lowered. */
+int api_ceiling_apply(struct api *a, uid_t owner, const json_t *named, struct vm_spec *spec,
+		      struct errmsg *e);
+/** What may have become too much since: lower it. @return 0; -EBUSY and the like */
+int api_ceiling_lower_vm(struct api *a, const char *id, struct errmsg *e);
+/** The same for all VMs of a user. */
+void api_ceiling_lower(struct api *a, uid_t owner);
 
 /* ops_vm.c */
 

@@ -203,11 +203,36 @@ int op_core_reclaim(void *ctx, const struct http_request *rq, struct http_reply 
 	return r;
 }
 
+/* The scheduler's first, because it may refuse; then durable, or it is taken back. */
+static int cap_set(struct api *a, uint32_t cap, struct errmsg *e)
+{
+	const struct store_change change = {
+		STORE_PUT, { STORE_SETTING, .setting = { STORE_SETTING_CAP, cap } }
+	};
+	struct sched_event ev = { .type = SCHED_EV_EXCL_CAP, .arg = cap };
+	int r = dispatch_event(a->o.dispatch, &ev, e);
+
+	if (r < 0 && r != -EALREADY) {
+		return r;
+	}
+	r = store_apply(a->o.store, &change, 1, e);
+	pthread_mutex_lock(&a->lock);
+	if (r == 0) {
+		a->exclusive_cap = cap;
+	}
+	ev.arg = a->exclusive_cap;
+	pthread_mutex_unlock(&a->lock);
+	if (r < 0) {
+		dispatch_event(a->o.dispatch, &ev, NULL);
+	}
+	return r;
+}
+
 int op_core_cap(void *ctx, const struct http_request *rq, struct http_reply *rp, struct errmsg *e)
 {
 	static const char *const names[] = { "cores", NULL };
 	const json_t *cores = json_object_get(rq->body, "cores");
-	struct sched_event ev = { .type = SCHED_EV_EXCL_CAP, .arg = SCHED_CAP_HALF };
+	uint32_t cap = SCHED_CAP_HALF;
 	struct api *a = ctx;
 	uint32_t n_pool = partition_roles(a->o.partition)->n_pool;
 	int r = api_json_only(rq->body, names, e);
@@ -224,15 +249,12 @@ int op_core_cap(void *ctx, const struct http_request *rq, struct http_reply *rp,
 				  n_pool);
 	}
 	if (json_is_integer(cores)) {
-		ev.arg = (uint64_t)json_integer_value(cores);
+		cap = (uint32_t)json_integer_value(cores);
 	}
-	r = dispatch_event(a->o.dispatch, &ev, e);
-	if (r < 0 && r != -EALREADY) {
+	r = cap_set(a, cap, e);
+	if (r < 0) {
 		return r;
 	}
-	pthread_mutex_lock(&a->lock);
-	a->exclusive_cap = (uint32_t)ev.arg;
-	pthread_mutex_unlock(&a->lock);
 	events_publish(a->o.events, EVENTS_NOBODY, "core.exclusive-cap",
 		       json_pack("{sI}", "cores", (json_int_t)api_exclusive_cap(a)));
 	return api_reply(rp, json_pack("{sI}", "cores", (json_int_t)api_exclusive_cap(a)), e);

@@ -292,5 +292,7 @@ int op_vm_restore(void *ctx, const struct http_request *rq, struct http_reply *r
 	_cleanup_free_ struct vm_spec *spec = malloc(sizeof(*spec));
 	int r = spec ? restore(ctx, rq, spec, e) : errmsg_set(e, -ENOMEM, "out of memory");
 
+	/* Nothing is named: a snapshot of better days is lowered. */
+	r = r < 0 ? r : api_ceiling_apply(ctx, rq->caller.uid, NULL, spec, e);
 	return r < 0 ? r : api_vm_create(ctx, rq->caller.uid, spec, rp, e);
 }

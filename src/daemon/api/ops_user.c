@@ -17,6 +17,8 @@ static const struct {
 	{ "slice_share_permille", offsetof(struct users_quota, slice_share_permille) },
 	{ "definitions", offsetof(struct users_quota, definitions) },
 	{ "images_bytes", offsetof(struct users_quota, images_bytes) },
+	{ "max_prio", offsetof(struct users_quota, max_prio) },
+	{ "max_slice_ns", offsetof(struct users_quota, max_slice_ns) },
 };
 
 static json_t *quota_json(const struct users_quota *q)
@@ -183,6 +185,7 @@ int op_user_add(void *ctx, const struct http_request *rq, struct http_reply *rp,
 	if (r < 0) {
 		return r;
 	}
+	api_ceiling_lower(a, uid);
 	publish(a, "user.added", uid, rq->caller.uid);
 	rp->status = 201;
 	return reply_user(a, uid, rp, e);
@@ -204,6 +207,7 @@ int op_user_quota(void *ctx, const struct http_request *rq, struct http_reply *r
 	if (r < 0) {
 		return r;
 	}
+	api_ceiling_lower(a, uid);
 	publish(a, "user.quota", uid, rq->caller.uid);
 	return reply_user(a, uid, rp, e);
 }
@@ -218,6 +222,7 @@ int op_user_remove(void *ctx, const struct http_request *rq, struct http_reply *
 	(void)rp;
 	r = r < 0 ? r : users_remove(a->o.users, uid, e);
 	if (r == 0) {
+		api_ceiling_lower(a, uid);
 		publish(a, "user.removed", uid, rq->caller.uid);
 	}
 	return r;

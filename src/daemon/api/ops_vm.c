@@ -134,6 +134,7 @@ int op_vm_create(void *ctx, const struct http_request *rq, struct http_reply *rp
 	if (r == 0 && !json_is_integer(json_object_get(rq->body, "slice_ns"))) {
 		spec->config.slice_ns = a->o.slice_ns;
 	}
+	r = r < 0 ? r : api_ceiling_apply(a, owner, rq->body, spec, e);
 	if (r == 0) {
 		r = lend(a, rq->caller.uid, owner, spec->image, e);
 	}
@@ -189,7 +190,11 @@ static int step(struct api *a, const struct http_request *rq, struct http_reply 
 
 int op_vm_start(void *ctx, const struct http_request *rq, struct http_reply *rp, struct errmsg *e)
 {
-	return step(ctx, rq, rp, vms_start, e);
+	char id[VMS_ID_BYTES];
+	int r = api_vm_find(ctx, rq, id, e);
+
+	r = r < 0 ? r : api_ceiling_lower_vm(ctx, id, e);
+	return r < 0 ? r : step(ctx, rq, rp, vms_start, e);
 }
 
 int op_vm_pause(void *ctx, const struct http_request *rq, struct http_reply *rp, struct errmsg *e)
@@ -297,6 +302,10 @@ int op_vm_update(void *ctx, const struct http_request *rq, struct http_reply *rp
 		r = errmsg_set(e, -ENOENT, "VM \"%s\" was removed", rq->param[0]);
 	}
 	r = r < 0 ? r : read_update(rq, &info, &update, e);
+	r = r < 0 ? r
+		  : users_ceiling_check(a->o.users, info.owner,
+					update.mask & SCHED_UPDATE_PRIO ? update.prio : 0,
+					update.mask & SCHED_UPDATE_SLICE ? update.slice_ns : 0, e);
 	r = r < 0 ? r : vms_update(a->o.vms, id, &update, e);
 	if (r < 0) {
 		return r;

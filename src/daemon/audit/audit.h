@@ -118,6 +118,20 @@ int audit_append(struct audit *a, const struct audit_entry *entry, struct errmsg
  */
 int audit_heartbeat(struct audit *a, const char *note, struct errmsg *e);
 
+/** Most records that audit_tail() shows. */
+#define AUDIT_TAIL_MAX 1000u
+
+/**
+ * Visit the last records, oldest of them first, and prove that they lead to the last durable one. Only they are
+ * read; what lies before them is the business of audit_verify().
+ * @param n at most AUDIT_TAIL_MAX
+ * @return 0; -EBADMSG they were changed, what was visited is not to be believed; negative errno
+ * Thread: any but the writer.
+ */
+int audit_tail(struct audit *a, uint64_t n,
+	       void (*visit)(void *arg, const struct audit_record *rec), void *arg,
+	       struct errmsg *e);
+
 /** The last durable record. @return 0; -ENODATA before the first */
 int audit_anchor_get(struct audit *a, struct audit_anchor *ret);
 

@@ -3,6 +3,8 @@
 #ifndef PINFOLD_DAEMON_AUDIT_INTERNAL_H
 #define PINFOLD_DAEMON_AUDIT_INTERNAL_H
 
+#include <pthread.h>
+
 #include "daemon/audit/audit.h"
 #include "daemon/store/store_file.h"
 
@@ -24,6 +26,29 @@ struct audit_walk {
 	uint64_t seq; /**< of the next record */
 	uint8_t hash[AUDIT_HASH_BYTES], key[AUDIT_KEY_BYTES];
 	bool has_hash, has_key;
+};
+
+/** Where a record stands. */
+struct audit_place {
+	uint64_t seq, offset;
+	uint32_t file; /**< 0: not known */
+};
+
+/** Places kept of the last records: those that can be asked for, and a group that is being written. */
+#define AUDIT_PLACES 2048u
+
+/** An open log. */
+struct audit {
+	struct audit_options o;
+	int state_dir_fd, dir_fd, state_fd, log_fd;
+	struct audit_head *head; /**< guarded memory; the writer's once it runs */
+	unsigned int slot;
+	bool has_dirty_tail; /**< bytes behind end_bytes that must go before anything is appended */
+	struct store_queue *queue;
+	pthread_mutex_t lock;
+	struct audit_anchor anchor; /**< under the lock, as what follows */
+	bool has_anchor;
+	struct audit_place place[AUDIT_PLACES]; /**< by sequence number */
 };
 
 /** What a step may say beyond enum audit_finding: the bytes end inside a record. */
@@ -53,6 +78,25 @@ void audit_file_name(uint32_t number, char *ret);
 uint32_t audit_file_number(const char *name);
 /** Numbers in the record that begins a file. @return whether @p rec is one with good content */
 bool audit_continue_parse(const struct audit_record *rec, uint64_t *ret_oldest_seq);
+
+/* audit.c */
+
+/** Cut off what a failed append left behind. @return 0; negative errno */
+int audit_log_trim(struct audit *a);
+/** Open a file of the log. @return 0; -EUCLEAN a link; negative errno */
+int audit_log_open(struct audit *a, uint32_t number, int flags, int *ret_fd);
+/** First sequence number in a file. @return 0; -EUCLEAN; negative errno */
+int audit_first_seq(struct audit *a, uint32_t number, uint64_t *ret);
+/** Group function of the queue; @p ctx is the struct audit. */
+void audit_write_group(void *ctx, struct store_work *list);
+/** Write a record of any kind and wait. */
+int audit_append_kind(struct audit *a, enum audit_kind kind, const struct audit_entry *entry,
+		      struct errmsg *e);
+
+/* audit_tail.c */
+
+/** Remember where a record stands, unless a later one is remembered in its place. */
+void audit_place_note(struct audit *a, uint64_t seq, uint32_t file, uint64_t offset);
 
 /* audit_state.c */
 

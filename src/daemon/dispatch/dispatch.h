@@ -75,7 +75,7 @@ struct dispatch_notice {
 	uint16_t core; /**< pool core number, or SCHED_CORE_NONE */
 };
 
-/** One VM, for people. */
+/** One VM, for people; vcpu.cpu_ns with what it used of the core that it has now. */
 struct dispatch_vm_info {
 	struct sched_vm_info vm;
 	struct sched_vcpu_info vcpu;

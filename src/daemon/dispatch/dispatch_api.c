@@ -154,6 +154,18 @@ struct copy {
 	void *ret;
 };
 
+/* The scheduler counts a hold when it ends, and one that is alone on its core may hold it for ever. */
+static ns_t running_ns(const struct slot *sl)
+{
+	struct host_task_times now;
+
+	if (sl->core == SCHED_CORE_NONE || host_task_times(&sl->task, &now) < 0 ||
+	    now.run_ns < sl->base.run_ns) {
+		return 0;
+	}
+	return now.run_ns - sl->base.run_ns;
+}
+
 static int copy_vm(struct dispatch *d, uint32_t number, struct dispatch_vm_info *ret)
 {
 	const struct slot *sl = &d->slots[number];
@@ -163,6 +175,7 @@ static int copy_vm(struct dispatch *d, uint32_t number, struct dispatch_vm_info 
 	    sched_vcpu_get(d->s, number, &ret->vcpu) < 0) {
 		return -ENOENT;
 	}
+	ret->vcpu.cpu_ns += running_ns(sl);
 	ret->grants = sl->grants;
 	ret->preemptions = sl->preemptions;
 	ret->strays = sl->strays;

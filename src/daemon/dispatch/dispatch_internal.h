@@ -51,7 +51,9 @@
 #define ROGUE_NS       NS_PER_MS
 #define ROGUE_MAX_NS \
 	(WATCH_EVERY_NS / 2) /* however patient: more than it could use is never found */
-#define ROGUE_WINDOW_NS NS_PER_S /* over which it counts without real-time: it shares its core */
+#define ROGUE_SHARED_NS \
+	(ROGUE_MAX_NS / 4) /* without real-time it shares its core with everybody; above a tick */
+#define ROGUE_WINDOW_NS NS_PER_S /* over which its time adds up: others may use its core, too */
 
 /* On the housekeeping core: who is to come to a stop goes before who is being torn down. */
 #define PRIO_STOP 2

@@ -33,6 +33,7 @@ static void watch_time(struct dispatch *d, struct slot *sl)
 	struct sched_event ev = dispatch_vcpu_event(sl, SCHED_EV_ROGUE);
 	struct host_task_times now;
 	ns_t now_ns = host_clock_monotonic_ns();
+	ns_t max_ns = d->fifo_prio ? ROGUE_MAX_NS : ROGUE_SHARED_NS;
 	ns_t limit_ns, used_ns;
 	bool is_idle = sl->core == SCHED_CORE_NONE && !sl->is_frozen && !sl->is_killed;
 
@@ -40,11 +41,13 @@ static void watch_time(struct dispatch *d, struct slot *sl)
 		dispatch_death_check(d, sl);
 		return;
 	}
-	limit_ns = ROGUE_NS * d->patience < ROGUE_MAX_NS ? ROGUE_NS * d->patience : ROGUE_MAX_NS;
+	limit_ns = ROGUE_NS * d->patience;
+	if (limit_ns > max_ns || now_ns - sl->seen_ns > 2 * WATCH_EVERY_NS) {
+		limit_ns = max_ns;
+	}
 	used_ns = now.run_ns - sl->seen_run_ns;
-	if (is_idle && used_ns <= limit_ns && d->fifo_prio == 0 &&
-	    now_ns - sl->seen_ns < ROGUE_WINDOW_NS) {
-		return; /* it adds up */
+	if (is_idle && used_ns <= limit_ns && now_ns - sl->seen_ns < ROGUE_WINDOW_NS) {
+		return; /* it may have little of its core: what it uses adds up */
 	}
 	sl->seen_run_ns = now.run_ns;
 	sl->seen_ns = now_ns;

@@ -37,6 +37,7 @@ static const struct http_error errors[] = {
 	{ ENOSPC, 422, "no_space", NULL },
 	{ ENOEXEC, 422, "bad_image", NULL },
 	{ EUSERS, 429, "too_many_connections", "close a connection or stop following a stream" },
+	{ ETOOMANYREFS, 429, "too_many_requests", "wait a second" },
 	{ EIO, 500, "internal", NULL },
 	{ ENOTRECOVERABLE, 500, "not_recorded",
 	  "what is not in the audit log does not count as done: ask for the state, then repeat" },

@@ -183,6 +183,9 @@ enum MHD_Result http_reply_fail(struct http_exchange *x, struct MHD_Connection *
 	if (x->fail.allow[0]) {
 		MHD_add_response_header(resp, "Allow", x->fail.allow);
 	}
+	if (x->fail.status == 429) {
+		MHD_add_response_header(resp, "Retry-After", "1");
+	}
 	return respond(x, con, resp, x->fail.status);
 }
 

@@ -11,6 +11,7 @@
 
 #include "base/cleanup.h"
 #include "base/parse.h"
+#include "daemon/api/rate.h"
 #include "daemon/partition/partition.h"
 
 #define FILE_BYTES_MAX (1u << 20)
@@ -37,6 +38,8 @@ void config_defaults(struct config *c)
 	c->quota = users.default_quota;
 	c->backend = -1;
 	c->exclusive_cap = SCHED_CAP_HALF;
+	c->rate_changes = API_RATE_PER_S;
+	c->rate_burst = API_RATE_BURST;
 	c->max_vms = 4096;
 	c->slice_ns = SCHED_SLICE_NS;
 	/* In all some 70 ms: longer than the 50 ms that the kernel's fair server may take at once. */
@@ -160,6 +163,23 @@ static int take_images(struct config *c, const char *v, struct errmsg *e)
 	return take_limit(&c->quota.images_bytes, v, true, STORE_NONE, e);
 }
 
+static int take_max_prio(struct config *c, const char *v, struct errmsg *e)
+{
+	return take_limit(&c->quota.max_prio, v, false, SCHED_LEVELS - 1, e);
+}
+
+static int take_max_slice(struct config *c, const char *v, struct errmsg *e)
+{
+	ns_t ns = STORE_NONE;
+
+	if (strcmp(v, "none") != 0 && (parse_duration_ns(v, &ns, NULL) < 0 ||
+				       ns < SCHED_SLICE_MIN_NS || ns > SCHED_SLICE_MAX_NS)) {
+		return errmsg_set(e, -EINVAL, "must be \"none\" or a duration from 0.5ms to 100ms");
+	}
+	c->quota.max_slice_ns = ns;
+	return 0;
+}
+
 static int take_refuse(struct config *c, const char *v, struct errmsg *e)
 {
 	bool is_yes = strcmp(v, "yes") == 0;
@@ -168,6 +188,41 @@ static int take_refuse(struct config *c, const char *v, struct errmsg *e)
 		return errmsg_set(e, -EINVAL, "must be yes or no");
 	}
 	c->refuses_unknown = is_yes;
+	return 0;
+}
+
+static int take_shared_pool(struct config *c, const char *v, struct errmsg *e)
+{
+	bool is_yes = strcmp(v, "yes") == 0;
+
+	if (!is_yes && strcmp(v, "no") != 0) {
+		return errmsg_set(e, -EINVAL, "must be yes or no");
+	}
+	c->allows_shared_pool = is_yes;
+	return 0;
+}
+
+static int take_rate(struct config *c, const char *v, struct errmsg *e)
+{
+	uint64_t n = 0;
+
+	if (strcmp(v, "none") != 0 &&
+	    (parse_u64(v, &n, NULL) < 0 || n < 1 || n > API_RATE_PER_S_MAX)) {
+		return errmsg_set(e, -EINVAL, "must be \"none\" or from 1 to %u per second",
+				  API_RATE_PER_S_MAX);
+	}
+	c->rate_changes = (uint32_t)n;
+	return 0;
+}
+
+static int take_burst(struct config *c, const char *v, struct errmsg *e)
+{
+	uint64_t n;
+
+	if (parse_u64(v, &n, NULL) < 0 || n < 1 || n > API_RATE_BURST_MAX) {
+		return errmsg_set(e, -EINVAL, "must be from 1 to %u", API_RATE_BURST_MAX);
+	}
+	c->rate_burst = (uint32_t)n;
 	return 0;
 }
 
@@ -257,7 +312,12 @@ static const struct {
 	{ "quota_slice_share_permille", take_share },
 	{ "quota_definitions", take_definitions },
 	{ "quota_images", take_images },
+	{ "quota_max_prio", take_max_prio },
+	{ "quota_max_slice", take_max_slice },
 	{ "refuse_unknown_users", take_refuse },
+	{ "allow_shared_pool", take_shared_pool },
+	{ "rate_changes", take_rate },
+	{ "rate_burst", take_burst },
 	{ "max_vms", take_max_vms },
 	{ "slice_default", take_slice },
 	{ "patience", take_patience },

@@ -26,6 +26,9 @@ struct config {
 	uint32_t exclusive_cap; /**< cores, or SCHED_CAP_HALF */
 	struct users_quota quota;
 	bool refuses_unknown;
+	bool allows_shared_pool; /**< another daemon may schedule the same cores */
+	uint32_t rate_changes;	 /**< of an ordinary user, per second; 0: no bound */
+	uint32_t rate_burst;	 /**< and at once */
 	uint32_t max_vms;
 	ns_t slice_ns;
 	uint32_t

@@ -3,6 +3,7 @@
 #include "daemon/main/daemon.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
@@ -46,7 +47,9 @@ static int open_partition(struct daemon *d, struct errmsg *e)
 {
 	struct partition_options o = { .backend = d->config.backend,
 				       .cores = d->config.cores[0] ? d->config.cores : NULL,
-				       .run_dir = d->config.run_dir };
+				       .run_dir = d->config.run_dir,
+				       .claim = daemon_claim_pool,
+				       .claim_arg = d };
 	int r = partition_open(&o, &d->partition, e);
 
 	if (r < 0) {
@@ -85,6 +88,29 @@ static int open_records(struct daemon *d, struct findings *f, struct errmsg *e)
 	}
 	daemon_heartbeat(d);
 	return 0;
+}
+
+static int take_cap(void *arg, const struct store_row *row)
+{
+	struct daemon *d = arg;
+
+	d->config.exclusive_cap = (uint32_t)row->setting.value;
+	if (d->config.exclusive_cap == SCHED_CAP_HALF) {
+		log_info("exclusive cores as they were set at run time cap=half");
+	} else {
+		log_info("exclusive cores as they were set at run time cap=%" PRIu32,
+			 d->config.exclusive_cap);
+	}
+	return 0;
+}
+
+/* What an administrator set while an earlier daemon ran goes before the configuration. */
+static int take_settings(struct daemon *d, struct errmsg *e)
+{
+	const struct store_row key = { STORE_SETTING, .setting = { .name = STORE_SETTING_CAP } };
+	int r = store_find(d->store, &key, take_cap, d, e);
+
+	return r == -ENOENT ? 0 : r;
 }
 
 static int open_dispatch(struct daemon *d, struct errmsg *e)
@@ -164,6 +190,8 @@ static int open_api(struct daemon *d, struct errmsg *e)
 				 .is_rootless = d->is_rootless,
 				 .exclusive_cap = d->config.exclusive_cap,
 				 .slice_ns = d->config.slice_ns,
+				 .rate_changes = d->config.rate_changes,
+				 .rate_burst = d->config.rate_burst,
 				 .shutdown = shutdown_asked,
 				 .shutdown_arg = d };
 
@@ -186,6 +214,7 @@ static void tell_findings(struct daemon *d, const struct findings *f)
 	for (uint32_t i = 0; i < d->config.n_warnings; i++) {
 		warn(d, d->config.warnings[i]);
 	}
+	warn(d, d->claim_warning);
 	warn(d, f->generation);
 	warn(d, f->store.notice);
 	warn(d, f->audit.notice);
@@ -223,6 +252,7 @@ int daemon_open(struct daemon *d, struct errmsg *e)
 	/* Its thread inherits the housekeeping core. */
 	r = r < 0 ? r : logfile_open(d->config.log_file, e);
 	r = r < 0 ? r : open_records(d, &f, e);
+	r = r < 0 ? r : take_settings(d, e);
 	r = r < 0 ? r : open_dispatch(d, e);
 	r = r < 0 ? r : open_users(d, e);
 	r = r < 0 ? r : open_vms(d, e);

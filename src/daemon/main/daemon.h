@@ -16,7 +16,7 @@
 struct daemon_args {
 	const char *socket, *state_dir, *run_dir, *config, *cores, *log_file, *vm_program;
 	int backend; /**< enum partition_backend, -1: the best, -2: not said */
-	bool is_foreground, is_debug;
+	bool is_foreground, is_debug, allows_shared_pool;
 };
 
 struct daemon {
@@ -29,6 +29,9 @@ struct daemon {
 	atomic_bool kills_vms, is_stopping;
 	bool is_restartable; /* VMs go on without us */
 	struct partition *partition;
+	struct pool_claim *claim;
+	char claim_warning[ERRMSG_SIZE]; /* the pool is not ours alone */
+	pid_t rival_pid;		 /* whose VMs were seen in it; 0: nobody's */
 	struct store *store;
 	struct audit *audit;
 	struct dispatch *dispatch;
@@ -62,6 +65,21 @@ int daemon_listen_fd(void);
 /** Tell the service manager, if there is one. @param state "READY=1" */
 void daemon_notify(const char *state);
 
+/** Whether the service manager waits for WATCHDOG=1 from this process; every 4 s are often enough. */
+bool daemon_is_watched(void);
+
+/* pool.c */
+
+/**
+ * Claim the pool's cores. Fills claim_warning where they are shared, or where nobody can tell.
+ * @param arg the struct daemon
+ * @return 0; -EBUSY another daemon has one, and they may not be shared
+ */
+int daemon_claim_pool(void *arg, const struct sched_roles *roles, struct errmsg *e);
+
+/** Of what was seen on pool cores: VMs that another daemon schedules there. Tells it once. */
+void daemon_note_rivals(struct daemon *d, const struct partition_foreign *found, uint32_t n);
+
 /* daemon.c */
 
 /** Open everything. @return 0; negative errno, then daemon_close() cleans up */
@@ -88,7 +106,10 @@ void daemon_loop(struct daemon *d);
 
 /* logfile.c */
 
-/** Messages go to a file from now on (NULL: standard error), written by a thread of its own. */
+/**
+ * Messages go to a file from now on, written by a thread of its own (NULL: standard error, with levels where that is
+ * the journal).
+ */
 int logfile_open(const char *path, struct errmsg *e);
 
 /** Open the file again, which somebody may have moved away. */

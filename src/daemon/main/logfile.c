@@ -169,13 +169,27 @@ static void take_for_journal(enum log_level level, const char *line, size_t n)
 	(void)host_fd_write_full(STDERR_FILENO, text, (size_t)len);
 }
 
+/* Whether standard error is what the service manager connected: the variable alone may be inherited. */
+static bool is_journal(void)
+{
+	const char *stream = getenv("JOURNAL_STREAM");
+	char own[48];
+	struct stat st;
+
+	if (!stream || fstat(STDERR_FILENO, &st) < 0) {
+		return false;
+	}
+	snprintf(own, sizeof(own), "%ju:%ju", (uintmax_t)st.st_dev, (uintmax_t)st.st_ino);
+	return strcmp(stream, own) == 0;
+}
+
 int logfile_open(const char *path, struct errmsg *e)
 {
 	pthread_mutexattr_t attr;
 	int r;
 
 	if (!path || !path[0]) {
-		log_writer_set(getenv("JOURNAL_STREAM") ? take_for_journal : NULL);
+		log_writer_set(is_journal() ? take_for_journal : NULL);
 		return 0;
 	}
 	snprintf(lf.path, sizeof(lf.path), "%s", path);

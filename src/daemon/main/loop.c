@@ -46,6 +46,7 @@ static void do_scan(struct daemon *d)
 	memset(per_core, 0, sizeof(per_core));
 	n = partition_scan(d->partition, vms_owns_pid, d->vms, found, per_core);
 	api_foreign_set(d->api, found, n, per_core);
+	daemon_note_rivals(d, found, n);
 }
 
 static void core_changed(struct daemon *d, const struct partition_change *c)
@@ -90,12 +91,30 @@ static void do_collect(struct daemon *d)
 	}
 }
 
+static void do_refusals(struct daemon *d)
+{
+	api_tick(d->api);
+}
+
+/* The service manager restarts a daemon whose main thread or dispatcher stands still: both are asked. */
+static void do_alive(struct daemon *d)
+{
+	struct dispatch_stats s;
+
+	if (daemon_is_watched()) {
+		dispatch_stats_get(d->dispatch, &s);
+		daemon_notify("WATCHDOG=1");
+	}
+}
+
 static const struct {
 	ns_t every_ns;
 	void (*run)(struct daemon *d);
 } chores[] = {
-	{ 60 * NS_PER_S, do_heartbeat }, { 5 * NS_PER_S, do_vms_audit }, { 2 * NS_PER_S, do_scan },
-	{ NS_PER_S, do_cores },		 { 600 * NS_PER_S, do_collect },
+	{ 60 * NS_PER_S, do_heartbeat }, { 5 * NS_PER_S, do_vms_audit },
+	{ 2 * NS_PER_S, do_scan },	 { NS_PER_S, do_cores },
+	{ 600 * NS_PER_S, do_collect },	 { 10 * NS_PER_S, do_refusals },
+	{ 4 * NS_PER_S, do_alive },
 };
 
 /* SIGHUP: what can change without a restart. */
@@ -117,7 +136,8 @@ static void reload(struct daemon *d)
 	d->config.log_level = d->args.is_debug ? LOG_LEVEL_DEBUG : c.log_level;
 	log_setup("pinfoldd", d->config.log_level);
 	users_default_quota_set(d->users, &c.quota);
-	log_info("configuration read again: log level and default quota are in force");
+	api_rate_change(d->api, c.rate_changes, c.rate_burst);
+	log_info("configuration read again: log level, default quota and rates are in force");
 }
 
 /* @return whether the daemon ends */

@@ -23,6 +23,7 @@ enum option_key {
 	OPT_BACKEND,
 	OPT_LOG,
 	OPT_VM_PROGRAM,
+	OPT_SHARED_POOL,
 	OPT_FOREGROUND,
 	OPT_DEBUG,
 };
@@ -37,6 +38,8 @@ static const struct argp_option options[] = {
 	  "how the pool is kept free: auto, isolated, cpuset, affinity, ordinary", 0 },
 	{ "log", OPT_LOG, "FILE", 0, "messages to a file, five of 10 MB in rotation", 0 },
 	{ "vm-program", OPT_VM_PROGRAM, "FILE", 0, "the pinfold-vm that VMs run", 0 },
+	{ "allow-shared-pool", OPT_SHARED_POOL, NULL, 0,
+	  "start even if another pinfoldd schedules guests on the same cores", 0 },
 	{ "foreground", OPT_FOREGROUND, NULL, 0,
 	  "messages to standard error, also when the configuration names a file", 0 },
 	{ "debug", OPT_DEBUG, NULL, 0, "most detailed messages", 0 },
@@ -74,6 +77,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		break;
 	case OPT_VM_PROGRAM:
 		a->vm_program = arg;
+		break;
+	case OPT_SHARED_POOL:
+		a->allows_shared_pool = true;
 		break;
 	case OPT_FOREGROUND:
 		a->is_foreground = true;
@@ -133,6 +139,7 @@ int main(int argc, char **argv)
 	d.listen_fd = daemon_listen_fd();
 	d.args.backend = NOT_SAID;
 	log_setup("pinfoldd", LOG_LEVEL_INFO);
+	(void)logfile_open(NULL, NULL); /* until the configuration is known */
 	r = (int)argp_parse(&argp, argc, argv, 0, NULL, &d.args);
 	if (r != 0) {
 		return EXIT_FAILURE;

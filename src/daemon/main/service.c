@@ -140,6 +140,15 @@ int daemon_listen_fd(void)
 	return LISTEN_FIRST;
 }
 
+bool daemon_is_watched(void)
+{
+	const char *usec = getenv("WATCHDOG_USEC"), *pid_text = getenv("WATCHDOG_PID");
+	uint64_t pid = (uint64_t)getpid();
+
+	return usec && usec[0] &&
+	       (!pid_text || (parse_u64(pid_text, &pid, NULL) == 0 && pid == (uint64_t)getpid()));
+}
+
 void daemon_notify(const char *state)
 {
 	const char *path = getenv("NOTIFY_SOCKET");

@@ -11,6 +11,7 @@
 
 #include "base/bug.h"
 #include "base/cleanup.h"
+#include "base/fnv.h"
 #include "daemon/partition/partition_internal.h"
 #include "host/proc.h"
 #include "host/text.h"
@@ -21,11 +22,8 @@
 
 void partition_group_name(const char *run_dir, char ret[PARTITION_NAME_BYTES])
 {
-	uint64_t hash = 0xcbf29ce484222325ULL; /* FNV-1a */
+	uint64_t hash = fnv64_text(FNV64_START, run_dir);
 
-	for (const char *c = run_dir; *c; c++) {
-		hash = (hash ^ (uint8_t)*c) * 0x100000001b3ULL;
-	}
 	snprintf(ret, PARTITION_NAME_BYTES, "pinfold-pool-%08x", (unsigned int)(hash ^ hash >> 32));
 }
 

@@ -177,6 +177,9 @@ static int set_up(struct partition *p, const struct partition_options *o, struct
 	if (r == 0) {
 		r = partition_topology_fold(p, e);
 	}
+	if (r == 0 && o->claim) {
+		r = o->claim(o->claim_arg, &p->roles, e);
+	}
 	if (r < 0) {
 		return r;
 	}

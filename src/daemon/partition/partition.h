@@ -36,6 +36,9 @@ struct partition_options {
 	const char *cores; /**< list like "0-5,8" of cores to use, or NULL: all that are allowed */
 	const char *run_dir; /**< remembers what was made, so that the next start can undo it */
 	const char *root;    /**< in front of /sys and /proc, for tests; NULL: the real ones */
+	/** Asked when the roles are known, before anything is set up; not 0 ends it. May be NULL. */
+	int (*claim)(void *arg, const struct sched_roles *roles, struct errmsg *e);
+	void *claim_arg;
 };
 
 /** One promise, and whether this host keeps it. */

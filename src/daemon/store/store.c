@@ -30,7 +30,7 @@ void store_options_defaults(struct store_options *o)
 		.max_queue_items = 4096,
 		.max_queue_bytes = 16u << 20,
 		.max_group = 512,
-		.max_runs = 100000,
+		.max_runs = 4000,
 	};
 }
 
@@ -240,10 +240,10 @@ static int changes_check(const struct store_change *changes, size_t n, size_t *r
 		return errmsg_set(e, -EINVAL, "%zu changes in one request", n);
 	}
 	for (size_t i = 0; i < n; i++) {
-		if ((unsigned int)changes[i].op > STORE_DELETE) {
+		if ((unsigned int)changes[i].op > STORE_FORGET) {
 			return errmsg_set(e, -EINVAL, "no such change");
 		}
-		r = store_row_check(&changes[i].row, changes[i].op == STORE_DELETE, e);
+		r = store_row_check(&changes[i].row, changes[i].op >= STORE_DELETE, e);
 		if (r < 0) {
 			return r;
 		}
@@ -330,6 +330,20 @@ int store_each(struct store *s, enum store_kind kind, store_visit_fn *visit, voi
 	return store_queue_call(s->queue, &req.work);
 }
 
+int store_find(struct store *s, const struct store_row *key, store_visit_fn *visit, void *arg,
+	       struct errmsg *e)
+{
+	struct store_request req = { .ask = STORE_ASK_FIND,
+				     .kind = key->kind,
+				     .key = key,
+				     .visit = visit,
+				     .arg = arg,
+				     .e = e };
+	int r = store_row_check(key, true, e);
+
+	return r < 0 ? r : store_queue_call(s->queue, &req.work);
+}
+
 int store_runs(struct store *s, const char *vm_id, uint64_t max, store_visit_fn *visit, void *arg,
 	       struct errmsg *e)
 {
@@ -337,6 +351,23 @@ int store_runs(struct store *s, const char *vm_id, uint64_t max, store_visit_fn 
 		.ask = STORE_ASK_RUNS,
 		.kind = STORE_RUN,
 		.vm_id = vm_id,
+		.max = max < STORE_NONE ? max : STORE_NONE,
+		.visit = visit,
+		.arg = arg,
+		.e = e,
+	};
+
+	return store_queue_call(s->queue, &req.work);
+}
+
+int store_runs_of(struct store *s, uint64_t owner_uid, const char *vm_id, uint64_t max,
+		  store_visit_fn *visit, void *arg, struct errmsg *e)
+{
+	struct store_request req = {
+		.ask = STORE_ASK_RUNS_OF,
+		.kind = STORE_RUN,
+		.vm_id = vm_id,
+		.owner_uid = owner_uid < STORE_NONE ? owner_uid : STORE_NONE,
 		.max = max < STORE_NONE ? max : STORE_NONE,
 		.visit = visit,
 		.arg = arg,

@@ -31,11 +31,23 @@
 #define STORE_PATH_MAX	  4095u
 #define STORE_OPTIONS_MAX 65536u
 #define STORE_REASON_MAX  512u
+#define STORE_STOP_MAX	  4096u
+#define STORE_REGS_MAX	  65536u
 /** Most changes in one request. */
 #define STORE_CHANGES_MAX 256u
 
 /** What a row is about. */
-enum store_kind { STORE_USER, STORE_BAN, STORE_VM, STORE_ALLOC, STORE_RUN, STORE_KINDS };
+enum store_kind {
+	STORE_USER,
+	STORE_BAN,
+	STORE_VM,
+	STORE_ALLOC,
+	STORE_RUN,
+	STORE_FAULT,
+	STORE_SETTING,
+	STORE_CEILING,
+	STORE_KINDS,
+};
 
 enum store_role { STORE_ROLE_USER, STORE_ROLE_ADMIN };
 
@@ -47,6 +59,12 @@ struct store_user {
 	uint64_t max_running_vms, max_vcpus, max_memory_bytes, max_exclusive_cores;
 	uint64_t max_slice_share_permille; /**< of all shared cores together */
 	uint64_t max_definitions, max_images_bytes;
+};
+
+/** What a user may ask for each of his VMs. Key: uid. A user without one has the default. */
+struct store_ceiling {
+	uint64_t uid;
+	uint64_t max_prio, max_slice_ns;
 };
 
 /** A user who may do nothing. Key: uid. */
@@ -87,6 +105,24 @@ struct store_run {
 	uint64_t cpu_ns, wait_ns, slices, memory_peak_bytes;
 };
 
+/** How the last run of a VM faulted. Key: vm_id. */
+struct store_fault {
+	const char *vm_id;
+	uint64_t run;		    /**< which run that was */
+	uint64_t reason;	    /**< enum sched_reason */
+	uint64_t cleared_as;	    /**< enum vms_state afterwards; 0: still in the fault queue */
+	const char *stop_json;	    /**< what the VM reported; empty: nothing */
+	const char *registers_json; /**< empty: not known */
+};
+
+#define STORE_SETTING_CAP "exclusive_cap" /**< cores, or SCHED_CAP_HALF */
+
+/** What an administrator has set while the daemon ran. Key: name. */
+struct store_setting {
+	const char *name;
+	uint64_t value;
+};
+
 /** A row of any kind. */
 struct store_row {
 	enum store_kind kind;
@@ -96,11 +132,17 @@ struct store_row {
 		struct store_vm vm;
 		struct store_alloc alloc;
 		struct store_run run;
+		struct store_fault fault;
+		struct store_setting setting;
+		struct store_ceiling ceiling;
 	};
 };
 
-/** CREATE: -EEXIST when the key is taken. PUT: create or replace. DELETE: only the key counts. */
-enum store_op { STORE_CREATE, STORE_PUT, STORE_DELETE };
+/**
+ * CREATE: -EEXIST when the key is taken. PUT: create or replace. DELETE: only the key counts, -ENOENT
+ * when it is not there. FORGET: the same, and it need not be there.
+ */
+enum store_op { STORE_CREATE, STORE_PUT, STORE_DELETE, STORE_FORGET };
 
 struct store_change {
 	enum store_op op;
@@ -109,11 +151,11 @@ struct store_change {
 
 /** How a store is opened; fill with store_options_defaults() first. */
 struct store_options {
-	const char *state_dir;	 /**< existing folder of ours; the daemon's alone */
-	size_t max_queue_items;	 /**< requests not yet acknowledged */
-	size_t max_queue_bytes;	 /**< the same, in bytes */
-	size_t max_group;	 /**< requests per transaction */
-	uint64_t max_runs;	 /**< rows of history that are kept */
+	const char *state_dir;	/**< existing folder of ours; the daemon's alone */
+	size_t max_queue_items; /**< requests not yet acknowledged */
+	size_t max_queue_bytes; /**< the same, in bytes */
+	size_t max_group;	/**< requests per transaction */
+	uint64_t max_runs; /**< rows of history that are kept of each owner, and a sixteenth more */
 	uint64_t min_generation; /**< an older database was rolled back; 0: unknown */
 	bool use_event_fd; /**< acknowledge in store_complete() instead of the writer thread */
 };
@@ -181,9 +223,21 @@ int store_apply(struct store *s, const struct store_change *changes, size_t n, s
 int store_each(struct store *s, enum store_kind kind, store_visit_fn *visit, void *arg,
 	       struct errmsg *e);
 
+/**
+ * Visit the row with a key.
+ * @param key the other columns don't count
+ * @return what @p visit returned; -ENOENT there is none
+ */
+int store_find(struct store *s, const struct store_row *key, store_visit_fn *visit, void *arg,
+	       struct errmsg *e);
+
 /** Visit the last runs, newest first. @param vm_id of this VM only; NULL for all */
 int store_runs(struct store *s, const char *vm_id, uint64_t max, store_visit_fn *visit, void *arg,
 	       struct errmsg *e);
+
+/** Visit the last runs of one owner, newest first. As store_runs() */
+int store_runs_of(struct store *s, uint64_t owner_uid, const char *vm_id, uint64_t max,
+		  store_visit_fn *visit, void *arg, struct errmsg *e);
 
 /** A number for a new run; never given twice. Any thread. */
 uint64_t store_run_next(struct store *s);

@@ -29,6 +29,10 @@
 	"generation INTEGER NOT NULL,mac BLOB NOT NULL,seal BLOB NOT NULL,PRIMARY KEY(id))"   \
 	"STRICT,WITHOUT ROWID"
 
+/* So that a user's own history is found, and cut, without a look at anybody else's. */
+#define RUN_INDEX_SQL	"CREATE INDEX run_owner ON run(owner_uid)"
+#define RUN_INDEX_SINCE 3
+
 static const char *const db_files[] = { "db", "db-wal", "db-journal", "db-shm" };
 
 /* SQL text being put together; the tables are ours, so it always fits. */
@@ -290,7 +294,8 @@ static int check_integrity(struct store_db *db, struct errmsg *e)
 
 /* Which tables are there. */
 struct schema {
-	bool has_meta;
+	bool has_meta, has_index;
+	bool has[STORE_KINDS];
 	size_t n_ours, n_other;
 };
 
@@ -302,9 +307,14 @@ static void schema_note(struct schema *s, const char *type, const char *sql)
 		s->has_meta = true;
 		return;
 	}
+	if (strcmp(type, "index") == 0 && strcmp(sql, RUN_INDEX_SQL) == 0) {
+		s->has_index = true;
+		return;
+	}
 	for (size_t i = 0; i < STORE_KINDS && strcmp(type, "table") == 0; i++) {
 		sql_create(&want, &store_tables[i]);
 		if (strcmp(sql, want.text) == 0) {
+			s->has[i] = true;
 			s->n_ours++;
 			return;
 		}
@@ -448,9 +458,12 @@ static int prepare_kind(struct store_db *db, enum store_kind kind, struct errmsg
 
 static int prepare_all(struct store_db *db, struct errmsg *e)
 {
-	struct sql runs;
+	struct sql runs, runs_of;
 	int r;
 
+	sql_select(&runs_of, &store_tables[STORE_RUN],
+		   " INDEXED BY run_owner WHERE owner_uid=?3 AND (?1 IS NULL OR vm_id=?1)"
+		   " ORDER BY run DESC LIMIT ?2");
 	sql_select(&runs, &store_tables[STORE_RUN],
 		   " WHERE ?1 IS NULL OR vm_id=?1 ORDER BY run DESC LIMIT ?2");
 	const struct {
@@ -458,7 +471,10 @@ static int prepare_all(struct store_db *db, struct errmsg *e)
 		sqlite3_stmt **stmt;
 	} list[] = {
 		{ runs.text, &db->runs },
-		{ "DELETE FROM run WHERE run<=?", &db->trim },
+		{ runs_of.text, &db->runs_of },
+		{ "DELETE FROM run WHERE owner_uid=?1 AND run<=(SELECT run FROM run INDEXED BY "
+		  "run_owner WHERE owner_uid=?1 ORDER BY run DESC LIMIT 1 OFFSET ?2)",
+		  &db->trim },
 		{ "INSERT OR REPLACE INTO meta VALUES(1,?,?,?,?,?)", &db->meta },
 		{ "BEGIN IMMEDIATE", &db->begin },
 		{ "COMMIT", &db->commit },
@@ -510,10 +526,35 @@ int store_db_write_meta(struct store_db *db)
 	return rc;
 }
 
+/* Exactly the tables of that version. */
+static bool schema_is(const struct schema *s, uint64_t version)
+{
+	for (size_t i = 0; i < STORE_KINDS; i++) {
+		if (s->has[i] != (store_tables[i].since <= version)) {
+			return false;
+		}
+	}
+	return s->n_other == 0 && s->has_index == (version >= RUN_INDEX_SINCE);
+}
+
+/* Those that came after a version, and the index; 0: all of ours. */
+static int tables_create(struct store_db *db, uint64_t after, struct errmsg *e)
+{
+	struct sql s;
+	int r = 0;
+
+	for (size_t i = 0; i < STORE_KINDS && r == 0; i++) {
+		if (store_tables[i].since > after) {
+			sql_create(&s, &store_tables[i]);
+			r = run_sql(db, s.text, e);
+		}
+	}
+	return r == 0 && after < RUN_INDEX_SINCE ? run_sql(db, RUN_INDEX_SQL, e) : r;
+}
+
 /* All tables and the first seal appear in one transaction. */
 static int schema_create(struct store_db *db, struct errmsg *e)
 {
-	struct sql s;
 	int rc, r;
 
 	randombytes_buf(db->id, sizeof(db->id));
@@ -521,9 +562,8 @@ static int schema_create(struct store_db *db, struct errmsg *e)
 	if (r == 0) {
 		r = run_sql(db, META_SQL, e);
 	}
-	for (size_t i = 0; i < STORE_KINDS && r == 0; i++) {
-		sql_create(&s, &store_tables[i]);
-		r = run_sql(db, s.text, e);
+	if (r == 0) {
+		r = tables_create(db, 0, e);
 	}
 	if (r == 0) {
 		r = prepare_all(db, e);
@@ -589,6 +629,30 @@ static int content_check(struct store_db *db, const uint8_t *seal, uint64_t min_
 	return 0;
 }
 
+/*
+ * From an older version, in one transaction: its tables are as they were, and those it lacks are
+ * added empty, so that the rows can be checked as always. One that fails the check stays untouched,
+ * because nothing is committed.
+ */
+static int migrate(struct store_db *db, uint64_t version, const uint8_t *seal,
+		   uint64_t min_generation, struct errmsg *e)
+{
+	int rc, r;
+
+	r = run_sql(db, "BEGIN IMMEDIATE", e);
+	r = r < 0 ? r : tables_create(db, version, e);
+	r = r < 0 ? r : content_check(db, seal, min_generation, e);
+	if (r < 0) {
+		return r;
+	}
+	db->set.generation++;
+	rc = store_db_write_meta(db);
+	if (rc != SQLITE_OK) {
+		return db_fail(db, rc, "table meta", e);
+	}
+	return run_sql(db, "COMMIT", e);
+}
+
 static int check_all(struct store_db *db, uint64_t min_generation, struct errmsg *e)
 {
 	uint8_t seal[STORE_MAC_BYTES];
@@ -621,10 +685,11 @@ static int check_all(struct store_db *db, uint64_t min_generation, struct errmsg
 				  "away to start afresh",
 				  version, STORE_SCHEMA_VERSION);
 	}
-	if (schema.n_ours != STORE_KINDS || schema.n_other != 0) {
+	if (!schema_is(&schema, version)) {
 		return errmsg_set(e, -EUCLEAN, "the schema was changed by hand");
 	}
-	return content_check(db, seal, min_generation, e);
+	return version == STORE_SCHEMA_VERSION ? content_check(db, seal, min_generation, e)
+					       : migrate(db, version, seal, min_generation, e);
 }
 
 int store_db_open(struct store_db *db, const struct store_options *o, const char *dir,
@@ -654,8 +719,8 @@ int store_db_open(struct store_db *db, const struct store_options *o, const char
 
 void store_db_close(struct store_db *db)
 {
-	sqlite3_stmt **others[] = { &db->runs,	   &db->trim, &db->meta,   &db->begin, &db->commit,
-				    &db->rollback, &db->mark, &db->unmark, &db->back };
+	sqlite3_stmt **others[] = { &db->runs,	 &db->runs_of,	&db->trim, &db->meta,	&db->begin,
+				    &db->commit, &db->rollback, &db->mark, &db->unmark, &db->back };
 
 	for (size_t k = 0; k < STORE_KINDS; k++) {
 		for (size_t i = 0; i < STMT_KIND_COUNT; i++) {

@@ -9,9 +9,11 @@
 #include "daemon/store/store.h"
 #include "daemon/store/store_file.h"
 
-#define STORE_SCHEMA_VERSION 1
+#define STORE_SCHEMA_VERSION 3
 #define STORE_MAC_BYTES	     32u
 #define STORE_ID_BYTES	     16u
+/** Owners whose new runs are counted at a time; another one is trimmed more often than needed. */
+#define STORE_TRIMS 64u
 
 /** A column: an integer from 0 to max, or a text of at most max bytes. Keys come first. */
 struct store_field {
@@ -27,6 +29,7 @@ struct store_table {
 	const struct store_field *fields;
 	size_t n_fields;
 	bool has_mac;
+	uint64_t since; /**< schema version that brought it */
 };
 
 extern const struct store_table store_tables[STORE_KINDS];
@@ -55,9 +58,13 @@ struct store_db {
 	uint8_t id[STORE_ID_BYTES];
 	struct store_set set;
 	uint64_t max_runs, last_run;
+	struct {
+		uint64_t owner_uid;
+		uint64_t n; /**< new runs since his were trimmed; 0: never were */
+	} trims[STORE_TRIMS];
 	bool is_new; /**< had no tables */
 	sqlite3_stmt *stmts[STORE_KINDS][STMT_KIND_COUNT];
-	sqlite3_stmt *runs, *trim, *meta;
+	sqlite3_stmt *runs, *runs_of, *trim, *meta;
 	sqlite3_stmt *begin, *commit, *rollback, *mark, *unmark, *back;
 };
 
@@ -73,7 +80,13 @@ struct store {
 };
 
 /** What a request asks for. */
-enum store_ask { STORE_ASK_CHANGE, STORE_ASK_EACH, STORE_ASK_RUNS };
+enum store_ask {
+	STORE_ASK_CHANGE,
+	STORE_ASK_EACH,
+	STORE_ASK_RUNS,
+	STORE_ASK_RUNS_OF,
+	STORE_ASK_FIND
+};
 
 /** A request in the queue. */
 struct store_request {
@@ -81,9 +94,11 @@ struct store_request {
 	enum store_ask ask;
 	size_t n_changes;
 	struct store_change *changes;
-	/* STORE_ASK_EACH, STORE_ASK_RUNS; the asker waits, so these are its own */
+	/* The others; the asker waits, so these are its own */
 	enum store_kind kind;
+	const struct store_row *key;
 	const char *vm_id;
+	uint64_t owner_uid;
 	uint64_t max;
 	store_visit_fn *visit;
 	void *arg;

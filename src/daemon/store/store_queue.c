@@ -8,11 +8,19 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/bug.h"
 
 #define RING_TRIES 8
+
+/*
+ * Making a group durable costs the same for one item as for many. When the last group had several, others
+ * are at work too: the next is given this time to become large, or until it has so many.
+ */
+#define GATHER_NS     (4 * 1000 * 1000L)
+#define GATHER_ENOUGH 12
 
 /* Items in order of arrival. */
 struct chain {
@@ -28,6 +36,8 @@ struct store_queue {
 	/* below: under the lock */
 	struct chain waiting, complete;
 	size_t n_items, n_bytes;
+	size_t n_waiting;
+	bool is_gathering;
 	bool is_ending;
 	int event_fd;
 };
@@ -116,22 +126,54 @@ static void finish(struct store_queue *q, struct store_work *list)
 	}
 }
 
+static void gather_locked(struct store_queue *q)
+{
+	struct timespec until;
+	int r = 0;
+
+	clock_gettime(CLOCK_MONOTONIC, &until);
+	until.tv_nsec += GATHER_NS;
+	until.tv_sec += until.tv_nsec / 1000000000;
+	until.tv_nsec %= 1000000000;
+	q->is_gathering = true;
+	while (r == 0 && q->n_waiting < GATHER_ENOUGH && !q->is_ending) {
+		r = pthread_cond_clockwait(&q->arrived, &q->lock, CLOCK_MONOTONIC, &until);
+	}
+	q->is_gathering = false;
+}
+
+/* The next group; NULL: the end. */
+static struct store_work *await_group(struct store_queue *q, bool is_crowded)
+{
+	struct store_work *group;
+
+	pthread_mutex_lock(&q->lock);
+	while (!q->waiting.head && !q->is_ending) {
+		pthread_cond_wait(&q->arrived, &q->lock);
+	}
+	if (is_crowded) {
+		gather_locked(q);
+	}
+	group = chain_take(&q->waiting, q->o.max_group);
+	for (const struct store_work *w = group; w; w = w->next) {
+		q->n_waiting--;
+	}
+	pthread_mutex_unlock(&q->lock);
+	return group;
+}
+
 static void *writer_main(void *arg)
 {
 	struct store_queue *q = arg;
+	bool is_crowded = false;
 
 	for (;;) {
-		struct store_work *group;
+		struct store_work *group = await_group(q, is_crowded);
 
-		pthread_mutex_lock(&q->lock);
-		while (!q->waiting.head && !q->is_ending) {
-			pthread_cond_wait(&q->arrived, &q->lock);
-		}
-		group = chain_take(&q->waiting, q->o.max_group);
-		pthread_mutex_unlock(&q->lock);
 		if (!group) {
 			return NULL;
 		}
+		is_crowded = group->next != NULL;
 		q->o.run(q->o.ctx, group);
 		finish(q, group);
 	}
@@ -225,7 +267,10 @@ static void submit_locked(struct store_queue *q, struct store_work *w)
 	chain_add(&q->waiting, w);
 	q->n_items++;
 	q->n_bytes += w->cost_bytes;
-	pthread_cond_signal(&q->arrived);
+	q->n_waiting++;
+	if (!q->is_gathering || q->n_waiting >= GATHER_ENOUGH) {
+		pthread_cond_signal(&q->arrived);
+	}
 }
 
 int store_queue_submit(struct store_queue *q, struct store_work *w)

@@ -86,12 +86,35 @@ static const struct store_field run_fields[] = {
 	INT("memory_peak_bytes", run.memory_peak_bytes, STORE_NONE),
 };
 
+static const struct store_field fault_fields[] = {
+	TEXT_KEY("vm_id", fault.vm_id, STORE_ID_MAX),
+	INT("run", fault.run, STORE_NONE),
+	INT("reason", fault.reason, UINT32_MAX),
+	INT("cleared_as", fault.cleared_as, UINT8_MAX),
+	TEXT("stop_json", fault.stop_json, STORE_STOP_MAX),
+	TEXT("registers_json", fault.registers_json, STORE_REGS_MAX),
+};
+
+static const struct store_field setting_fields[] = {
+	TEXT_KEY("name", setting.name, STORE_NAME_MAX),
+	INT("value", setting.value, STORE_NONE),
+};
+
+static const struct store_field ceiling_fields[] = {
+	INT_KEY("uid", ceiling.uid, UINT32_MAX),
+	INT("max_prio", ceiling.max_prio, STORE_NONE),
+	INT("max_slice_ns", ceiling.max_slice_ns, STORE_NONE),
+};
+
 const struct store_table store_tables[STORE_KINDS] = {
-	[STORE_USER] = { "user", user_fields, ARRAY_SIZE(user_fields), true },
-	[STORE_BAN] = { "ban", ban_fields, ARRAY_SIZE(ban_fields), true },
-	[STORE_VM] = { "vm", vm_fields, ARRAY_SIZE(vm_fields), true },
-	[STORE_ALLOC] = { "alloc", alloc_fields, ARRAY_SIZE(alloc_fields), true },
-	[STORE_RUN] = { "run", run_fields, ARRAY_SIZE(run_fields), false },
+	[STORE_USER] = { "user", user_fields, ARRAY_SIZE(user_fields), true, 1 },
+	[STORE_BAN] = { "ban", ban_fields, ARRAY_SIZE(ban_fields), true, 1 },
+	[STORE_VM] = { "vm", vm_fields, ARRAY_SIZE(vm_fields), true, 1 },
+	[STORE_ALLOC] = { "alloc", alloc_fields, ARRAY_SIZE(alloc_fields), true, 1 },
+	[STORE_RUN] = { "run", run_fields, ARRAY_SIZE(run_fields), false, 1 },
+	[STORE_FAULT] = { "fault", fault_fields, ARRAY_SIZE(fault_fields), true, 2 },
+	[STORE_SETTING] = { "setting", setting_fields, ARRAY_SIZE(setting_fields), true, 2 },
+	[STORE_CEILING] = { "ceiling", ceiling_fields, ARRAY_SIZE(ceiling_fields), true, 3 },
 };
 
 static uint64_t int_of(const struct store_row *row, const struct store_field *f)

@@ -11,6 +11,7 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "base/bits.h"
 #include "base/bug.h"
 #include "daemon/store/store_internal.h"
 
@@ -80,15 +81,32 @@ static int delete_old(struct store_db *db, const struct store_row *row)
 	return store_db_errno(db, rc);
 }
 
-/* History has an end: the oldest run goes when a new one comes. */
+/* Whether an owner's history may be longer than it should be, by a sixteenth. */
+static bool is_trim_due(struct store_db *db, uint64_t owner_uid)
+{
+	size_t i = owner_uid % ARRAY_SIZE(db->trims);
+	bool is_other = db->trims[i].n == 0 || db->trims[i].owner_uid != owner_uid;
+
+	if (!is_other && ++db->trims[i].n <= db->max_runs / 16) {
+		return false;
+	}
+	db->trims[i].owner_uid = owner_uid;
+	db->trims[i].n = 1;
+	return true;
+}
+
+/* History has an end: an owner's oldest runs go when new ones come, and nobody else's. */
 static int trim_runs(struct store_db *db, const struct store_row *row)
 {
 	int rc;
 
-	if (row->kind != STORE_RUN || row->run.run <= db->max_runs) {
+	if (row->kind != STORE_RUN || !is_trim_due(db, row->run.owner_uid)) {
 		return 0;
 	}
-	rc = sqlite3_bind_int64(db->trim, 1, (sqlite3_int64)(row->run.run - db->max_runs));
+	rc = sqlite3_bind_int64(db->trim, 1, (sqlite3_int64)row->run.owner_uid);
+	if (rc == SQLITE_OK) {
+		rc = sqlite3_bind_int64(db->trim, 2, (sqlite3_int64)db->max_runs);
+	}
 	if (rc == SQLITE_OK) {
 		rc = store_db_step(db->trim);
 	}
@@ -109,11 +127,11 @@ static int apply_change(struct store_db *db, const struct store_change *c)
 		db->set = before;
 		return -EEXIST;
 	}
-	if (c->op == STORE_DELETE) {
-		return found ? delete_old(db, &c->row) : -ENOENT;
+	if (c->op == STORE_DELETE || c->op == STORE_FORGET) {
+		return found ? delete_old(db, &c->row) : c->op == STORE_DELETE ? -ENOENT : 0;
 	}
 	r = write_new(db, &c->row);
-	return r == 0 ? trim_runs(db, &c->row) : r;
+	return r == 0 && !found ? trim_runs(db, &c->row) : r;
 }
 
 /* All changes of a request, or none. */
@@ -209,13 +227,16 @@ static void commit_group(struct store *s, struct store_work *from, struct store_
 	count_group(s, from, end, r);
 }
 
+/* @return what the visitor returned last; -ENOENT: not found, where one row was asked for */
 static int visit_rows(struct store *s, sqlite3_stmt *stmt, struct store_request *req)
 {
+	bool is_found = req->ask != STORE_ASK_FIND;
 	struct store_row row;
 	int rc, r = 0;
 
 	while ((rc = sqlite3_step(stmt)) == SQLITE_ROW && r == 0) {
 		r = store_row_read(&s->db, stmt, req->kind, &row, req->e);
+		is_found = true;
 		if (r == 0) {
 			r = req->visit(req->arg, &row);
 		}
@@ -227,25 +248,47 @@ static int visit_rows(struct store *s, sqlite3_stmt *stmt, struct store_request 
 	}
 	sqlite3_reset(stmt);
 	sqlite3_clear_bindings(stmt);
-	return r;
+	return r == 0 && !is_found ? errmsg_set(req->e, -ENOENT, "no such row") : r;
+}
+
+static int find_row(struct store *s, struct store_request *req)
+{
+	sqlite3_stmt *stmt = s->db.stmts[req->kind][STMT_SELECT];
+	int next = 0;
+	int rc = store_row_bind(stmt, req->key, true, &next);
+
+	if (rc != SQLITE_OK) {
+		sqlite3_clear_bindings(stmt);
+		return errmsg_set(req->e, store_db_errno(&s->db, rc), "reading table %s: %s",
+				  store_tables[req->kind].name, sqlite3_errstr(rc));
+	}
+	return visit_rows(s, stmt, req);
 }
 
 static int read_request(struct store *s, struct store_request *req)
 {
+	bool is_of = req->ask == STORE_ASK_RUNS_OF;
+	sqlite3_stmt *stmt = is_of ? s->db.runs_of : s->db.runs;
 	int rc;
 
+	if (req->ask == STORE_ASK_FIND) {
+		return find_row(s, req);
+	}
 	if (req->ask == STORE_ASK_EACH) {
 		return visit_rows(s, s->db.stmts[req->kind][STMT_EACH], req);
 	}
-	rc = sqlite3_bind_text(s->db.runs, 1, req->vm_id, -1, SQLITE_STATIC);
+	rc = sqlite3_bind_text(stmt, 1, req->vm_id, -1, SQLITE_STATIC);
 	if (rc == SQLITE_OK) {
-		rc = sqlite3_bind_int64(s->db.runs, 2, (sqlite3_int64)req->max);
+		rc = sqlite3_bind_int64(stmt, 2, (sqlite3_int64)req->max);
+	}
+	if (rc == SQLITE_OK && is_of) {
+		rc = sqlite3_bind_int64(stmt, 3, (sqlite3_int64)req->owner_uid);
 	}
 	if (rc != SQLITE_OK) {
 		return errmsg_set(req->e, store_db_errno(&s->db, rc), "reading the history: %s",
 				  sqlite3_errstr(rc));
 	}
-	return visit_rows(s, s->db.runs, req);
+	return visit_rows(s, stmt, req);
 }
 
 void store_write_group(void *ctx, struct store_work *list)

@@ -13,6 +13,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/bits.h"
 #include "base/bug.h"
 #include "daemon/users/users_internal.h"
 
@@ -27,6 +28,8 @@ void users_options_defaults(struct users_options *o)
 		.slice_share_permille = STORE_NONE,
 		.definitions = 256,
 		.images_bytes = 4ull << 30,
+		.max_prio = USERS_PRIO_MAX,
+		.max_slice_ns = USERS_SLICE_MAX_NS,
 	};
 	o->max_users = 1024;
 }
@@ -184,6 +187,42 @@ static int charge_locked(struct user *user, uint64_t memory_bytes, struct errmsg
 	return 0;
 }
 
+void users_ceiling_get(struct users *u, uid_t uid, uint8_t *ret_prio, ns_t *ret_slice_ns)
+{
+	struct user user;
+	uint32_t number;
+
+	copy(u, uid, &user, &number);
+	*ret_prio = user.is_admin || user.quota.max_prio >= SCHED_LEVELS
+			    ? SCHED_LEVELS - 1
+			    : (uint8_t)user.quota.max_prio;
+	*ret_slice_ns = user.is_admin || user.quota.max_slice_ns > SCHED_SLICE_MAX_NS
+				? SCHED_SLICE_MAX_NS
+				: user.quota.max_slice_ns;
+}
+
+int users_ceiling_check(struct users *u, uid_t uid, uint8_t prio, ns_t slice_ns, struct errmsg *e)
+{
+	char name[USERS_NAME_BYTES];
+	ns_t max_slice_ns;
+	uint8_t max_prio;
+
+	users_ceiling_get(u, uid, &max_prio, &max_slice_ns);
+	if (prio <= max_prio && slice_ns <= max_slice_ns) {
+		return 0;
+	}
+	users_name_of(uid, name);
+	if (prio > max_prio) {
+		return errmsg_set(e, -EDQUOT,
+				  "user %s may give his VMs priority %u at most, not %u", name,
+				  max_prio, prio);
+	}
+	return errmsg_set(e, -EDQUOT,
+			  "user %s may give his VMs slices of %" PRIu64
+			  " us at most, not of %" PRIu64 " us",
+			  name, max_slice_ns / 1000, slice_ns / 1000);
+}
+
 int users_charge(struct users *u, uid_t uid, uint64_t memory_bytes, struct errmsg *e)
 {
 	uint32_t i;
@@ -225,13 +264,14 @@ void users_release(struct users *u, uid_t uid, uint64_t memory_bytes)
 	pthread_mutex_unlock(&u->lock);
 }
 
-/* A user's row; the name stays with the caller. */
-static struct store_change change_of(enum store_op op, uid_t uid, const struct user *user)
+/* A user's rows; the name stays with the caller. */
+static void changes_of(enum store_op op, uid_t uid, const struct user *user,
+		       struct store_change ret[2])
 {
 	const struct users_quota *q = &user->quota;
-	struct store_change c = { .op = op, .row = { .kind = STORE_USER } };
 
-	c.row.user = (struct store_user){
+	ret[0] = (struct store_change){ .op = op, .row = { .kind = STORE_USER } };
+	ret[0].row.user = (struct store_user){
 		.uid = uid,
 		.name = user->name,
 		.role = user->is_admin ? STORE_ROLE_ADMIN : STORE_ROLE_USER,
@@ -243,7 +283,12 @@ static struct store_change change_of(enum store_op op, uid_t uid, const struct u
 		.max_definitions = q->definitions,
 		.max_images_bytes = q->images_bytes,
 	};
-	return c;
+	/* A user of an older database has none of these. */
+	ret[1] = (struct store_change){ .op = op == STORE_DELETE ? STORE_FORGET : STORE_PUT,
+					.row = { .kind = STORE_CEILING } };
+	ret[1].row.ceiling = (struct store_ceiling){ .uid = uid,
+						     .max_prio = q->max_prio,
+						     .max_slice_ns = q->max_slice_ns };
 }
 
 /* Let a change that is durable take effect. */
@@ -264,12 +309,13 @@ static int take_effect(struct users *u, uint32_t number, const struct user *to, 
 /* Under change_lock: make @p to durable and real. */
 static int change(struct users *u, uid_t uid, enum store_op op, struct user *to, struct errmsg *e)
 {
-	struct store_change c = change_of(op, uid, to);
+	struct store_change c[2];
 	uint32_t number;
 	int r = users_enter(u, uid, &number, e);
 
+	changes_of(op, uid, to, c);
 	if (r == 0) {
-		r = store_apply(u->options.store, &c, 1, e);
+		r = store_apply(u->options.store, c, ARRAY_SIZE(c), e);
 	}
 	return r == 0 ? take_effect(u, number, to, e) : r;
 }
@@ -320,14 +366,15 @@ int users_set_quota(struct users *u, uid_t uid, const struct users_quota *q, str
 static int remove_known(struct users *u, uid_t uid, uint32_t number, struct user *to,
 			struct errmsg *e)
 {
-	struct store_change c = change_of(STORE_DELETE, uid, to);
+	struct store_change c[2];
 	int r;
 
+	changes_of(STORE_DELETE, uid, to, c);
 	if (to->running_vms > 0) {
 		return errmsg_set(e, -EBUSY, "user %s runs %" PRIu64 " VMs: end them first",
 				  to->name, to->running_vms);
 	}
-	r = store_apply(u->options.store, &c, 1, e);
+	r = store_apply(u->options.store, c, ARRAY_SIZE(c), e);
 	if (r < 0) {
 		return r;
 	}

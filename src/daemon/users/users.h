@@ -20,7 +20,12 @@ struct users_quota {
 	uint64_t running_vms, vcpus, memory_bytes, exclusive_cores;
 	uint64_t slice_share_permille; /**< of all shared cores: becomes sched_quota.slice_sum_ns */
 	uint64_t definitions, images_bytes;
+	uint64_t max_prio, max_slice_ns; /**< that he may ask for, for each of his VMs */
 };
+
+/** What an ordinary user gets unless an administrator gives more: half of the priorities. */
+#define USERS_PRIO_MAX	   4u
+#define USERS_SLICE_MAX_NS (20 * NS_PER_MS)
 
 /** One user, as shown. */
 struct users_info {
@@ -43,7 +48,7 @@ struct users_options {
 	struct dispatch *dispatch;
 };
 
-/** 64 VMs, 4 GiB, one exclusive core; 1024 users. */
+/** 64 VMs, 4 GiB, one exclusive core, priority 4, 20 ms; 1024 users. */
 void users_options_defaults(struct users_options *o);
 
 /** Load all from the store and tell the scheduler. */
@@ -72,6 +77,16 @@ bool users_is_borrowed(uid_t uid);
 
 /** Another quota for users who are taken in from now on. @param q as checked by the configuration */
 void users_default_quota_set(struct users *u, const struct users_quota *q);
+
+/** The highest priority and the longest slice of a user's VMs; all there is for an administrator. */
+void users_ceiling_get(struct users *u, uid_t uid, uint8_t *ret_prio, ns_t *ret_slice_ns);
+
+/**
+ * Whether a VM of this user may have this priority and this slice.
+ * @param prio     0: not asked for, as the slice
+ * @return 0; -EDQUOT with what is allowed
+ */
+int users_ceiling_check(struct users *u, uid_t uid, uint8_t prio, ns_t slice_ns, struct errmsg *e);
 
 /** Take memory and a running VM out of a quota. @return 0; -EDQUOT with what was used and allowed */
 int users_charge(struct users *u, uid_t uid, uint64_t memory_bytes, struct errmsg *e);

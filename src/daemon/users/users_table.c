@@ -122,6 +122,7 @@ int users_quota_check(const struct users_quota *q, struct errmsg *e)
 		{ "running_vms", q->running_vms },   { "vcpus", q->vcpus },
 		{ "memory_bytes", q->memory_bytes }, { "exclusive_cores", q->exclusive_cores },
 		{ "definitions", q->definitions },   { "images_bytes", q->images_bytes },
+		{ "max_prio", q->max_prio },	     { "max_slice_ns", q->max_slice_ns },
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(all); i++) {
@@ -131,6 +132,13 @@ int users_quota_check(const struct users_quota *q, struct errmsg *e)
 	}
 	if (q->slice_share_permille > 1000 && q->slice_share_permille != STORE_NONE) {
 		return errmsg_set(e, -EINVAL, "quota slice_share_permille is at most 1000");
+	}
+	if (q->max_prio >= SCHED_LEVELS && q->max_prio != STORE_NONE) {
+		return errmsg_set(e, -EINVAL, "quota max_prio is from 0 to %d", SCHED_LEVELS - 1);
+	}
+	if (q->max_slice_ns != STORE_NONE &&
+	    (q->max_slice_ns < SCHED_SLICE_MIN_NS || q->max_slice_ns > SCHED_SLICE_MAX_NS)) {
+		return errmsg_set(e, -EINVAL, "quota max_slice_ns is from 500000 to 100000000");
 	}
 	return 0;
 }
@@ -148,7 +156,8 @@ int users_register_locked(struct users *u, uid_t uid, const char *name, uint32_t
 				  u->n);
 	}
 	if (users_is_super(u, uid)) {
-		quota = (struct users_quota){ STORE_NONE, STORE_NONE, STORE_NONE, STORE_NONE,
+		quota = (struct users_quota){ STORE_NONE, STORE_NONE, STORE_NONE,
+					      STORE_NONE, STORE_NONE, STORE_NONE,
 					      STORE_NONE, STORE_NONE, STORE_NONE };
 	}
 	ev.quota = users_sched_quota(u, &quota);
@@ -196,6 +205,7 @@ struct load {
 	struct users *u;
 	uint32_t n, max;
 	struct loaded {
+		enum store_kind kind;
 		uid_t uid;
 		struct user user;
 	} * rows;
@@ -219,13 +229,21 @@ static struct loaded *load_next(struct load *l)
 
 static int load_row(void *arg, const struct store_row *row)
 {
-	struct loaded *x = load_next(arg);
+	struct load *l = arg;
+	struct loaded *x = load_next(l);
 	struct user *user;
 
 	if (!x) {
 		return -ENOMEM;
 	}
 	user = &x->user;
+	x->kind = row->kind;
+	if (row->kind == STORE_CEILING) {
+		x->uid = (uid_t)row->ceiling.uid;
+		user->quota.max_prio = row->ceiling.max_prio;
+		user->quota.max_slice_ns = row->ceiling.max_slice_ns;
+		return 0;
+	}
 	if (row->kind == STORE_BAN) {
 		x->uid = (uid_t)row->ban.uid;
 		user->is_banned = true;
@@ -244,6 +262,9 @@ static int load_row(void *arg, const struct store_row *row)
 		.slice_share_permille = row->user.max_slice_share_permille,
 		.definitions = row->user.max_definitions,
 		.images_bytes = row->user.max_images_bytes,
+		/* Until the ceiling's own row is read; an older database has none. */
+		.max_prio = l->u->options.default_quota.max_prio,
+		.max_slice_ns = l->u->options.default_quota.max_slice_ns,
 	};
 	return 0;
 }
@@ -259,8 +280,13 @@ static int load_apply(struct users *u, const struct loaded *x, struct errmsg *e)
 		return r;
 	}
 	user = &u->user[i];
+	if (x->kind == STORE_CEILING) {
+		user->quota.max_prio = x->user.quota.max_prio;
+		user->quota.max_slice_ns = x->user.quota.max_slice_ns;
+		return 0;
+	}
 	ev = (struct sched_event){ .type = SCHED_EV_USER_BAN, .user = i };
-	if (x->user.is_banned) {
+	if (x->kind == STORE_BAN) {
 		user->is_banned = true;
 		memcpy(user->ban_reason, x->user.ban_reason, sizeof(user->ban_reason));
 	} else {
@@ -280,6 +306,9 @@ int users_load(struct users *u, struct errmsg *e)
 	struct load l = { .u = u };
 	int r = store_each(u->options.store, STORE_USER, load_row, &l, e);
 
+	if (r == 0) {
+		r = store_each(u->options.store, STORE_CEILING, load_row, &l, e);
+	}
 	if (r == 0) {
 		r = store_each(u->options.store, STORE_BAN, load_row, &l, e);
 	}

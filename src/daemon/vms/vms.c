@@ -116,6 +116,7 @@ static struct vms *vms_new(const struct vms_options *o)
 	v->next_gen = (uint32_t)(vms_now_ns() >> 10);
 	pthread_mutex_init(&v->lock, NULL);
 	pthread_mutex_init(&v->image_lock, NULL);
+	pthread_cond_init(&v->met, NULL);
 	sem_init(&v->launches, 0, VMS_LAUNCHES);
 	v->slots = calloc(o->max_vms, sizeof(*v->slots));
 	v->vm_program = o->vm_program ? strdup(o->vm_program) : NULL;
@@ -218,7 +219,8 @@ static void let_go(struct vms *v, struct vms_vm *vm)
 	vm->lv.cgroup_memory[0] = vm->lv.cgroup_pids[0] = '\0';
 	launch_vm_done(&vm->lv);
 	vms_image_put(v, vm->image);
-	vm->image = NULL;
+	vms_image_put(v, vm->context);
+	vm->image = vm->context = NULL;
 	close(vm->cancel_fd);
 	vm->has_process = false;
 }
@@ -238,6 +240,10 @@ void vms_close(struct vms *v, bool kill_all_vms)
 		if (vm->cancel_fd >= 0) {
 			vms_cancel_locked(vm);
 		}
+	}
+	/* What is still late is left as it is. */
+	while (v->n_meeting > 0) {
+		pthread_cond_wait(&v->met, &v->lock);
 	}
 	pthread_mutex_unlock(&v->lock);
 	vms_watch_stop(v);

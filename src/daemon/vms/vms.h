@@ -81,6 +81,7 @@ struct vms_info {
 	char message[PROTO_TEXT];	  /**< how it ended, in one sentence; or "" */
 	enum sched_reason fault;	  /**< why the scheduler put it into the fault queue */
 	uint64_t memory_bytes;		  /**< resident, of the VM process; sampled */
+	uint64_t memory_peak_bytes;	  /**< most that was seen in this run */
 	uint64_t cpu_ns, wait_ns, slices; /**< of this run; kept after its end */
 	uint32_t runs;			  /**< starts so far */
 	uint64_t console_bytes;		  /**< printed so far */
@@ -175,7 +176,10 @@ ssize_t vms_console_write(struct vms *v, const char *id, const uint8_t *buf, siz
 /** Pause if it runs, save its context to @p fd (memory or regular file), resume. */
 int vms_save(struct vms *v, const char *id, int fd, struct errmsg *e);
 
-/** Registers of a VM that stands still (paused, faulted), as {"pc": "0x...", ...}. */
+/**
+ * Registers of a VM that stands still (paused, faulted), as {"pc": "0x...", ...}. Those of a faulted VM
+ * are kept when its process is gone.
+ */
 int vms_registers(struct vms *v, const char *id, json_t **ret, struct errmsg *e);
 
 /** Whether a process is one of ours, for partition_scan(). */

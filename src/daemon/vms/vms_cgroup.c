@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/fnv.h"
 #include "base/log.h"
 #include "daemon/vms/vms_internal.h"
 #include "host/cgroup.h"
@@ -26,13 +27,10 @@
 
 static bool make_base(struct vms *v, const char *own)
 {
-	uint32_t h = 2166136261u;
+	uint32_t h = fnv32_text(FNV32_START, v->run_dir);
 	char base[PATH_MAX_BYTES];
 	char file[PATH_MAX_BYTES + 32];
 
-	for (const char *p = v->run_dir; *p; p++) {
-		h = (h ^ (unsigned char)*p) * 16777619u;
-	}
 	/* Room for "/vm-ID" behind it. */
 	if (snprintf(base, sizeof(base), "%s%s/pinfold-%08x", v->cgroup_mount, own, h) >=
 	    (int)sizeof(base) - 32) {

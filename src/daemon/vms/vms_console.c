@@ -4,6 +4,8 @@
  * they are; who shows them on a terminal looks after that.
  */
 #include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -45,6 +47,29 @@ static void append_locked(struct vms *v, struct vms_vm *vm, const uint8_t *buf, 
 	}
 	vm->out.total += n;
 	pthread_cond_broadcast(&vm->out_changed);
+}
+
+/*
+ * The process that is met again has kept the end of what it printed; only that is left. The marker
+ * takes the place of the last bytes that are lost, so that the others keep their numbers.
+ */
+void vms_console_begin(struct vms *v, struct vms_vm *vm, uint64_t from)
+{
+	char marker[96];
+	size_t n;
+
+	if (from == 0) {
+		return;
+	}
+	n = (size_t)snprintf(marker, sizeof(marker),
+			     "\n[pinfold: %" PRIu64 " bytes of output before this are lost]\n",
+			     from);
+	/* Without a bound, the numbers of bytes to come would overflow. */
+	from = from > INT64_MAX / 2 ? INT64_MAX / 2 : from;
+	pthread_mutex_lock(&vm->out_lock);
+	vm->out.first = vm->out.total = from > n ? from - n : 0;
+	append_locked(v, vm, (const uint8_t *)marker, n);
+	pthread_mutex_unlock(&vm->out_lock);
 }
 
 bool vms_console_pump(struct vms *v, struct vms_vm *vm)
@@ -126,9 +151,11 @@ static size_t copy_locked(const struct vms *v, const struct vms_vm *vm, uint64_t
 {
 	uint64_t size = v->o.console_bytes;
 	uint64_t oldest = vm->out.total > size ? vm->out.total - size : 0;
-	uint64_t at = from < oldest ? oldest : from;
+	uint64_t at;
 	size_t n = 0;
 
+	oldest = oldest < vm->out.first ? vm->out.first : oldest;
+	at = from < oldest ? oldest : from;
 	*ret_from = at;
 	while (vm->out.ring && n < max && at + n < vm->out.total) {
 		uint64_t pos = (at + n) % size;

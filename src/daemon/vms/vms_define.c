@@ -84,8 +84,7 @@ void vms_run_put(struct vms *v, struct vms_vm *vm, const char *result)
 		.cpu_ns = i.cpu_ns,
 		.wait_ns = i.wait_ns,
 		.slices = i.slices,
-		.memory_peak_bytes =
-			i.memory_bytes > vm->peak_bytes ? i.memory_bytes : vm->peak_bytes,
+		.memory_peak_bytes = i.memory_peak_bytes,
 	};
 	pthread_mutex_unlock(&v->lock);
 	/* History may have a gap when the disk can't follow; nobody waits for it. */
@@ -250,14 +249,14 @@ int vms_create(struct vms *v, uid_t owner, const struct vm_spec *spec, char ret_
 /* Its rows, all at once. */
 static int rows_delete(struct vms *v, const struct vms_vm *vm, struct errmsg *e)
 {
+	/* Most have neither a core of their own nor a fault. */
 	const struct store_change changes[] = {
-		{ STORE_DELETE, { .kind = STORE_ALLOC, .alloc = { .vm_id = vm->id } } },
+		{ STORE_FORGET, { .kind = STORE_ALLOC, .alloc = { .vm_id = vm->id } } },
+		{ STORE_FORGET, { .kind = STORE_FAULT, .fault = { .vm_id = vm->id } } },
 		{ STORE_DELETE, { .kind = STORE_VM, .vm = { .id = vm->id } } },
 	};
-	int r = store_apply(v->o.store, changes, ARRAY_SIZE(changes), e);
 
-	/* Most have no core of their own. */
-	return r == -ENOENT ? store_apply(v->o.store, &changes[1], 1, e) : r;
+	return store_apply(v->o.store, changes, ARRAY_SIZE(changes), e);
 }
 
 /* Nobody starts it from here on. */
@@ -392,7 +391,7 @@ static int load_run(void *arg, const struct store_row *row)
 	snprintf(vm->message, sizeof(vm->message), "%.380s", message);
 	snprintf(vm->arch, sizeof(vm->arch), "%s", run->arch);
 	snprintf(vm->engine, sizeof(vm->engine), "%s", run->engine);
-	/* Where and how a guest faulted is not written down, but for the sentence. */
+	/* Where and how a guest faulted has a row of its own: vms_fault_load(). */
 	vm->has_stop = run->stop_reason > 0 && run->stop_reason < PROTO_STOP_COUNT &&
 		       run->stop_reason != PROTO_STOP_FAULT;
 	vm->stop = (struct proto_stopped){ 0 };
@@ -409,5 +408,6 @@ int vms_load(struct vms *v, struct errmsg *e)
 	int r = store_each(v->o.store, STORE_VM, load_vm, &l, e);
 
 	r = r < 0 ? r : vms_sort(v, e);
-	return r < 0 ? r : store_each(v->o.store, STORE_RUN, load_run, &l, e);
+	r = r < 0 ? r : store_each(v->o.store, STORE_RUN, load_run, &l, e);
+	return r < 0 ? r : store_each(v->o.store, STORE_FAULT, vms_fault_load, v, e);
 }

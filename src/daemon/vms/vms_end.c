@@ -268,7 +268,8 @@ void vms_bury(struct vms *v, struct vms_vm *vm)
 	vms_cgroup_remove(vm->cgroup_dir);
 	vms_dir_remove(v, vm->id);
 	vms_image_put(v, vm->image);
-	vm->image = NULL;
+	vms_image_put(v, vm->context);
+	vm->image = vm->context = NULL;
 	if (vm->is_charged) {
 		users_release(v->o.users, vm->owner, vm->spec.config.limits.mem_bytes);
 		vms_charged_set(v, vm, false);

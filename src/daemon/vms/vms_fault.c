@@ -26,7 +26,7 @@ void vms_fault_path(const struct vms *v, const char *id, char ret[VMS_PATH_BYTES
 	snprintf(ret, VMS_PATH_BYTES, "%s/%s.context", v->state_dir, id);
 }
 
-void vms_fault_forget(struct vms *v, struct vms_vm *vm)
+static void remove_context(struct vms *v, struct vms_vm *vm)
 {
 	char path[VMS_PATH_BYTES];
 
@@ -35,6 +35,25 @@ void vms_fault_forget(struct vms *v, struct vms_vm *vm)
 	pthread_mutex_lock(&v->lock);
 	vm->has_fault_context = false;
 	pthread_mutex_unlock(&v->lock);
+}
+
+void vms_fault_forget(struct vms *v, struct vms_vm *vm)
+{
+	remove_context(v, vm);
+	vms_fault_row_forget(v, vm);
+}
+
+void vms_fault_leave(struct vms *v, struct vms_vm *vm)
+{
+	bool was_fault;
+
+	remove_context(v, vm);
+	pthread_mutex_lock(&v->lock);
+	was_fault = vm->has_fault_row && vm->fault != SCHED_REASON_NONE && !vm->has_process;
+	pthread_mutex_unlock(&v->lock);
+	if (was_fault) {
+		vms_fault_put(v, vm, NULL);
+	}
 }
 
 /* The scheduler's word for why, as a sentence. */
@@ -73,6 +92,7 @@ static void tell(struct vms *v, struct vms_vm *vm)
 	pthread_mutex_unlock(&v->lock);
 	snprintf(result, sizeof(result), VMS_RESULT_FAULT "%s", message);
 	vms_run_put(v, vm, result);
+	vms_fault_put(v, vm, NULL);
 	vms_publish(v, vm, "vm.faulted", message);
 }
 
@@ -191,6 +211,7 @@ void vms_keep_one(struct vms *v, struct vms_vm *vm)
 {
 	struct errmsg e = { 0 };
 	bool is_there, can_answer;
+	json_t *registers = NULL;
 	int r;
 
 	vms_talk_begin(vm);
@@ -206,6 +227,10 @@ void vms_keep_one(struct vms *v, struct vms_vm *vm)
 		pthread_mutex_lock(&v->lock);
 		vm->has_fault_context = r == 0;
 		pthread_mutex_unlock(&v->lock);
+		if (vms_registers_ask(vm, &registers, NULL) == 0) {
+			vms_fault_put(v, vm, registers);
+			json_decref(registers);
+		}
 		if (r < 0 && r != -ECANCELED && vms_may_log(v)) {
 			log_warn("the context of a faulted VM is not kept id=%s error=\"%s\"",
 				 vm->id, e.text);

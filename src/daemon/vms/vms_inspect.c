@@ -138,7 +138,7 @@ static json_t *regs_json(const struct proto_reg_desc *d, size_t n, const uint8_t
 	return o;
 }
 
-static int registers(struct vms_vm *vm, json_t **ret, struct errmsg *e)
+int vms_registers_ask(struct vms_vm *vm, json_t **ret, struct errmsg *e)
 {
 	const size_t max = PROTO_BODY_MAX / sizeof(struct proto_reg_desc);
 	struct proto_reg_desc *d = calloc(max, sizeof(*d));
@@ -162,6 +162,17 @@ static int registers(struct vms_vm *vm, json_t **ret, struct errmsg *e)
 	return r;
 }
 
+/* Its fault is all that is left of the run. */
+static bool is_buried(struct vms *v, const struct vms_vm *vm)
+{
+	bool is;
+
+	pthread_mutex_lock(&v->lock);
+	is = vm->state == VMS_FAULTED && !vm->has_process && vm->has_fault_row;
+	pthread_mutex_unlock(&v->lock);
+	return is;
+}
+
 int vms_registers(struct vms *v, const char *id, json_t **ret, struct errmsg *e)
 {
 	struct vms_vm *vm;
@@ -171,11 +182,15 @@ int vms_registers(struct vms *v, const char *id, json_t **ret, struct errmsg *e)
 		return r;
 	}
 	vms_events_take(v, vm);
-	r = is_standing(v, vm) ? registers(vm, ret, e)
-			       : errmsg_set(e, -EBUSY,
-					    "registers can be read while a VM stands still "
-					    "and its process is there; VM %s is %s",
-					    vm->spec.name, vms_state_name(vm->state));
+	if (is_standing(v, vm)) {
+		r = vms_registers_ask(vm, ret, e);
+	} else if (is_buried(v, vm)) {
+		r = vms_fault_registers(v, vm, ret, e);
+	} else {
+		r = errmsg_set(e, -EBUSY,
+			       "registers can be read while a VM stands still; VM %s is %s",
+			       vm->spec.name, vms_state_name(vm->state));
+	}
 	vms_talk_close(v, vm);
 	return r;
 }

@@ -36,12 +36,13 @@
 #define VMS_SOCKET "socket"
 #define VMS_RECORD "record"
 
-/** An image in memory, shared by the VMs that run it (vms_image.c). */
+/** An image or context in memory, shared by the VMs that run it (vms_image.c). */
 struct vms_image {
 	struct vms_image *next;
 	char hash[SPEC_HASH_MAX + 1];
 	int fd; /**< sealed */
 	uint32_t refs;
+	atomic_bool is_summed; /**< a context whose checksum a VM has found right */
 	uint64_t idle_since_ns;
 };
 
@@ -49,6 +50,7 @@ struct vms_image {
 struct vms_console {
 	uint8_t *ring;
 	uint64_t total;	 /**< bytes printed in this run; the last console_bytes of them are kept */
+	uint64_t first;	 /**< bytes before this one never came here */
 	bool is_over;	 /**< nothing will come any more */
 	char words[256]; /**< the end of what the process wrote to stderr, stripped */
 };
@@ -123,12 +125,13 @@ struct vms_vm {
 	uint32_t runs;
 	uint64_t run; /* row of the history */
 	bool has_fault_context;
+	bool has_fault_row; /* the store knows of a fault, maybe of an earlier run */
 	struct vms_entry entry[VMS_QUEUES];
 
 	/* talk */
 	pthread_mutex_t talk;
 	struct launch_vm lv;
-	struct vms_image *image;
+	struct vms_image *image, *context;
 	char cgroup_dir[256]; /* made for it; or "" */
 	char freeze_dir
 		[256]; /* by which it is frozen: cgroup_dir, or one of launch/ or partition/ */
@@ -187,6 +190,8 @@ struct vms {
 	struct vms_queue queue[VMS_QUEUES];
 
 	sem_t launches;
+	uint32_t n_meeting; /* threads of vms_restart(), which wait for VMs that are late */
+	pthread_cond_t met; /* one has ended */
 	int epoll_fd, stop_fd;
 	pthread_t watcher;
 	bool has_watcher;
@@ -272,6 +277,11 @@ int vms_load(struct vms *v, struct errmsg *e);
 void vms_run_put(struct vms *v, struct vms_vm *vm, const char *result);
 /** Write or remove the row that says that a VM has a core. Does not wait. */
 void vms_alloc_put(struct vms *v, struct vms_vm *vm, bool is_given);
+
+/* vms_inspect.c */
+
+/** Ask a process that stands still for its registers; talk is held. */
+int vms_registers_ask(struct vms_vm *vm, json_t **ret, struct errmsg *e);
 
 /* vms_image.c */
 
@@ -367,6 +377,8 @@ void vms_on_stop(struct vms *v, struct vms_vm *vm, const struct proto_stopped *s
 
 /** A new run prints from offset 0. */
 void vms_console_reset(struct vms_vm *vm);
+/** What was printed before byte @p from is lost: says so in the output. */
+void vms_console_begin(struct vms *v, struct vms_vm *vm, uint64_t from);
 /** Read what there is. @return false: the end, or an error */
 bool vms_console_pump(struct vms *v, struct vms_vm *vm);
 /** Read what the process writes to stderr. @return as vms_console_pump() */
@@ -419,10 +431,23 @@ void vms_fault_sched(struct vms *v, struct vms_vm *vm, enum sched_reason reason)
 void vms_keep_one(struct vms *v, struct vms_vm *vm);
 /** Path of a saved context. */
 void vms_fault_path(const struct vms *v, const char *id, char ret[VMS_PATH_BYTES]);
-/** Forget the saved context of a VM. */
+/** A new run begins: forget the saved context and what was written down. */
 void vms_fault_forget(struct vms *v, struct vms_vm *vm);
+/** It has left the fault queue: forget the saved context, and write that down. */
+void vms_fault_leave(struct vms *v, struct vms_vm *vm);
 /** At most o.max_faults_per_user of a user keep their processes. */
 void vms_fault_trim(struct vms *v, uid_t owner);
+
+/* vms_fault_row.c */
+
+/** Write down how a VM faulted. Does not wait. @param registers by name, or NULL */
+void vms_fault_put(struct vms *v, struct vms_vm *vm, const json_t *registers);
+/** Remove the row. Does not wait. */
+void vms_fault_row_forget(struct vms *v, struct vms_vm *vm);
+/** A row of the store; @p arg is the struct vms. The runs are known already. */
+int vms_fault_load(void *arg, const struct store_row *row);
+/** The registers as they were written down. @return 0; -ENOENT */
+int vms_fault_registers(struct vms *v, const struct vms_vm *vm, json_t **ret, struct errmsg *e);
 
 /* vms_restart.c */
 

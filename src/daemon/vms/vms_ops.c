@@ -199,7 +199,7 @@ static int end_without(struct vms *v, struct vms_vm *vm, enum vms_state end, str
 		return errmsg_set(e, -EALREADY, "VM %s is %s", vm->spec.name,
 				  vms_state_name(state));
 	}
-	vms_fault_forget(v, vm);
+	vms_fault_leave(v, vm);
 	vms_publish(v, vm, "vm.stopped", NULL);
 	return 0;
 }
@@ -227,7 +227,7 @@ static int await_end(struct vms *v, struct vms_vm *vm, uint64_t run, struct errm
 static void leave_faults(struct vms *v, struct vms_vm *vm)
 {
 	vms_talk_begin(vm);
-	vms_fault_forget(v, vm);
+	vms_fault_leave(v, vm);
 	vms_talk_end(v, vm);
 }
 

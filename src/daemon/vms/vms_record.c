@@ -18,6 +18,7 @@
 
 #include "base/bits.h"
 #include "base/cleanup.h"
+#include "base/fnv.h"
 #include "daemon/vms/vms_internal.h"
 #include "host/fd.h"
 #include "host/text.h"
@@ -47,14 +48,6 @@ int vms_start_ticks(pid_t pid, uint64_t *ret)
 	return p && sscanf(p, " %" SCNu64, ret) == 1 ? 0 : -ESRCH;
 }
 
-static uint64_t fnv(uint64_t h, const char *text)
-{
-	for (; *text; text++) {
-		h = (h ^ (unsigned char)*text) * 1099511628211ULL;
-	}
-	return h;
-}
-
 uint64_t vms_spec_digest(const struct vm_spec *spec)
 {
 	static const char *const may_change[] = { "prio", "slice_ns", "exclusive", "core",
@@ -67,7 +60,7 @@ uint64_t vms_spec_digest(const struct vm_spec *spec)
 		json_object_del(o, may_change[i]);
 	}
 	text = o ? json_dumps(o, JSON_COMPACT) : NULL;
-	h = fnv(14695981039346656037ULL, text ? text : "") >> 1; /* JSON numbers end at 2^63 */
+	h = fnv64_text(FNV64_START, text ? text : "") >> 1; /* JSON numbers end at 2^63 */
 	free(text);
 	json_decref(o);
 	return h;

@@ -7,7 +7,10 @@
  *   read records ─▶ meet the processes, several at a time ─▶ add and start with the dispatcher, which is
  *   held ─▶ pause what was paused ─▶ dispatch_go() ─▶ exclusive cores that nobody holds yet
  *
- * What does not answer, or whose record lies, is ended and reported, never believed.
+ * What does not answer, or whose record lies, is ended and reported, never believed. One that takes its
+ * time holds up nobody: after GRACE_MS it is late, is stopped and taken off the pool so that its core
+ * can be given away, and is met behind dispatch_go() by the thread that has begun with it. That thread
+ * talks to it from the beginning, so that nobody else does before it is back.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -26,292 +29,34 @@
 #include "base/bug.h"
 #include "base/cleanup.h"
 #include "base/log.h"
-#include "daemon/vms/vms_internal.h"
+#include "daemon/vms/vms_meet.h"
 #include "host/proc.h"
 #include "host/sock.h"
+#include "host/task.h"
 #include "host/text.h"
+#include "host/timer.h"
 
-#define WORKERS	 8
-#define MEET_MS	 1000 /* for each answer of a process that is met again */
-#define DEATH_MS 5000
+#define WORKERS	     8
+#define GRACE_MS     50 /* what one process may hold up all others */
+#define DEATH_MS     5000
+#define STOP_MS	     500 /* until a process is seen to have stopped */
+#define STOP_LOOK_NS 200000
+#define LATE_THREADS 16 /* more than a VM process may have */
 
-/* A VM that may still run. */
-struct meeting {
-	struct vms_vm *vm;
-	struct vms_record rec;
-	enum proto_vm_state state;
-	struct proto_stopped stop;
-	int r; /* not 0: it is ended */
-	struct errmsg e;
-};
-
+/* Freed by the last who uses it. */
 struct meetings {
 	struct vms *v;
 	struct meeting *m;
-	uint32_t n, max;
-	_Atomic uint32_t next;
+	uint32_t n;
+
+	pthread_mutex_t lock;
+	pthread_cond_t changed;
+	uint32_t next;	    /* to be begun */
+	uint32_t n_settled; /* done or late */
+	uint32_t n_threads; /* that begin with more */
+	uint32_t refs;
+	bool is_gone; /* dispatch_go() was called */
 };
-
-/*
- * Whether a process is a VM process of ours; nothing else is ever killed on a record's word. Who may
- * not see its program goes by its name.
- */
-static bool is_vm_process(pid_t pid)
-{
-	char path[64];
-	char name[VMS_PATH_BYTES];
-	const char *base = name;
-	ssize_t n;
-
-	snprintf(path, sizeof(path), "/proc/%d/exe", pid);
-	n = readlink(path, name, sizeof(name) - 1);
-	if (n > 0) {
-		name[n] = '\0';
-		base = strrchr(name, '/');
-		base = base ? base + 1 : name;
-	} else if (host_text_read(name, sizeof(name), "/proc/%d/comm", pid) < 0) {
-		return false;
-	}
-	return strncmp(base, "pinfold-vm", 10) == 0;
-}
-
-/* A hold on the process that the record names, if it is still that one. */
-static int open_process(const struct vms_record *rec, struct errmsg *e)
-{
-	int pidfd = (int)syscall(SYS_pidfd_open, rec->pid, 0);
-	uint64_t ticks;
-
-	if (pidfd < 0) {
-		return errmsg_set(e, -ESRCH, "its process is gone");
-	}
-	if (vms_start_ticks(rec->pid, &ticks) < 0 || ticks != rec->start_ticks) {
-		close(pidfd);
-		return errmsg_set(e, -ESRCH, "its process is gone");
-	}
-	if (!is_vm_process(rec->pid)) {
-		close(pidfd);
-		return errmsg_set(e, -EBADMSG, "its record names a process that is no VM");
-	}
-	return pidfd;
-}
-
-static ns_t process_cpu_ns(pid_t pid)
-{
-	struct timespec ts;
-	clockid_t clock;
-
-	if (clock_getcpuclockid(pid, &clock) != 0 || clock_gettime(clock, &ts) < 0) {
-		return 0;
-	}
-	return (ns_t)ts.tv_sec * NS_PER_S + (ns_t)ts.tv_nsec;
-}
-
-/* The slot and all that a running VM has in the table. */
-static int take_slot(struct vms *v, struct meeting *m)
-{
-	struct vms_vm *vm = m->vm;
-	int r = 0;
-
-	pthread_mutex_lock(&v->lock);
-	if (v->slots[m->rec.slot].vm) {
-		r = errmsg_set(&m->e, -EBADMSG, "its slot is that of another VM");
-	} else {
-		v->slots[m->rec.slot].vm = vm;
-		v->slots[m->rec.slot].gen = m->rec.gen;
-		vm->slot = m->rec.slot;
-		vm->gen = m->rec.gen;
-		vm->has_process = true;
-		/* A fault that is written down stays as it is; whatever else goes on. */
-		vm->is_closed = vm->is_closed && vm->run == m->rec.run && vm->state == VMS_FAULTED;
-		vm->ended_ns = vm->is_closed ? vm->ended_ns : 0;
-		vm->run = m->rec.run;
-		vm->runs = m->rec.runs > vm->runs ? m->rec.runs : vm->runs;
-		vm->started_ns = m->rec.started_ns;
-		vm->message[0] = vm->is_closed ? vm->message[0] : '\0';
-		vms_state_set_locked(vm, VMS_RUNNING);
-	}
-	pthread_mutex_unlock(&v->lock);
-	return r;
-}
-
-static int ask_state(struct meeting *m)
-{
-	struct launch_vm *lv = &m->vm->lv;
-	struct proto_status status = { 0 };
-	size_t n = 0;
-	int r;
-
-	r = launch_vm_request(lv, PROTO_GET_STATE, NULL, 0, -1, &status, sizeof(status), &n, &m->e);
-	if (r < 0) {
-		return r;
-	}
-	if (n != sizeof(status) || status.state >= PROTO_VM_STATE_COUNT) {
-		return errmsg_set(&m->e, -EPROTO, "it tells its state in nonsense");
-	}
-	m->state = (enum proto_vm_state)status.state;
-	if (m->state != PROTO_VM_STOPPED && m->state != PROTO_VM_FAULTED) {
-		return 0;
-	}
-	return launch_vm_last_stop(lv, &m->stop, &m->e);
-}
-
-/* Who it is, new pages, a new console, how it is. */
-static int meet(struct vms *v, struct meeting *m)
-{
-	struct vms_vm *vm = m->vm;
-	struct dispatch_fds fds;
-	char path[VMS_PATH_BYTES];
-	int r;
-
-	vms_path(v, vm->id, VMS_SOCKET, path);
-	r = launch_vm_reconnect(m->rec.pid, path, MEET_MS, &vm->lv, &m->e);
-	if (r < 0) {
-		return r;
-	}
-	memcpy(vm->lv.cgroup_memory, m->rec.cgroup_memory, sizeof(vm->lv.cgroup_memory));
-	memcpy(vm->lv.cgroup_pids, m->rec.cgroup_pids, sizeof(vm->lv.cgroup_pids));
-	memcpy(vm->freeze_dir, m->rec.freeze_dir, sizeof(vm->freeze_dir));
-	r = vms_admit(v, vm, &m->e);
-	r = r < 0 ? r : dispatch_slot_open(v->o.dispatch, vm->slot, &fds, &m->e);
-	if (r < 0) {
-		return r;
-	}
-	vm->is_slot_open = true;
-	r = launch_vm_attach(&vm->lv, fds.grant_fd, fds.ack_fd, fds.notify_fd, &m->e);
-	r = r < 0 ? r : ask_state(m);
-	vm->lv.reply_ms = v->o.reply_ms;
-	return r;
-}
-
-static void *meet_main(void *arg)
-{
-	struct meetings *all = arg;
-	uint32_t i;
-
-	while ((i = atomic_fetch_add(&all->next, 1)) < all->n) {
-		struct meeting *m = &all->m[i];
-		int pidfd;
-
-		m->r = m->r < 0 ? m->r : open_process(&m->rec, &m->e);
-		if (m->r < 0) {
-			continue;
-		}
-		pidfd = m->r;
-		m->r = 0;
-		if (m->rec.fault) {
-			m->r = errmsg_set(&m->e, -EFAULT, "it was frozen by the scheduler");
-		} else {
-			vms_cgroup_thaw(m->rec.freeze_dir, pidfd);
-			m->r = meet(all->v, m);
-		}
-		if (m->r < 0) {
-			host_proc_kill(pidfd, SIGKILL);
-			host_sock_wait_readable(pidfd, DEATH_MS);
-		}
-		close(pidfd);
-	}
-	return NULL;
-}
-
-/* This thread works, too. */
-static void meet_all(struct meetings *all)
-{
-	pthread_t threads[WORKERS];
-	uint32_t n = 0;
-
-	while (n < WORKERS && n + 1 < all->n &&
-	       pthread_create(&threads[n], NULL, meet_main, all) == 0) {
-		n++;
-	}
-	meet_main(all);
-	while (n > 0) {
-		pthread_join(threads[--n], NULL);
-	}
-}
-
-static void fill_shown(struct vms *v, struct meeting *m)
-{
-	const struct proto_ready *ready = &m->vm->lv.ready;
-	struct vms_vm *vm = m->vm;
-
-	pthread_mutex_lock(&v->lock);
-	vms_pid_set_locked(v, vm, vm->lv.pid);
-	vm->pidfd = vm->lv.pidfd;
-	vm->cpu_ns = vm->is_closed ? vm->cpu_ns : process_cpu_ns(m->rec.pid);
-	memcpy(vm->arch, ready->arch_name, sizeof(vm->arch));
-	memcpy(vm->engine, ready->engine, sizeof(vm->engine));
-	memcpy(vm->reason, ready->reason, sizeof(vm->reason));
-	pthread_mutex_unlock(&v->lock);
-}
-
-/* Paused or running as it was left; talk is held. */
-static int settle_pause(struct vms *v, struct meeting *m)
-{
-	struct vms_vm *vm = m->vm;
-	int r = 0;
-
-	if (m->rec.is_paused) {
-		r = m->state == PROTO_VM_PAUSED ? 0 : vms_ask(vm, PROTO_PAUSE, NULL, 0, -1, &m->e);
-		r = r < 0 ? r : vms_sched(v, vm, SCHED_EV_VM_PAUSE, &m->e);
-		if (r == 0) {
-			pthread_mutex_lock(&v->lock);
-			vms_state_set_locked(vm, VMS_PAUSED);
-			pthread_mutex_unlock(&v->lock);
-		}
-	} else if (m->state == PROTO_VM_PAUSED) {
-		r = vms_ask(vm, PROTO_RESUME, NULL, 0, -1, &m->e);
-	}
-	return r;
-}
-
-/* Back among the living. */
-static int join(struct vms *v, struct meeting *m)
-{
-	struct vms_vm *vm = m->vm;
-	int r;
-
-	fill_shown(v, m);
-	if (m->state == PROTO_VM_READY || m->state == PROTO_VM_CREATED) {
-		return errmsg_set(&m->e, -ECANCELED, "it had not been started yet");
-	}
-	r = vms_dispatch_add(v, vm, &m->e);
-	r = r < 0 ? r : vms_watch_add(v, vm, &m->e);
-	r = r < 0 ? r : vms_sched(v, vm, SCHED_EV_VM_START, &m->e);
-	if (r < 0) {
-		return r;
-	}
-	if (m->state == PROTO_VM_STOPPED || m->state == PROTO_VM_FAULTED) {
-		vms_on_stop(v, vm, &m->stop);
-		return 0;
-	}
-	vm->is_closed = false;
-	return settle_pause(v, m);
-}
-
-/* Whatever it has: gone. The scheduler may know it already. */
-static void give_up(struct vms *v, struct meeting *m)
-{
-	struct vms_vm *vm = m->vm;
-	bool is_fault = m->rec.fault != 0 || vm->is_closed;
-
-	log_warn("a VM could not be met again id=%s error=\"%s\"", vm->id, m->e.text);
-	pthread_mutex_lock(&v->lock);
-	vm->is_ending = true;
-	vm->is_closed = is_fault; /* its end was written down when it faulted */
-	vm->end_state = is_fault ? VMS_FAULTED : m->r == -ESRCH ? VMS_STOPPED : VMS_KILLED;
-	vm->fault = (enum sched_reason)m->rec.fault;
-	if (!is_fault) {
-		snprintf(vm->message, sizeof(vm->message), "%s%s", m->r == -ESRCH ? "lost: " : "",
-			 m->e.text);
-	}
-	pthread_mutex_unlock(&v->lock);
-	if (vm->is_added) {
-		/* Started: only the scheduler's death notice frees its slot. */
-		vms_sched(v, vm, SCHED_EV_VM_KILL, NULL);
-		return;
-	}
-	vms_bury(v, vm);
-}
 
 static int handle_init(const struct vms *v, struct vms_vm *vm)
 {
@@ -348,7 +93,8 @@ static void add_meeting(struct meetings *all, const char *id)
 		return;
 	}
 	m->vm = vm;
-	m->r = take_slot(v, m);
+	m->pidfd = -1;
+	m->r = vms_meet_slot(v, m);
 	if (m->r < 0) {
 		/* Not one slot for two: it gets none, and is ended. */
 		log_warn("a record lies id=%s error=\"%s\"", id, m->e.text);
@@ -402,32 +148,12 @@ static void report_lost(struct vms *v)
 	}
 }
 
-/* An exclusive core that its lock did not give back; talk is held, so that nobody buries the VM meanwhile. */
-static void regain_core(struct vms *v, struct vms_vm *vm)
-{
-	struct errmsg e = { 0 };
-	bool is_wanted;
-	int r;
-
-	pthread_mutex_lock(&v->lock);
-	is_wanted = vm->is_added && vm->spec.is_exclusive && vm->state == VMS_RUNNING;
-	pthread_mutex_unlock(&v->lock);
-	if (!is_wanted) {
-		return;
-	}
-	r = vms_excl_request(v, vm, &e);
-	if (r < 0 && r != -EALREADY) {
-		log_warn("a VM has lost its core id=%s error=\"%s\"", vm->id, e.text);
-		vms_alloc_put(v, vm, false);
-	}
-}
-
 static void catch_up(struct vms *v, const struct meetings *all)
 {
 	for (uint32_t i = 0; i < all->n; i++) {
-		if (all->m[i].r >= 0) {
+		if (all->m[i].progress == MEET_DONE && all->m[i].r >= 0) {
 			vms_talk_begin(all->m[i].vm);
-			regain_core(v, all->m[i].vm);
+			vms_meet_regain(v, all->m[i].vm);
 			vms_talk_end(v, all->m[i].vm);
 		}
 	}
@@ -440,39 +166,350 @@ static void greatest_gen(struct vms *v, const struct meetings *all)
 	}
 }
 
-int vms_restart(struct vms *v, struct errmsg *e)
+static void meetings_put(struct meetings *all)
 {
-	struct meetings all = { .v = v };
-	int r = collect(&all, e);
+	bool is_last;
 
-	if (r < 0) {
-		free(all.m);
-		return r;
+	pthread_mutex_lock(&all->lock);
+	is_last = --all->refs == 0;
+	pthread_mutex_unlock(&all->lock);
+	if (!is_last) {
+		return;
 	}
-	greatest_gen(v, &all);
-	for (uint32_t i = 0; i < all.n; i++) {
-		vms_talk_begin(all.m[i].vm);
+	for (uint32_t i = 0; i < all->n; i++) {
+		if (all->m[i].pidfd >= 0) {
+			close(all->m[i].pidfd);
+		}
+		vms_unref(all->v, all->m[i].vm);
 	}
-	meet_all(&all);
-	for (uint32_t i = 0; i < all.n; i++) {
-		struct meeting *m = &all.m[i];
+	pthread_mutex_destroy(&all->lock);
+	pthread_cond_destroy(&all->changed);
+	free(all->m);
+	free(all);
+}
 
-		m->r = m->r < 0 ? m->r : join(v, m);
-		if (m->r < 0) {
-			give_up(v, m);
+static void kill_process(const struct meeting *m)
+{
+	if (m->pidfd >= 0) {
+		host_proc_kill(m->pidfd, SIGKILL);
+		host_sock_wait_readable(m->pidfd, DEATH_MS);
+	}
+}
+
+/* Talk is held. */
+static void meet_one(struct vms *v, struct meeting *m)
+{
+	if (m->r == 0 && m->rec.fault) {
+		m->r = errmsg_set(&m->e, -EFAULT, "it was frozen by the scheduler");
+	} else if (m->r == 0) {
+		vms_cgroup_thaw(m->rec.freeze_dir, m->pidfd);
+		m->r = vms_meet(v, m);
+	}
+	/* Canceled: by who kills it, or by a daemon that closes and leaves it to the next one. */
+	if (m->r < 0 && m->r != -ECANCELED) {
+		kill_process(m);
+	}
+}
+
+/* Back, or gone. Talk is held. */
+static void settle(struct vms *v, struct meeting *m)
+{
+	m->r = m->r < 0 ? m->r : vms_meet_join(v, m);
+	if (m->r < 0) {
+		kill_process(m);
+		vms_meet_give_up(v, m);
+	}
+}
+
+/* The others run already. */
+static void settle_late(struct vms *v, struct meeting *m)
+{
+	bool is_left;
+
+	pthread_mutex_lock(&v->lock);
+	is_left = m->r == -ECANCELED && v->is_closing && !m->vm->is_ending;
+	m->vm->pidfd = -1;
+	pthread_mutex_unlock(&v->lock);
+	if (is_left) {
+		return;
+	}
+	settle(v, m);
+	if (m->r >= 0) {
+		vms_meet_regain(v, m->vm);
+	}
+}
+
+/* Whether it was in time. For one that was not, wait until the others run. */
+static bool finish(struct meetings *all, struct meeting *m)
+{
+	bool is_late;
+
+	pthread_mutex_lock(&all->lock);
+	is_late = m->progress == MEET_LATE;
+	if (!is_late) {
+		m->progress = MEET_DONE;
+		all->n_settled++;
+		pthread_cond_broadcast(&all->changed);
+	}
+	while (is_late && !all->is_gone) {
+		pthread_cond_wait(&all->changed, &all->lock);
+	}
+	pthread_mutex_unlock(&all->lock);
+	return !is_late;
+}
+
+static struct meeting *next_meeting(struct meetings *all)
+{
+	struct meeting *m = NULL;
+
+	pthread_mutex_lock(&all->lock);
+	if (all->next < all->n) {
+		m = &all->m[all->next++];
+		m->begun_ns = host_clock_monotonic_ns();
+		m->progress = MEET_BEGUN;
+	} else {
+		all->n_threads--;
+	}
+	pthread_mutex_unlock(&all->lock);
+	return m;
+}
+
+/* The next one. @return false: there is none, or it was late */
+static bool meet_next(struct meetings *all)
+{
+	struct meeting *m = next_meeting(all);
+	bool was_in_time;
+
+	if (!m) {
+		return false;
+	}
+	vms_talk_begin(m->vm);
+	meet_one(all->v, m);
+	was_in_time = finish(all, m);
+	if (was_in_time) {
+		/* Not vms_talk_end(): what it says is taken when it is back. */
+		pthread_mutex_unlock(&m->vm->talk);
+	} else {
+		settle_late(all->v, m);
+		vms_talk_end(all->v, m->vm);
+	}
+	return was_in_time;
+}
+
+static void *meet_main(void *arg)
+{
+	struct meetings *all = arg;
+	struct vms *v = all->v;
+
+	while (meet_next(all)) {
+	}
+	meetings_put(all);
+	pthread_mutex_lock(&v->lock);
+	v->n_meeting--;
+	pthread_cond_broadcast(&v->met);
+	pthread_mutex_unlock(&v->lock);
+	return NULL;
+}
+
+static bool thread_add(struct meetings *all)
+{
+	pthread_t thread;
+
+	pthread_mutex_lock(&all->lock);
+	all->refs++;
+	all->n_threads++;
+	pthread_mutex_unlock(&all->lock);
+	pthread_mutex_lock(&all->v->lock);
+	all->v->n_meeting++;
+	pthread_mutex_unlock(&all->v->lock);
+	if (pthread_create(&thread, NULL, meet_main, all) == 0) {
+		pthread_detach(thread);
+		return true;
+	}
+	pthread_mutex_lock(&all->lock);
+	all->refs--;
+	all->n_threads--;
+	pthread_mutex_unlock(&all->lock);
+	pthread_mutex_lock(&all->v->lock);
+	all->v->n_meeting--;
+	pthread_mutex_unlock(&all->v->lock);
+	return false;
+}
+
+/*
+ * The others go on without it. Its core may be given away once it is known to execute no more: it is
+ * stopped, and has no place in the pool when it goes on.
+ */
+static void hold_back(struct vms *v, const struct meeting *m)
+{
+	const struct timespec pause = { .tv_nsec = STOP_LOOK_NS };
+	ns_t until_ns = host_clock_monotonic_ns() + STOP_MS * NS_PER_MS;
+	uint16_t core = partition_roles(v->o.partition)->housekeeping;
+	pid_t tids[LATE_THREADS];
+	int n;
+
+	if (m->pidfd < 0) {
+		return;
+	}
+	host_proc_kill(m->pidfd, SIGSTOP);
+	n = host_task_list(m->rec.pid, tids, LATE_THREADS);
+	for (int i = 0; i < n && i < LATE_THREADS; i++) {
+		host_task_set_fifo(tids[i], 0);
+		host_task_pin(tids[i], core);
+	}
+	while (!host_process_is_stopped(m->rec.pid)) {
+		if (host_clock_monotonic_ns() > until_ns) {
+			kill_process(m);
+			return;
+		}
+		nanosleep(&pause, NULL); /* the kernel tells nobody but its parent */
+	}
+}
+
+/* One whose time is over, or NULL. */
+static struct meeting *find_late_locked(struct meetings *all)
+{
+	ns_t now_ns = host_clock_monotonic_ns();
+
+	for (uint32_t i = 0; i < all->next; i++) {
+		struct meeting *m = &all->m[i];
+
+		if (m->progress == MEET_BEGUN && now_ns - m->begun_ns > GRACE_MS * NS_PER_MS) {
+			return m;
 		}
 	}
-	for (uint32_t i = 0; i < all.n; i++) {
-		vms_talk_end(v, all.m[i].vm);
+	return NULL;
+}
+
+/* Let those that are late be late; each leaves its thread's work to another thread. */
+static void part_from_late(struct meetings *all)
+{
+	struct meeting *m;
+
+	pthread_mutex_lock(&all->lock);
+	while ((m = find_late_locked(all)) != NULL) {
+		m->progress = MEET_LATE;
+		all->n_settled++;
+		all->n_threads--;
+		pthread_mutex_unlock(&all->lock);
+		log_info("a VM takes its time to be met again id=%s", m->vm->id);
+		hold_back(all->v, m);
+		thread_add(all);
+		pthread_mutex_lock(&all->lock);
 	}
+	pthread_mutex_unlock(&all->lock);
+}
+
+/* All are met, given up or late. */
+static void meet_all(struct meetings *all)
+{
+	bool is_over = all->n == 0;
+
+	for (uint32_t i = 0; i < WORKERS && i < all->n; i++) {
+		thread_add(all);
+	}
+	while (!is_over) {
+		ns_t until_ns = host_clock_monotonic_ns() + GRACE_MS * NS_PER_MS / 2;
+		struct timespec until = { (time_t)(until_ns / NS_PER_S),
+					  (long)(until_ns % NS_PER_S) };
+		bool is_alone;
+
+		pthread_mutex_lock(&all->lock);
+		is_alone = all->n_threads == 0 && all->next < all->n;
+		if (!is_alone && all->n_settled < all->n) {
+			pthread_cond_timedwait(&all->changed, &all->lock, &until);
+		}
+		is_over = all->n_settled == all->n;
+		pthread_mutex_unlock(&all->lock);
+		if (is_alone) {
+			meet_next(all); /* there was no thread to be had */
+		}
+		part_from_late(all);
+	}
+}
+
+static struct meetings *meetings_new(struct vms *v, struct errmsg *e)
+{
+	struct meetings *all = calloc(1, sizeof(*all));
+	pthread_condattr_t attr;
+
+	if (!all) {
+		errmsg_set(e, -ENOMEM, "out of memory");
+		return NULL;
+	}
+	all->v = v;
+	all->refs = 1;
+	pthread_mutex_init(&all->lock, NULL);
+	pthread_condattr_init(&attr);
+	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+	pthread_cond_init(&all->changed, &attr);
+	pthread_condattr_destroy(&attr);
+	return all;
+}
+
+static void open_processes(struct meetings *all)
+{
+	for (uint32_t i = 0; i < all->n; i++) {
+		struct meeting *m = &all->m[i];
+		int r = vms_meet_open(&m->rec, &m->e);
+
+		m->pidfd = r < 0 ? -1 : r;
+		m->r = r < 0 ? r : 0;
+		pthread_mutex_lock(&all->v->lock);
+		m->vm->pidfd = m->pidfd; /* for who wants to kill it before it is back */
+		pthread_mutex_unlock(&all->v->lock);
+	}
+}
+
+/* Those that came in time, with their places. */
+static void settle_all(struct meetings *all)
+{
+	for (uint32_t i = 0; i < all->n; i++) {
+		struct meeting *m = &all->m[i];
+
+		if (m->progress == MEET_DONE) {
+			vms_talk_begin(m->vm);
+			settle(all->v, m);
+			vms_talk_end(all->v, m->vm);
+		}
+	}
+}
+
+/* The others run. */
+static void go_on_with_late(struct meetings *all)
+{
+	for (uint32_t i = 0; i < all->n; i++) {
+		if (all->m[i].progress == MEET_LATE && all->m[i].pidfd >= 0) {
+			vms_cgroup_thaw(all->m[i].rec.freeze_dir, all->m[i].pidfd);
+		}
+	}
+	pthread_mutex_lock(&all->lock);
+	all->is_gone = true;
+	pthread_cond_broadcast(&all->changed);
+	pthread_mutex_unlock(&all->lock);
+}
+
+int vms_restart(struct vms *v, struct errmsg *e)
+{
+	struct meetings *all = meetings_new(v, e);
+	int r = all ? collect(all, e) : -ENOMEM;
+
+	if (r < 0) {
+		if (all) {
+			meetings_put(all);
+		}
+		return r;
+	}
+	greatest_gen(v, all);
+	open_processes(all);
+	meet_all(all);
+	settle_all(all);
 	report_lost(v);
 	r = dispatch_go(v->o.dispatch, e);
+	go_on_with_late(all);
 	if (r == 0) {
-		catch_up(v, &all);
+		catch_up(v, all);
 	}
-	for (uint32_t i = 0; i < all.n; i++) {
-		vms_unref(v, all.m[i].vm);
-	}
-	free(all.m);
+	meetings_put(all);
 	return r;
 }

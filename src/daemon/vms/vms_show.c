@@ -47,6 +47,7 @@ void vms_info_fill_locked(const struct vms_vm *vm, const struct dispatch_vm_info
 	ret->has_stop = vm->has_stop;
 	ret->fault = vm->fault;
 	ret->memory_bytes = vm->memory_bytes;
+	ret->memory_peak_bytes = vm->peak_bytes;
 	ret->cpu_ns = vm->cpu_ns;
 	ret->wait_ns = vm->wait_ns;
 	ret->slices = vm->slices;
@@ -70,6 +71,9 @@ static void fill_rest(struct vms_vm *vm, struct vms_info *ret)
 	/* Younger than the last sample. */
 	if (ret->pid > 0 && ret->memory_bytes == 0) {
 		ret->memory_bytes = vms_resident_bytes(ret->pid);
+	}
+	if (ret->memory_bytes > ret->memory_peak_bytes) {
+		ret->memory_peak_bytes = ret->memory_bytes;
 	}
 }
 

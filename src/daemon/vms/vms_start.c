@@ -151,10 +151,9 @@ static void tell_zygote(struct vms *v)
 	}
 }
 
-/* What it runs: an image in memory, a context in a file, or both. */
+/* What it runs: an image, a context, or both, in memory and shared with the other VMs that run it. */
 static int images_fill(struct vms *v, struct vms_vm *vm, const struct vm_spec *spec,
-		       char context_path[IMAGES_PATH_BYTES], struct launch_options *o,
-		       struct errmsg *e)
+		       struct launch_options *o, struct errmsg *e)
 {
 	int r = 0;
 
@@ -163,9 +162,11 @@ static int images_fill(struct vms *v, struct vms_vm *vm, const struct vm_spec *s
 		o->image_fd = r < 0 ? -1 : vm->image->fd;
 	}
 	if (r == 0 && spec->context[0]) {
-		r = images_check(v->o.images, spec->context, e);
-		images_path(v->o.images, spec->context, context_path);
-		o->context_path = context_path;
+		r = vms_image_get(v, spec->context, &vm->context, e);
+		o->context_fd = r < 0 ? -1 : vm->context->fd;
+		if (r == 0 && atomic_load(&vm->context->is_summed)) {
+			o->config.flags |= PROTO_CFG_CONTEXT_SUMMED;
+		}
 	}
 	return r;
 }
@@ -173,7 +174,6 @@ static int images_fill(struct vms *v, struct vms_vm *vm, const struct vm_spec *s
 /* Its process, ready, with the scheduler's pages. */
 static int launch(struct vms *v, struct vms_vm *vm, const struct vm_spec *spec, struct errmsg *e)
 {
-	char context_path[IMAGES_PATH_BYTES];
 	_cleanup_close_ int listen_fd = -1;
 	_cleanup_close_ int cgroup_fd = -1;
 	struct launch_options o;
@@ -181,7 +181,7 @@ static int launch(struct vms *v, struct vms_vm *vm, const struct vm_spec *spec, 
 	int r;
 
 	launch_options_fill(v, vm, spec, &o);
-	r = images_fill(v, vm, spec, context_path, &o, e);
+	r = images_fill(v, vm, spec, &o, e);
 	if (r < 0) {
 		return r;
 	}
@@ -200,6 +200,10 @@ static int launch(struct vms *v, struct vms_vm *vm, const struct vm_spec *spec, 
 	r = launch_vm(&o, &vm->lv, e);
 	if (r < 0) {
 		return r;
+	}
+	if (vm->context) {
+		/* It has loaded it, and no guest has run yet. A lie would only keep damage unseen. */
+		atomic_store(&vm->context->is_summed, true);
 	}
 	tell_zygote(v);
 	settle_cgroup(v, vm);

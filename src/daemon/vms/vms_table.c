@@ -6,16 +6,14 @@
 #include <string.h>
 
 #include "base/bug.h"
+#include "base/fnv.h"
 #include "daemon/vms/vms_internal.h"
 
-/* FNV-1a; names and ids are bounded, and a user's names are his own trouble. */
+/* Names and ids are bounded, and a user's names are his own trouble. */
 static uint32_t hash_text(const char *text, uint32_t seed)
 {
-	uint32_t h = 2166136261u ^ seed;
+	uint32_t h = fnv32_text(FNV32_START ^ seed, text);
 
-	for (; *text; text++) {
-		h = (h ^ (unsigned char)*text) * 16777619u;
-	}
 	return (h ^ h >> 15) & (VMS_BUCKETS - 1);
 }
 

@@ -52,6 +52,7 @@ int vms_watch_add(struct vms *v, struct vms_vm *vm, struct errmsg *e)
 	};
 	int r = 0;
 
+	vms_console_begin(v, vm, vm->lv.console_from);
 	pthread_mutex_lock(&vm->out_lock);
 	vm->console_fd = vm->lv.console_fd;
 	vm->stderr_fd = vm->lv.stderr_fd;

@@ -73,15 +73,6 @@ static int unicorn_probe(const struct cpu_arch *arch, const struct cpu_mode *mod
 	return -ENOTSUP;
 }
 
-static void unicorn_prepare(const struct cpu_arch *arch, const struct engine_host *host)
-{
-	const struct unicorn_lib *lib;
-
-	(void)arch;
-	(void)host;
-	(void)unicorn_lib_open(&lib, NULL);
-}
-
 size_t unicorn_env_find(const struct unicorn_engine *u, const void *bytes, size_t n)
 {
 	const uint8_t *hit = memmem(u->env, u->env_bytes, bytes, n);
@@ -249,6 +240,18 @@ static int unicorn_create(const struct engine_config *cfg, struct engine **ret, 
 	}
 	*ret = &u->eng;
 	return 0;
+}
+
+/* The self-test, above all: its result stays. */
+static void unicorn_prepare(const struct cpu_arch *arch, const struct engine_host *host)
+{
+	struct engine_config cfg = { .arch = arch, .host = *host, .mem = mem_new() };
+	struct engine *eng;
+
+	if (cfg.mem && unicorn_create(&cfg, &eng, NULL) == 0) {
+		unicorn_destroy(eng);
+	}
+	mem_free(cfg.mem);
 }
 
 /* The library numbers RAM consecutively, with gaps for this alignment. */

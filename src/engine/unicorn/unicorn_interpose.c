@@ -28,6 +28,9 @@
  *       The buffer for translated code is 1 GiB, is filled with zeros to empty it, and the library
  *       crashes when it is full, which a guest can bring about. Ours is smaller, and emptied
  *       between two runs before it is full.
+ *   qht_init
+ *       The table of translated blocks begins with room for 32,768: 512 KiB, written to at once. It
+ *       grows by itself, so ours begins with an eighth.
  *   cpu_breakpoint_insert, cpu_watchpoint_insert
  *       A guest that sets a debug register sends the library into a loop that no stop ends.
  *       There are none to be had.
@@ -75,6 +78,7 @@ typedef void gen_access_fn(void *tcg, void *val, void *addr, uintptr_t idx, int 
 static struct {
 	void (*cpu_exit)(void *cpu);
 	void *(*memory_mapping)(void *uc, uint64_t addr);
+	void (*qht_init)(void *table, void *compare, size_t n, unsigned int mode);
 	void (*raise_exception_ra)(void *env, int vector, uintptr_t host_pc);
 	void (*idivw)(void *env, uint64_t divisor);
 	void (*idivl)(void *env, uint64_t divisor);
@@ -162,6 +166,7 @@ void unicorn_interpose_bind(void *handle)
 	bind_one(&real.tlb_set_page, "tlb_set_page_with_attrs", "_x86_64");
 	bind_one(&real.cpu_exit, "cpu_exit", "");
 	bind_one(&real.memory_mapping, "memory_mapping", "");
+	bind_one(&real.qht_init, "qht_init", "");
 	bind_one(&real.raise_interrupt, "raise_interrupt", "_x86_64");
 	bind_one(&real.raise_exception_ra, "raise_exception_ra", "_x86_64");
 	bind_one(&real.idivw, "helper_idivw_AX", "_x86_64");
@@ -272,6 +277,7 @@ static int block_limit(enum unicorn_target_id target, const void *tb, int max_in
 
 void cpu_exit(void *cpu);
 void *memory_mapping(void *uc, uint64_t addr);
+void qht_init(void *table, void *compare, size_t n, unsigned int mode);
 _Noreturn void raise_interrupt_x86_64(void *env, int intno, int is_int, int error_code,
 				      int next_addend);
 void tlb_set_page_with_attrs_x86_64(void *cpu, uint64_t gva, uint64_t gpa, uint32_t attrs, int prot,
@@ -292,6 +298,17 @@ void *memory_mapping(void *uc, uint64_t addr)
 		return current->find_region(current->opaque, uc, addr);
 	}
 	return real.memory_mapping(uc, addr);
+}
+
+#define TABLE_BLOCKS	4096
+#define TABLE_MODE_GROW 1 /* QHT_MODE_AUTO_RESIZE */
+
+void qht_init(void *table, void *compare, size_t n, unsigned int mode)
+{
+	if (current && !is_passive && mode == TABLE_MODE_GROW && n > TABLE_BLOCKS) {
+		n = TABLE_BLOCKS;
+	}
+	real.qht_init(table, compare, n, mode);
 }
 
 void tlb_set_page_with_attrs_x86_64(void *cpu, uint64_t gva, uint64_t gpa, uint32_t attrs, int prot,
