@@ -221,7 +221,8 @@ static int make_group(const struct limit *l, pid_t pid, bool is_many, char path[
 	int version = get_base(l, false, is_many, base);
 
 	for (int i = 0; version && i < BASE_TRIES; i++) {
-		if (!name_group(l->base, base, pid, is_many, path)) {
+		/* Version 2 has one hierarchy: both limits are of one group. */
+		if (!name_group(l->base, base, pid, is_many && version == 1, path)) {
 			return 0;
 		}
 		if (mkdir(path, 0755) == 0 || errno == EEXIST) {

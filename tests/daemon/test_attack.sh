@@ -234,7 +234,9 @@ wait_begun() {
 # --- one user's use that others would feel --------------------------------------------------------------------------
 crowd() {
 	for i in $(seq 70); do
-		ask $evil -N -m 60 -o /dev/null -w '%{http_code}\n' http://x/v1/events >"$tmp/event$i" &
+		# exec: what is killed below is curl itself
+		(exec setpriv --reuid=$evil --regid=$evil --clear-groups curl -s -N -m 600 -o /dev/null --unix-socket "$sock" \
+			http://x/v1/events) &
 		listeners="${listeners:-} $!"
 	done
 	i=0

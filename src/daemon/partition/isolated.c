@@ -13,6 +13,7 @@
  */
 #include <dirent.h>
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,8 +21,11 @@
 #include <unistd.h>
 
 #include "daemon/partition/partition_internal.h"
+#include "host/proc.h"
 #include "host/text.h"
 
+/* For a process to come to a stop. */
+#define STOP_MS 500
 /* "t-TID" fits behind any recorded path. */
 #define GROUP_BYTES (PARTITION_PATH_BYTES + 16)
 
@@ -151,6 +155,23 @@ static void thread_group(const struct partition *p, pid_t tid, char ret[GROUP_BY
 	snprintf(ret, GROUP_BYTES, "%s/t-%d", p->made.dir, tid);
 }
 
+/*
+ * Linux before 6.2 forgets where threads are bound when their process is moved: it stands still until they are
+ * bound again, or one could run on the control core for a moment. One that does not stop in time is
+ * moved all the same.
+ */
+static int move_process(const struct partition *p, pid_t pid, pid_t vcpu_tid)
+{
+	int r;
+
+	(void)host_proc_stop(pid, STOP_MS);
+	r = partition_group_move(p->probe.v2_dir, "cgroup.procs", pid);
+	r = r < 0 ? r : host_cpus_set_affinity_one(pid, p->roles.housekeeping);
+	r = r < 0 ? r : host_cpus_set_affinity_one(vcpu_tid, p->roles.housekeeping);
+	kill(pid, SIGCONT);
+	return r;
+}
+
 int partition_isolated_admit(struct partition *p, pid_t pid, pid_t vcpu_tid, char freeze_dir[256])
 {
 	char dir[GROUP_BYTES];
@@ -162,10 +183,7 @@ int partition_isolated_admit(struct partition *p, pid_t pid, pid_t vcpu_tid, cha
 	}
 	/* After a restart it is there already. Moving the process would take its thread along. */
 	if (!partition_group_is_used(dir, "cgroup.threads")) {
-		r = partition_group_move(p->probe.v2_dir, "cgroup.procs", pid);
-		/* Linux before 6.2 forgets where its threads were bound. */
-		r = r < 0 ? r : host_cpus_set_affinity_one(pid, p->roles.housekeeping);
-		r = r < 0 ? r : host_cpus_set_affinity_one(vcpu_tid, p->roles.housekeeping);
+		r = move_process(p, pid, vcpu_tid);
 		if (r < 0) {
 			return r;
 		}
