@@ -38,6 +38,12 @@ static void *map_page(int fd, int prot, const char *what, struct errmsg *e)
 	return p;
 }
 
+/* The vCPU thread may be about to sleep on an old page's word: there is no moment without a page. */
+static void put_over(void *old, void *page)
+{
+	BUG_ON(mremap(page, PAGE_BYTES, PAGE_BYTES, MREMAP_MAYMOVE | MREMAP_FIXED, old) != old);
+}
+
 int gate_attach(struct gate *g, int grant_fd, int ack_fd, int notify_fd, struct errmsg *e)
 {
 	struct grant_page *grant = map_page(grant_fd, PROT_READ, "grant", e);
@@ -55,9 +61,13 @@ int gate_attach(struct gate *g, int grant_fd, int ack_fd, int notify_fd, struct 
 		munmap(ack, PAGE_BYTES);
 		return errmsg_set(e, -EINVAL, "the grant or ack page is of another revision");
 	}
-	gate_done(g);
-	g->grant = grant;
-	g->ack = ack;
+	if (!g->grant) {
+		g->grant = grant;
+		g->ack = ack;
+	} else {
+		put_over((void *)(uintptr_t)g->grant, grant);
+		put_over(g->ack, ack);
+	}
 	g->notify_fd = notify_fd;
 	/* What was granted through an older page is void. */
 	g->epoch = 0;

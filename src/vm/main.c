@@ -161,6 +161,7 @@ int main(int argc, char **argv)
 		if (r <= 0) {
 			return r < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
 		}
+		memset(argv[1], 0, strlen(argv[1])); /* a VM, for whoever lists processes */
 	}
 	return run();
 }

@@ -120,45 +120,48 @@ static void semihost_seeds(void)
 	seed("semihost", "every", every, sizeof(every));
 }
 
-/* A context per architecture: head, zeroed state, devices, one region, one page, tail. The fuzzer
- * mends the checksum. */
+/* Head, zeroed state, devices, one region, one page, tail. The fuzzer mends the checksum. */
+static void context_seed(const char *name, uint32_t version, enum cpu_arch_id arch,
+			 size_t state_bytes)
+{
+	static uint8_t file[8 * PAGE_BYTES];
+	struct context_head head = {
+		.magic = CONTEXT_MAGIC,
+		.version = version,
+		.arch = arch,
+		.n_regions = 1,
+		.ram_bytes = PAGE_BYTES,
+		.state_bytes = state_bytes,
+		.device_bytes = 8,
+		.board = "bare",
+	};
+	struct context_region region = { 0, PAGE_BYTES, MEM_RWX };
+	struct context_tail tail = { .n_pages = 1 };
+	size_t at = sizeof(head) + state_bytes + 8;
+
+	memset(file, 0, sizeof(file));
+	memcpy(file, &head, sizeof(head));
+	memcpy(file + at, &region, sizeof(region));
+	at += sizeof(region);
+	if (version > 1) { /* pages first, at a multiple of their size, then where they belong */
+		at = (at + PAGE_BYTES - 1) / PAGE_BYTES * PAGE_BYTES;
+		at += PAGE_BYTES + sizeof(uint64_t);
+	} else {
+		at += sizeof(struct context_page_v1);
+	}
+	memcpy(file + at, &tail, sizeof(tail));
+	seed("context", name, file, at + sizeof(tail));
+}
+
+/* A context per architecture, and one as older versions wrote it. */
 static void context_seeds(void)
 {
-	static const struct {
-		const char *name;
-		enum cpu_arch_id arch;
-		size_t state_bytes;
-	} t[] = {
-		{ "x86", CPU_ARCH_X86, sizeof(struct x86_state) },
-		{ "x64", CPU_ARCH_X64, sizeof(struct x86_state) },
-		{ "arm", CPU_ARCH_ARM, sizeof(struct arm_state) },
-		{ "arm64", CPU_ARCH_A64, sizeof(struct a64_state) },
-		{ "riscv64", CPU_ARCH_RV64, sizeof(struct rv_state) },
-	};
-	static uint8_t file[16384];
-
-	for (size_t i = 0; i < sizeof(t) / sizeof(t[0]); i++) {
-		struct context_head head = {
-			.magic = CONTEXT_MAGIC,
-			.version = CONTEXT_VERSION,
-			.arch = t[i].arch,
-			.n_regions = 1,
-			.ram_bytes = PAGE_BYTES,
-			.state_bytes = t[i].state_bytes,
-			.device_bytes = 8,
-			.board = "bare",
-		};
-		struct context_region region = { 0, PAGE_BYTES, MEM_RWX };
-		struct context_tail tail = { .n_pages = 1 };
-		size_t at = sizeof(head) + t[i].state_bytes + 8;
-
-		memset(file, 0, sizeof(file));
-		memcpy(file, &head, sizeof(head));
-		memcpy(file + at, &region, sizeof(region));
-		at += sizeof(region) + sizeof(struct context_page);
-		memcpy(file + at, &tail, sizeof(tail));
-		seed("context", t[i].name, file, at + sizeof(tail));
-	}
+	context_seed("x86", CONTEXT_VERSION, CPU_ARCH_X86, sizeof(struct x86_state));
+	context_seed("x64", CONTEXT_VERSION, CPU_ARCH_X64, sizeof(struct x86_state));
+	context_seed("arm", CONTEXT_VERSION, CPU_ARCH_ARM, sizeof(struct arm_state));
+	context_seed("arm64", CONTEXT_VERSION, CPU_ARCH_A64, sizeof(struct a64_state));
+	context_seed("riscv64", CONTEXT_VERSION, CPU_ARCH_RV64, sizeof(struct rv_state));
+	context_seed("version1", 1, CPU_ARCH_RV64, sizeof(struct rv_state));
 }
 
 int main(int argc, char **argv)

@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <pthread.h>
 #include <signal.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
@@ -18,6 +19,7 @@
 #include "host/timer.h"
 #include "proto/grant.h"
 #include "test.h"
+#include "vm/gate.h"
 #include "vm/vm.h"
 
 #include <linux/futex.h>
@@ -271,6 +273,42 @@ static void a_wrong_page_is_refused(void)
 	done(&r);
 }
 
+static struct gate hasty;
+static _Atomic bool is_over;
+
+static void *sleep_and_wake(void *arg)
+{
+	(void)arg;
+	while (!atomic_load(&is_over)) {
+		gate_sleep(&hasty, gate_wake_word(&hasty), 1); /* a time that has passed */
+	}
+	return NULL;
+}
+
+/* A daemon comes back at whatever moment, also between a park and the sleep after it. */
+static void pages_are_never_missing(void)
+{
+	struct rig pages[2] = { { 0 }, { 0 } };
+	struct errmsg e = { "" };
+	pthread_t thread;
+
+	gate_init(&hasty);
+	new_pages(&pages[0]);
+	new_pages(&pages[1]);
+	CHECK_INT(gate_attach(&hasty, pages[0].grant_fd, pages[0].ack_fd, pages[0].notify_fd, &e),
+		  0);
+	atomic_store(&is_over, false);
+	CHECK_INT(pthread_create(&thread, NULL, sleep_and_wake, NULL), 0);
+	for (int i = 0; i < 20000; i++) {
+		const struct rig *p = &pages[i % 2];
+
+		CHECK_INT(gate_attach(&hasty, p->grant_fd, p->ack_fd, p->notify_fd, &e), 0);
+	}
+	atomic_store(&is_over, true);
+	pthread_join(thread, NULL);
+	gate_done(&hasty);
+}
+
 static const struct test_case cases[] = {
 	{ "runs only when granted", runs_only_when_granted },
 	{ "a deadline ends it", a_deadline_ends_it },
@@ -278,6 +316,7 @@ static const struct test_case cases[] = {
 	{ "a paused VM is blocked", a_paused_vm_is_blocked },
 	{ "a new scheduler starts afresh", a_new_scheduler_starts_afresh },
 	{ "a wrong page is refused", a_wrong_page_is_refused },
+	{ "pages are never missing", pages_are_never_missing },
 };
 
 TEST_MAIN(cases)
