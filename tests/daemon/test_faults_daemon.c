@@ -273,6 +273,7 @@ static void *client_main(void *arg)
 static void check_life(struct fact *f, const struct chaos_vm *vm)
 {
 	bool lives = chaos_is_live(vm->state);
+	bool is_ending = strcmp(vm->state, "stopping") == 0; /* its process may be gone by now */
 
 	if (f->lives == YES) {
 		CHECK(lives, "%s ran, now it is %s: %s", f->name, vm->state, vm->message);
@@ -282,7 +283,7 @@ static void check_life(struct fact *f, const struct chaos_vm *vm)
 	} else if (f->lives == NO) {
 		CHECK(!lives, "%s had ended, now it is %s", f->name, vm->state);
 	}
-	if (lives) {
+	if (lives && !is_ending) {
 		char state = chaos_process_state(vm->pid);
 
 		CHECK(vm->pid > 0 && state && state != 'Z' && state != 'X',
@@ -295,7 +296,7 @@ static void check_life(struct fact *f, const struct chaos_vm *vm)
 		      "%s was %s, now it is %s", f->name, f->paused == YES ? "paused" : "running",
 		      vm->state);
 	}
-	f->lives = lives ? YES : NO;
+	f->lives = is_ending ? MAYBE : lives ? YES : NO;
 	f->paused = strcmp(vm->state, "paused") == 0 ? YES : NO;
 	f->pid = vm->pid;
 }
