@@ -17,6 +17,7 @@
 #include "base/cleanup.h"
 #include "cli/text.h"
 #include "host/fd.h"
+#include "host/timer.h"
 
 #define LINE_BYTES 512
 /* How long a line that is on its way is waited for. */
@@ -148,13 +149,9 @@ void tunnel_said_flush(struct tunnel_said *s)
 
 char *tunnel_said_last(struct tunnel_said *s, char *buf, size_t size)
 {
-	struct timespec until;
+	struct timespec until = host_deadline(LATE_MS * NS_PER_MS);
 	size_t n;
 
-	clock_gettime(CLOCK_MONOTONIC, &until);
-	until.tv_nsec += LATE_MS * 1000000L;
-	until.tv_sec += until.tv_nsec / 1000000000L;
-	until.tv_nsec %= 1000000000L;
 	pthread_mutex_lock(&s->lock);
 	/* An ssh that gives up says its last line last; one that lives says one at a time. */
 	while (!s->is_over && !(s->is_quiet && s->last[0]) &&

@@ -31,6 +31,17 @@ ns_t host_clock_thread_cpu_ns(void)
 	return clock_ns(CLOCK_THREAD_CPUTIME_ID);
 }
 
+struct timespec host_timespec(ns_t ns)
+{
+	return (struct timespec){ .tv_sec = (time_t)(ns / NS_PER_S),
+				  .tv_nsec = (long)(ns % NS_PER_S) };
+}
+
+struct timespec host_deadline(ns_t ns)
+{
+	return host_timespec(host_clock_monotonic_ns() + ns);
+}
+
 int host_timer_init(struct host_timer *t, int signo, struct errmsg *e)
 {
 	struct sigevent ev = { .sigev_notify = SIGEV_THREAD_ID, .sigev_signo = signo };
@@ -43,17 +54,11 @@ int host_timer_init(struct host_timer *t, int signo, struct errmsg *e)
 	return 0;
 }
 
-static struct timespec timespec_of(ns_t ns)
-{
-	return (struct timespec){ .tv_sec = (time_t)(ns / NS_PER_S),
-				  .tv_nsec = (long)(ns % NS_PER_S) };
-}
-
 void host_timer_arm(struct host_timer *t, ns_t first_ns, ns_t repeat_ns)
 {
 	struct itimerspec its = {
-		.it_value = timespec_of(first_ns ? first_ns : 1),
-		.it_interval = timespec_of(repeat_ns),
+		.it_value = host_timespec(first_ns ? first_ns : 1),
+		.it_interval = host_timespec(repeat_ns),
 	};
 
 	BUG_ON(!t->is_made || timer_settime(t->id, 0, &its, NULL) < 0);

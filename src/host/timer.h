@@ -19,6 +19,12 @@ ns_t host_clock_monotonic_ns(void);
 /** CPU time that the calling thread has used. Async-signal-safe. */
 ns_t host_clock_thread_cpu_ns(void);
 
+/** A time, or a length of time, as system calls take it. */
+struct timespec host_timespec(ns_t ns);
+
+/** When so much monotonic time will have passed, for those that wait until then. */
+struct timespec host_deadline(ns_t ns);
+
 /** A timer for the thread that made it. Zero-initialise. */
 struct host_timer {
 	timer_t id;

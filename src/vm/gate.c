@@ -220,8 +220,7 @@ void gate_park(struct gate *g, bool wants_more)
 
 void gate_sleep(struct gate *g, uint32_t seen_wake, ns_t until_ns)
 {
-	struct timespec until = { .tv_sec = (time_t)(until_ns / NS_PER_S),
-				  .tv_nsec = (long)(until_ns % NS_PER_S) };
+	struct timespec until = host_timespec(until_ns);
 	struct futex_waitv waiters[2] = {
 		{ .uaddr = (uintptr_t)&g->wake, .val = seen_wake, .flags = FUTEX_32 },
 	};

@@ -607,15 +607,9 @@ static void take_run_lock(struct vm *vm)
 {
 	atomic_store(&vm->is_call_pending, true);
 	while (pthread_mutex_trylock(&vm->run_lock) != 0) {
-		struct timespec until;
+		struct timespec until = host_deadline(KICK_AGAIN_NS);
 
 		pthread_kill(vm->thread, KICK_SIGNAL);
-		clock_gettime(CLOCK_MONOTONIC, &until);
-		until.tv_nsec += (long)KICK_AGAIN_NS;
-		if (until.tv_nsec >= (long)NS_PER_S) {
-			until.tv_sec++;
-			until.tv_nsec -= (long)NS_PER_S;
-		}
 		if (pthread_mutex_clocklock(&vm->run_lock, CLOCK_MONOTONIC, &until) == 0) {
 			return;
 		}

@@ -164,15 +164,9 @@ static void take_run_lock(void)
 {
 	atomic_store(&is_call_pending, true);
 	while (pthread_mutex_trylock(&run_lock) != 0) {
-		struct timespec until;
+		struct timespec until = host_deadline(NS_PER_MS);
 
 		pthread_kill(vcpu_thread, GRANT_SIGNAL);
-		clock_gettime(CLOCK_MONOTONIC, &until);
-		until.tv_nsec += (long)NS_PER_MS;
-		if (until.tv_nsec >= (long)NS_PER_S) {
-			until.tv_sec++;
-			until.tv_nsec -= (long)NS_PER_S;
-		}
 		if (pthread_mutex_clocklock(&run_lock, CLOCK_MONOTONIC, &until) == 0) {
 			return;
 		}

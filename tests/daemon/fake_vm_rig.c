@@ -439,7 +439,7 @@ void rig_done(struct rig *r)
 
 void rig_pause(ns_t ns)
 {
-	struct timespec t = { .tv_sec = (time_t)(ns / NS_PER_S), .tv_nsec = (long)(ns % NS_PER_S) };
+	struct timespec t = host_timespec(ns);
 
 	while (ns && clock_nanosleep(CLOCK_MONOTONIC, 0, &t, &t) == EINTR) {
 	}

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "host/timer.h"
 
 #define QUEUE_MAX 16u
 
@@ -74,10 +75,7 @@ static enum top_ask next_locked(const struct top_fetch *f, ns_t now_ns, ns_t *re
 
 static void wait_locked(struct top_fetch *f, ns_t until_ns)
 {
-	struct timespec t = {
-		.tv_sec = (time_t)(until_ns / NS_PER_S),
-		.tv_nsec = (long)(until_ns % NS_PER_S),
-	};
+	struct timespec t = host_timespec(until_ns);
 
 	pthread_cond_clockwait(&f->changed, &f->lock, CLOCK_MONOTONIC, &t);
 }

@@ -16,6 +16,7 @@
 #include "cli/top/top_draw.h"
 #include "cli/top/top_fetch.h"
 #include "cli/top/top_screen.h"
+#include "host/timer.h"
 
 /* A daemon that says nothing for so long is shown to be silent. */
 #define SILENCE_NS (3 * NS_PER_S)
@@ -286,10 +287,7 @@ static int ask_the_rest(const struct top_source *source, struct top_wants *w, st
 
 static void sleep_until(ns_t at_ns)
 {
-	struct timespec t = {
-		.tv_sec = (time_t)(at_ns / NS_PER_S),
-		.tv_nsec = (long)(at_ns % NS_PER_S),
-	};
+	struct timespec t = host_timespec(at_ns);
 
 	clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &t, NULL);
 }

@@ -224,8 +224,7 @@ static int wait_for_events(struct dispatch *d, struct epoll_event *events)
 	ns_t due_ns = next_due(d);
 	ns_t now_ns = host_clock_monotonic_ns();
 	ns_t left_ns = due_ns > now_ns ? due_ns - now_ns : 0;
-	struct timespec left = { .tv_sec = (time_t)(left_ns / NS_PER_S),
-				 .tv_nsec = (long)(left_ns % NS_PER_S) };
+	struct timespec left = host_timespec(left_ns);
 	int n = epoll_pwait2(d->epoll_fd, events, EVENTS_MAX, due_ns == SCHED_NEVER ? NULL : &left,
 			     NULL);
 

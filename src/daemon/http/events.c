@@ -15,6 +15,7 @@
 
 #include "base/bits.h"
 #include "base/bug.h"
+#include "host/timer.h"
 
 #define EVENT_TEXT_MAX 8192u /* larger ones lose everything but time and type */
 #define EVENT_TYPE_MAX 32u
@@ -198,14 +199,8 @@ static bool say_next_locked(struct listener *l)
 
 static void news_wait_locked(struct events *ev)
 {
-	struct timespec until;
+	struct timespec until = host_deadline(WAIT_MS * NS_PER_MS);
 
-	clock_gettime(CLOCK_MONOTONIC, &until);
-	until.tv_nsec += WAIT_MS * (long)NS_PER_MS;
-	if (until.tv_nsec >= (long)NS_PER_S) {
-		until.tv_nsec -= (long)NS_PER_S;
-		until.tv_sec++;
-	}
 	(void)pthread_cond_timedwait(&ev->news, &ev->lock, &until);
 }
 

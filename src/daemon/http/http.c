@@ -13,6 +13,7 @@
 
 #include "base/bug.h"
 #include "daemon/http/http_internal.h"
+#include "host/timer.h"
 
 #define STOP_GRACE_S 2 /* for answers that are on their way */
 
@@ -118,11 +119,9 @@ int http_start(const struct http_options *o, struct http **ret, struct errmsg *e
 /* Answers under way may be finished, streams see is_stopping and end. */
 static void quiet_wait(struct http *h)
 {
-	struct timespec until;
+	struct timespec until = host_deadline(STOP_GRACE_S * NS_PER_S);
 	int r = 0;
 
-	clock_gettime(CLOCK_MONOTONIC, &until);
-	until.tv_sec += STOP_GRACE_S;
 	pthread_mutex_lock(&h->lock);
 	while (h->n_busy && r == 0) {
 		r = pthread_cond_timedwait(&h->quiet, &h->lock, &until);

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/bug.h"
+#include "host/timer.h"
 
 #define RING_TRIES 8
 
@@ -19,7 +20,7 @@
  * Making a group durable costs the same for one item as for many. When the last group had several, others
  * are at work too: the next is given this time to become large, or until it has so many.
  */
-#define GATHER_NS     (4 * 1000 * 1000L)
+#define GATHER_NS     (4 * NS_PER_MS)
 #define GATHER_ENOUGH 12
 
 /* Items in order of arrival. */
@@ -128,13 +129,9 @@ static void finish(struct store_queue *q, struct store_work *list)
 
 static void gather_locked(struct store_queue *q)
 {
-	struct timespec until;
+	struct timespec until = host_deadline(GATHER_NS);
 	int r = 0;
 
-	clock_gettime(CLOCK_MONOTONIC, &until);
-	until.tv_nsec += GATHER_NS;
-	until.tv_sec += until.tv_nsec / 1000000000;
-	until.tv_nsec %= 1000000000;
 	q->is_gathering = true;
 	while (r == 0 && q->n_waiting < GATHER_ENOUGH && !q->is_ending) {
 		r = pthread_cond_clockwait(&q->arrived, &q->lock, CLOCK_MONOTONIC, &until);

@@ -172,8 +172,7 @@ static size_t copy_locked(const struct vms *v, const struct vms_vm *vm, uint64_t
 ssize_t vms_console_read(struct vms *v, const char *id, uint64_t from, uint8_t *buf, size_t max,
 			 uint32_t wait_ms, uint64_t *ret_from)
 {
-	ns_t until_ns = host_clock_monotonic_ns() + wait_ms * NS_PER_MS;
-	struct timespec until = { (time_t)(until_ns / NS_PER_S), (long)(until_ns % NS_PER_S) };
+	struct timespec until = host_deadline(wait_ms * NS_PER_MS);
 	struct vms_vm *vm = vms_ref(v, id);
 	ssize_t n;
 	int r = 0;

@@ -87,9 +87,7 @@ int vms_end_wait(struct vms *v, struct vms_vm *vm, uint64_t run, uint32_t timeou
 
 	pthread_mutex_lock(&v->lock);
 	while (vm->has_process && vm->run == run && waited_ms < timeout_ms) {
-		ns_t until_ns = host_clock_monotonic_ns() + DIRECT_KILL_MS * NS_PER_MS;
-		struct timespec until = { (time_t)(until_ns / NS_PER_S),
-					  (long)(until_ns % NS_PER_S) };
+		struct timespec until = host_deadline(DIRECT_KILL_MS * NS_PER_MS);
 
 		if (pthread_cond_timedwait(&vm->changed, &v->lock, &until) == ETIMEDOUT) {
 			waited_ms += DIRECT_KILL_MS;

@@ -409,9 +409,7 @@ static void meet_all(struct meetings *all)
 		thread_add(all);
 	}
 	while (!is_over) {
-		ns_t until_ns = host_clock_monotonic_ns() + GRACE_MS * NS_PER_MS / 2;
-		struct timespec until = { (time_t)(until_ns / NS_PER_S),
-					  (long)(until_ns % NS_PER_S) };
+		struct timespec until = host_deadline(GRACE_MS * NS_PER_MS / 2);
 		bool is_alone;
 
 		pthread_mutex_lock(&all->lock);

@@ -144,8 +144,7 @@ int vms_each(struct vms *v, int (*visit)(void *arg, const struct vms_info *i), v
 
 int vms_wait(struct vms *v, const char *id, uint32_t timeout_ms, struct vms_info *ret)
 {
-	ns_t until_ns = host_clock_monotonic_ns() + timeout_ms * NS_PER_MS;
-	struct timespec until = { (time_t)(until_ns / NS_PER_S), (long)(until_ns % NS_PER_S) };
+	struct timespec until = host_deadline(timeout_ms * NS_PER_MS);
 	struct vms_vm *vm = vms_ref(v, id);
 	bool is_over;
 	int r = 0;
