@@ -8,12 +8,10 @@ static void apply_tick(struct sched *s, const struct sched_event *ev)
 {
 	(void)ev;
 	for (int i = 0; i < TIMERS_PER_EVENT; i++) {
-		uint32_t core = sched_timer_first(s);
-
-		if (core == SCHED_NONE || sched_core(s, core)->timer_ns > s->now_ns) {
+		if (s->timer_first_ns > s->now_ns) {
 			break;
 		}
-		sched_core_timer(s, core);
+		sched_core_timer(s, sched_timer_first(s));
 	}
 	sched_vm_timers(s);
 }

@@ -35,6 +35,12 @@ static void note_window(struct sched *s)
 	}
 }
 
+/* What there is now counts; from here on, what each event leaves behind. */
+void sched_check_begin(struct sched *s)
+{
+	note_window(s);
+}
+
 void sched_check_window(struct sched *s)
 {
 	for (int i = 0; s->now_ns >= s->window_end_ns; i++) {
@@ -46,7 +52,6 @@ void sched_check_window(struct sched *s)
 			s->window_end_ns = s->now_ns + s->cfg.aging_step_ns;
 		}
 	}
-	note_window(s);
 }
 
 void sched_check_count_stolen(struct sched *s, ns_t stolen_ns)
@@ -121,6 +126,11 @@ static ns_t least_bound_ns(const struct sched *s)
 	return sched_bound_ns(&s->cfg, s->ready, s->shared, s->slice_peak_ns, 0, 0);
 }
 
+static ns_t waited_ns(const struct sched *s, const struct vcpu *v)
+{
+	return s->now_ns - (v->since_ns > s->open_ns ? v->since_ns : s->open_ns);
+}
+
 /*
  * Whether it waits longer than its bound. The window's peaks, its lows and what is overdue only raise a
  * bound, so they are looked up only for a wait that is beyond the bound without them: same verdict, less
@@ -130,8 +140,7 @@ static ns_t least_bound_ns(const struct sched *s)
 static bool is_starved(const struct sched *s, uint32_t vcpu, ns_t late_ns, ns_t least_ns)
 {
 	const struct vcpu *v = sched_vcpu(s, vcpu);
-	ns_t from_ns = v->since_ns > s->open_ns ? v->since_ns : s->open_ns;
-	ns_t wait_ns = s->now_ns - from_ns;
+	ns_t wait_ns = waited_ns(s, v);
 	ns_t up_ns, bound_ns;
 
 	if (wait_ns <= s->slice_peak_ns || wait_ns <= least_ns || s->is_held) {
@@ -202,7 +211,7 @@ static enum sched_violation check_core(const struct sched *s, uint32_t core)
 	if (is_idle != (c->is_online && c->owner == SCHED_NONE && c->excl == SCHED_NONE)) {
 		return SCHED_BAD_FORGOTTEN;
 	}
-	if (wants_timer != (c->heap_idx != SCHED_NONE) || c->is_passing ||
+	if (wants_timer != (c->timer_ns != SCHED_NEVER) || c->is_passing ||
 	    (c->owner == SCHED_NONE && c->step != STEP_NONE) ||
 	    (c->owner != SCHED_NONE && c->step == STEP_NONE && c->excl != c->owner)) {
 		return SCHED_BAD_TIMER;
@@ -220,10 +229,11 @@ static bool is_state_allowed(const struct vm *m, const struct vcpu *v)
 	bool on_core = v->state == SCHED_VCPU_RUNNING || v->state == SCHED_VCPU_NEXT;
 	bool wants_core = v->state == SCHED_VCPU_READY || v->state == SCHED_VCPU_PINNED;
 
-	switch ((enum sched_vm_state)m->state) {
-	case SCHED_VM_RUN:
+	if (m->state == SCHED_VM_RUN) {
 		return v->state != SCHED_VCPU_STOPPED && v->state != SCHED_VCPU_DEAD &&
 		       v->state != SCHED_VCPU_FAULTED && !(v->flags & VCPU_HALT);
+	}
+	switch ((enum sched_vm_state)m->state) {
 	case SCHED_VM_CREATED:
 		return v->state == SCHED_VCPU_STOPPED;
 	case SCHED_VM_PAUSED:
@@ -233,6 +243,7 @@ static bool is_state_allowed(const struct vm *m, const struct vcpu *v)
 		return !wants_core && v->state != SCHED_VCPU_DEAD && (v->flags & VCPU_HALT);
 	case SCHED_VM_DEAD:
 		return v->state == SCHED_VCPU_DEAD;
+	case SCHED_VM_RUN:
 	case SCHED_VM_FREE:
 	case SCHED_VM_STATE_COUNT:
 		break;
@@ -290,8 +301,6 @@ static enum sched_violation check_user(const struct sched *s, uint32_t user)
 
 static enum sched_violation check_totals(const struct sched *s)
 {
-	ns_t least_ns = least_bound_ns(s);
-
 	if (s->n_idle && s->ready && !s->is_held && !s->has_more) {
 		return SCHED_BAD_FORGOTTEN;
 	}
@@ -301,24 +310,30 @@ static enum sched_violation check_totals(const struct sched *s)
 	for (uint32_t l = 0; l < SCHED_LEVELS; l++) {
 		uint32_t head = s->level[l].head;
 
-		if ((head == SCHED_NONE) != (s->key_ns[l] == SCHED_NEVER)) {
+		if (head == SCHED_NONE && s->key_ns[l] == SCHED_NEVER) {
+			continue;
+		}
+		if (head == SCHED_NONE || s->key_ns[l] == SCHED_NEVER) {
 			return SCHED_BAD_QUEUE;
 		}
-		if (head != SCHED_NONE && is_starved(s, head, 0, least_ns)) {
+		if (waited_ns(s, sched_vcpu(s, head)) > s->slice_peak_ns &&
+		    is_starved(s, head, 0, least_bound_ns(s))) {
 			return SCHED_BAD_STARVED;
 		}
 	}
 	return SCHED_OK;
 }
 
-static enum sched_violation check_action(const struct sched *s, const struct sched_action *a)
+/* What an action is about is looked at once, when the one before was about it too. */
+static enum sched_violation check_action(const struct sched *s, const struct sched_action *a,
+					 const struct sched_action *before)
 {
 	enum sched_violation r = SCHED_OK;
 
-	if (a->core != SCHED_CORE_NONE) {
+	if (a->core != SCHED_CORE_NONE && (!before || before->core != a->core)) {
 		r = check_core(s, a->core);
 	}
-	if (r == SCHED_OK && a->vcpu != SCHED_NONE) {
+	if (r == SCHED_OK && a->vcpu != SCHED_NONE && (!before || before->vcpu != a->vcpu)) {
 		const struct vcpu *v = sched_vcpu(s, a->vcpu);
 
 		r = check_vcpu(s, a->vcpu);
@@ -361,7 +376,9 @@ enum sched_violation sched_check_touched(struct sched *s, const struct sched_eve
 		r = check_subject(s, ev);
 	}
 	for (uint32_t i = 0; r == SCHED_OK && i < s->out->n; i++) {
-		r = check_action(s, &s->out->action[i]);
+		const struct sched_action *a = &s->out->action[i];
+
+		r = check_action(s, a, i ? a - 1 : NULL);
 	}
 	return r;
 }
@@ -399,7 +416,7 @@ static enum sched_violation full_queue(const struct sched *s)
 
 static enum sched_violation full_cores(const struct sched *s)
 {
-	uint32_t online = 0, idle = 0, excl = 0, shared = 0, timers = 0, nexts = 0;
+	uint32_t online = 0, idle = 0, excl = 0, shared = 0, nexts = 0;
 
 	for (uint32_t i = 0; i < s->cfg.limits.cores; i++) {
 		const struct core *c = sched_core(s, i);
@@ -412,13 +429,9 @@ static enum sched_violation full_cores(const struct sched *s)
 		idle += c->is_online && c->owner == SCHED_NONE && c->excl == SCHED_NONE;
 		excl += c->excl != SCHED_NONE;
 		shared += c->is_online && c->excl == SCHED_NONE;
-		timers += c->heap_idx != SCHED_NONE;
 		nexts += c->next != SCHED_NONE;
-		if (c->heap_idx != SCHED_NONE && sched_heap(s)[c->heap_idx].core != i) {
-			return SCHED_BAD_TIMER;
-		}
 	}
-	if (timers != s->heap_n) {
+	if (!sched_timer_is_right(s)) {
 		return SCHED_BAD_TIMER;
 	}
 	return nexts == s->nexts && online == s->online && idle == s->n_idle && excl == s->excl &&
@@ -472,10 +485,10 @@ enum sched_violation sched_check_full(const struct sched *s)
 
 	r = full_cores(s);
 	if (r == SCHED_OK) {
-		r = full_queue(s);
+		r = full_vcpus(s); /* in the order of memory: then the queues are in a cache */
 	}
 	if (r == SCHED_OK) {
-		r = full_vcpus(s);
+		r = full_queue(s);
 	}
 	for (uint32_t i = 0; r == SCHED_OK && i < s->cfg.limits.users; i++) {
 		if (sched_user(s, i)->exists) {

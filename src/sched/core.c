@@ -71,8 +71,7 @@ static void announce(struct sched *s, enum sched_action_type type, enum sched_re
 	if (sched_vcpu(s, vcpu)->flags & VCPU_FROZEN) {
 		thaw(s, sched_vcpu(s, vcpu)->vm);
 	}
-	sched_emit_core(s, type, why, core, vcpu);
-	a = &s->out->action[s->out->n - 1];
+	a = sched_emit_core(s, type, why, core, vcpu);
 	a->a = c->budget_ns;
 	a->b = c->deadline_ns;
 }

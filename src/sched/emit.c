@@ -26,8 +26,8 @@ void sched_emit_vm(struct sched *s, enum sched_action_type type, enum sched_reas
 	a->gen = sched_vm(s, vm)->gen;
 }
 
-void sched_emit_core(struct sched *s, enum sched_action_type type, enum sched_reason why,
-		     uint32_t core, uint32_t vcpu)
+struct sched_action *sched_emit_core(struct sched *s, enum sched_action_type type,
+				     enum sched_reason why, uint32_t core, uint32_t vcpu)
 {
 	struct sched_action *a = sched_emit(s, type, why);
 	const struct core *c = sched_core(s, core);
@@ -42,4 +42,5 @@ void sched_emit_core(struct sched *s, enum sched_action_type type, enum sched_re
 		a->gen = v->gen;
 		a->epoch = vcpu == c->next ? c->next_epoch : c->epoch;
 	}
+	return a;
 }

@@ -14,14 +14,12 @@
 static uint64_t number_of(uint32_t vcpu)
 {
 	BUG_ON(vcpu != SCHED_NONE && vcpu >= SCHED_LOCK_VCPUS_MAX);
-	return vcpu == SCHED_NONE ? 0 : (uint64_t)vcpu + 1;
+	return vcpu + 1U; /* SCHED_NONE becomes 0 */
 }
 
 static uint32_t vcpu_of(uint64_t field)
 {
-	uint32_t n = (uint32_t)(field & SCHED_LOCK_VCPUS_MAX);
-
-	return n ? n - 1 : SCHED_NONE;
+	return (uint32_t)(field & SCHED_LOCK_VCPUS_MAX) - 1U; /* 0 becomes SCHED_NONE */
 }
 
 uint64_t sched_lock_pack(const struct sched_lock *l)

@@ -22,7 +22,15 @@ static void head_changed(struct sched *s, uint32_t l)
 {
 	uint32_t head = s->level[l].head;
 
-	s->key_ns[l] = head == SCHED_NONE ? SCHED_NEVER : key_of(s, sched_vcpu(s, head));
+	s->key_ns[l] = SCHED_NEVER;
+	if (head != SCHED_NONE) {
+		const struct vcpu *v = sched_vcpu(s, head);
+
+		s->key_ns[l] = key_of(s, v);
+		if (v->next != SCHED_NONE) {
+			__builtin_prefetch(sched_vcpu(s, v->next), 1); /* it has waited in memory */
+		}
+	}
 }
 
 static void count(struct sched *s, struct vcpu *v)

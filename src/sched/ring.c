@@ -59,6 +59,12 @@ uint64_t sched_ring_next(const struct sched *s)
 	return s->ring_next;
 }
 
+const struct sched_record *sched_ring_last(const struct sched *s)
+{
+	BUG_ON(s->cfg.limits.ring == 0);
+	return slot(s, s->ring_next - 1);
+}
+
 int sched_ring_get(const struct sched *s, uint64_t seq, struct sched_record *ret)
 {
 	if (seq >= s->ring_next || s->ring_next - seq > s->cfg.limits.ring) {

@@ -45,7 +45,7 @@ static size_t lay_out(struct sched *s, const struct sched_limits *l)
 
 	reserve(&off, 1, sizeof(struct sched));
 	s->off_cores = (uint32_t)reserve(&off, l->cores, sizeof(struct core));
-	s->off_heap = (uint32_t)reserve(&off, l->cores, sizeof(struct heap_item));
+	s->off_timers = (uint32_t)reserve(&off, sched_timer_lay_out(s, l->cores), sizeof(ns_t));
 	s->off_idle = (uint32_t)reserve(&off, (l->cores + 63) / 64, sizeof(uint64_t));
 	s->off_users = (uint32_t)reserve(&off, l->users, sizeof(struct user));
 	s->off_vms = (uint32_t)reserve(&off, l->vms, sizeof(struct vm));
@@ -75,7 +75,8 @@ static void init_cores(struct sched *s)
 	for (uint32_t i = 0; i < s->cfg.limits.cores; i++) {
 		struct core *c = sched_core(s, i);
 
-		c->heap_idx = c->owner = c->next = c->excl = SCHED_NONE;
+		c->timer_ns = SCHED_NEVER;
+		c->owner = c->next = c->excl = SCHED_NONE;
 		c->is_online = i < s->cfg.cores_online;
 		c->is_off = !c->is_online;
 		sched_core_idle_update(s, i);
@@ -105,6 +106,7 @@ struct sched *sched_init(void *mem, const struct sched_config *cfg)
 	for (int i = VM_LIST_NONE; i <= VM_LIST_KILL; i++) {
 		s->list_head[i] = s->list_tail[i] = SCHED_NONE;
 	}
+	sched_timer_init(s);
 	init_cores(s);
 	return s;
 }
@@ -158,11 +160,10 @@ int sched_handle(struct sched *s, const struct sched_event *ev, struct sched_out
 
 ns_t sched_next_timer(const struct sched *s)
 {
-	uint32_t core = sched_timer_first(s);
 	ns_t next_ns = sched_vm_next_timer(s);
 
-	if (core != SCHED_NONE && sched_core(s, core)->timer_ns < next_ns) {
-		next_ns = sched_core(s, core)->timer_ns;
+	if (s->timer_first_ns < next_ns) {
+		next_ns = s->timer_first_ns;
 	}
 	if (s->policy_at_ns < next_ns) {
 		next_ns = s->policy_at_ns;
@@ -179,4 +180,5 @@ void sched_checks_set(struct sched *s, bool on)
 {
 	s->cfg.checks = on;
 	s->open_ns = s->now_ns;
+	sched_check_begin(s);
 }

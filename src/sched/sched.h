@@ -419,6 +419,9 @@ int sched_ring_get(const struct sched *s, uint64_t seq, struct sched_record *ret
 /** Number of the next decision. */
 uint64_t sched_ring_next(const struct sched *s);
 
+/** The last decision, good until the next one. There must be a ring (BUG otherwise). */
+const struct sched_record *sched_ring_last(const struct sched *s);
+
 /**
  * Take a recorded decision again and compare.
  * @param s a scheduler in the state before @p rec

@@ -15,6 +15,8 @@
 /* Timers and VMs dealt with per event; what is left makes the next timer due at once. */
 #define TIMERS_PER_EVENT 8
 #define SHEDS_PER_EVENT	 8
+/* SCHED_CORES_MAX cores, eight to a line (timer.c). */
+#define TIMER_LEVELS_MAX 4
 /* Peaks of the ready count and lows of the core count, per aging step (check.c). */
 #define WINDOW_SLOTS 64
 
@@ -93,10 +95,9 @@ struct core {
 	uint64_t epoch;	     /* of the owner's grant */
 	uint64_t next_epoch; /* of the successor's */
 	ns_t grant_ns, deadline_ns, budget_ns;
-	ns_t repay_ns;	 /* part of the budget that makes up for stolen time */
-	ns_t planned_ns; /* when the successor should have got the core */
-	ns_t timer_ns;
-	uint32_t heap_idx;    /* SCHED_NONE: no timer */
+	ns_t repay_ns;	      /* part of the budget that makes up for stolen time */
+	ns_t planned_ns;      /* when the successor should have got the core */
+	ns_t timer_ns;	      /* SCHED_NEVER: no timer */
 	uint32_t owner, next; /* as in the lock */
 	uint32_t excl;	      /* vCPU whose core it is, or SCHED_NONE */
 	uint64_t excl_seq;
@@ -114,11 +115,6 @@ struct core {
 	ns_t hold_since_ns;
 };
 
-struct heap_item {
-	ns_t at_ns;
-	uint32_t core;
-};
-
 struct level {
 	uint32_t head, tail;
 };
@@ -130,9 +126,12 @@ struct window_slot {
 struct sched {
 	struct sched_config cfg;
 	ns_t now_ns;
-	uint32_t off_cores, off_vcpus, off_vms, off_users, off_heap, off_idle, off_stolen, off_ring;
+	uint32_t off_cores, off_vcpus, off_vms, off_users, off_timers, off_idle, off_stolen,
+		off_ring;
 	uint32_t n_idle, idle_words;
-	uint32_t heap_n;
+	uint32_t timer_levels;
+	uint32_t timer_level[TIMER_LEVELS_MAX]; /* where each begins, from the leaves up */
+	ns_t timer_first_ns;			/* SCHED_NEVER: none is set */
 	uint32_t online, shared, excl;
 	uint32_t lowered; /* taken from the cap because of waits */
 	uint32_t cap_cfg; /* as configured, or SCHED_CAP_HALF */
@@ -193,18 +192,13 @@ static inline uint64_t *sched_idle_map(const struct sched *s)
 	return sched_at(s, s->off_idle);
 }
 
-static inline struct heap_item *sched_heap(const struct sched *s)
-{
-	return sched_at(s, s->off_heap);
-}
-
 /* emit.c: actions */
 struct sched_action *sched_emit(struct sched *s, enum sched_action_type type,
 				enum sched_reason why);
 void sched_emit_vm(struct sched *s, enum sched_action_type type, enum sched_reason why,
 		   uint32_t vm);
-void sched_emit_core(struct sched *s, enum sched_action_type type, enum sched_reason why,
-		     uint32_t core, uint32_t vcpu);
+struct sched_action *sched_emit_core(struct sched *s, enum sched_action_type type,
+				     enum sched_reason why, uint32_t core, uint32_t vcpu);
 
 /* queue.c: ready vCPUs */
 void sched_queue_push(struct sched *s, uint32_t vcpu);
@@ -214,9 +208,12 @@ uint32_t sched_queue_pop(struct sched *s);
 ns_t sched_queue_oldest(const struct sched *s);
 
 /* timer.c: one timer per core */
+size_t sched_timer_lay_out(struct sched *s, uint32_t cores); /* @return how many times */
+void sched_timer_init(struct sched *s);
 void sched_timer_set(struct sched *s, uint32_t core, ns_t at_ns);
 void sched_timer_clear(struct sched *s, uint32_t core);
-uint32_t sched_timer_first(const struct sched *s);
+uint32_t sched_timer_first(const struct sched *s); /* one must be set */
+bool sched_timer_is_right(const struct sched *s);
 
 /* core.c: grants, hand-off, taking back */
 void sched_core_idle_update(struct sched *s, uint32_t core);
@@ -264,6 +261,7 @@ void sched_apply_event(struct sched *s, const struct sched_event *ev);
 
 /* check.c: invariants */
 enum sched_violation sched_check_touched(struct sched *s, const struct sched_event *ev);
+void sched_check_begin(struct sched *s);
 void sched_check_window(struct sched *s);
 void sched_check_count_stolen(struct sched *s, ns_t stolen_ns);
 void sched_check_note_late(struct sched *s, uint32_t vcpu, ns_t late_ns);

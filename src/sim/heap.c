@@ -90,6 +90,7 @@ static int wheel_put(struct queue *q, const struct item *it)
 	q->nodes[i - 1] = (struct queue_node){ .item = *it, .next = q->head[bucket] };
 	q->head[bucket] = i;
 	q->used[bucket / 64] |= BIT(bucket % 64);
+	q->n_wheel++;
 	return 0;
 }
 
@@ -134,7 +135,7 @@ static void turn(struct world *w)
 {
 	struct queue *q = &w->queue;
 	uint64_t far = q->far.n ? bucket_of(q->far.items[0].at_ns) : UINT64_MAX;
-	uint64_t bucket = next_used(q);
+	uint64_t bucket = q->n_wheel ? next_used(q) : UINT64_MAX;
 	int r = 0;
 
 	if (far == UINT64_MAX && bucket == UINT64_MAX) {
@@ -147,10 +148,14 @@ static void turn(struct world *w)
 		for (uint32_t i = q->head[slot], next; i && r == 0; i = next) {
 			struct queue_node *node = &q->nodes[i - 1];
 
+			if (item_kind(&node->item) == K_WAKE) {
+				__builtin_prefetch(&w->vcpus[node->item.a]);
+			}
 			r = heap_push(&q->near, &node->item);
 			next = node->next;
 			node->next = q->free;
 			q->free = i;
+			q->n_wheel--;
 		}
 		q->head[slot] = 0;
 		q->used[slot / 64] &= ~BIT(slot % 64);

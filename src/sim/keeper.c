@@ -211,15 +211,18 @@ static void judge(struct world *w, const struct sched_event *ev, uint32_t done)
 
 static int hand_over(struct world *w, const struct sched_event *ev, uint32_t done)
 {
-	struct sim_step step = { .event = *ev, .done = done };
-	int r;
+	if (w->o.trace) {
+		struct sim_step step = { .event = *ev, .done = done };
 
-	if (!w->o.checks) {
-		return sched_handle(w->s, ev, &w->out);
+		sim_trace_add(w->trace, &step);
 	}
-	sim_trace_add(w->trace, &step);
-	w->verdict = sim_trace_handle(w->s, ev, &w->out, &r);
-	return r;
+	return sim_trace_call(w->s, ev, &w->out);
+}
+
+/* The ring has it already, where there is one. */
+static uint64_t out_hash(const struct world *w)
+{
+	return w->cfg.limits.ring ? sched_ring_last(w->s)->out_hash : sched_out_hash(&w->out);
 }
 
 static void daemon_die(struct world *w)
@@ -250,11 +253,10 @@ int sim_feed(struct world *w, struct sched_event *ev)
 		return r;
 	}
 	w->decisions++;
-	w->event_hash =
-		(w->event_hash ^ sched_out_hash(&w->out) ^ ev->now_ns) * 0x9e3779b97f4a7c15ULL;
+	w->event_hash = (w->event_hash ^ out_hash(w) ^ ev->now_ns) * 0x9e3779b97f4a7c15ULL;
 	done = dies ? (uint32_t)sim_rng_below(&w->rng, w->out.n + 1U) : w->out.n;
 	if (w->o.checks) {
-		if (dies && w->trace->n) {
+		if (dies && w->o.trace && w->trace->n) {
 			w->trace->steps[w->trace->n - 1].done = done;
 		}
 		judge(w, ev, done);
@@ -273,7 +275,7 @@ static void tell(struct world *w, struct sched_event ev)
 	(void)sim_feed(w, &ev);
 }
 
-static void tell_users(struct world *w)
+void sim_tell_users(struct world *w)
 {
 	for (uint32_t i = 0; i < w->n_users; i++) {
 		struct sched_event ev = sim_event(SCHED_EV_USER_ADD);
@@ -368,12 +370,14 @@ void sim_daemon_restart(struct world *w)
 	w->cfg.first_epoch = SIM_EPOCH_OF(w->restarts);
 	w->s = sched_init(w->mem, &w->cfg);
 	w->tick_for_ns = SCHED_NEVER;
-	if (w->o.checks) {
+	if (w->o.trace) {
 		sim_trace_add(w->trace, &step);
+	}
+	if (w->o.checks) {
 		sim_monitor_restart(w->m);
 	}
 	tell(w, ev);
-	tell_users(w);
+	sim_tell_users(w);
 	for (uint32_t i = 0; i < w->o.vms; i++) {
 		if (is_known(&w->vms[i])) {
 			tell_vm(w, i);

@@ -25,8 +25,7 @@ static void on_abort(int sig)
 	raise(sig);
 }
 
-unsigned int sim_trace_handle(struct sched *s, const struct sched_event *ev, struct sched_out *out,
-			      int *ret_r)
+unsigned int sim_trace_guard(void (*fn)(void *arg), void *arg)
 {
 	static bool is_installed;
 	struct sigaction sa = { .sa_handler = on_abort, .sa_flags = SA_NODEFER };
@@ -36,13 +35,44 @@ unsigned int sim_trace_handle(struct sched *s, const struct sched_event *ev, str
 		is_installed = true;
 	}
 	if (sigsetjmp(bug_env, 0)) {
-		*ret_r = -ENOTRECOVERABLE;
 		return SIM_BUG;
 	}
-	bug_is_expected = 1;
-	*ret_r = sched_handle(s, ev, out);
-	bug_is_expected = 0;
+	fn(arg);
 	return SIM_FINE;
+}
+
+int sim_trace_call(struct sched *s, const struct sched_event *ev, struct sched_out *out)
+{
+	int r;
+
+	bug_is_expected = 1;
+	r = sched_handle(s, ev, out);
+	bug_is_expected = 0;
+	return r;
+}
+
+struct call {
+	struct sched *s;
+	const struct sched_event *ev;
+	struct sched_out *out;
+	int r;
+};
+
+static void call_once(void *arg)
+{
+	struct call *c = arg;
+
+	c->r = sim_trace_call(c->s, c->ev, c->out);
+}
+
+unsigned int sim_trace_handle(struct sched *s, const struct sched_event *ev, struct sched_out *out,
+			      int *ret_r)
+{
+	struct call c = { .s = s, .ev = ev, .out = out, .r = -ENOTRECOVERABLE };
+	unsigned int v = sim_trace_guard(call_once, &c);
+
+	*ret_r = c.r;
+	return v;
 }
 
 void sim_trace_add(struct sim_trace *t, const struct sim_step *step)

@@ -52,7 +52,19 @@ void sim_trace_print(const struct sim_trace *t, size_t first, FILE *f);
 void sim_trace_print_event(const struct sched_event *ev, FILE *f);
 
 /**
- * Call the scheduler; a BUG_ON in it comes back as SIM_BUG instead of ending the process.
+ * Run @p fn; a BUG_ON in a sim_trace_call() ends it, and not the process. Not to be nested.
+ * @return SIM_FINE or SIM_BUG
+ */
+unsigned int sim_trace_guard(void (*fn)(void *arg), void *arg);
+
+/**
+ * Call the scheduler inside sim_trace_guard().
+ * @return what sched_handle() returned
+ */
+int sim_trace_call(struct sched *s, const struct sched_event *ev, struct sched_out *out);
+
+/**
+ * Both for one event.
  * @param ret_r what sched_handle() returned
  * @return SIM_FINE or SIM_BUG
  */

@@ -15,7 +15,8 @@ struct sim_options {
 	ns_t duration_ns;
 	uint64_t max_events; /* 0: no limit */
 	uint32_t full_every; /* a full scan every so many events; 0: never */
-	bool checks; /* the scheduler checks itself, the referee watches, the trace is kept */
+	bool checks;	     /* the scheduler checks itself, the referee watches */
+	bool trace;	     /* keep the events, to take them again without the machine */
 	bool timeline;
 	uint32_t sample_events; /* events to time the scheduler alone with; 0: don't */
 };
@@ -33,7 +34,8 @@ struct sim_result {
 	uint64_t violations;
 	uint64_t decisions, refused;
 	uint64_t event_hash;
-	double ns_per_decision;
+	double ns_per_decision;	     /* the scheduler alone, in the midst of its work */
+	double ns_per_decision_cold; /* the same, of a state that no cache holds at first */
 	double wall_s, cpu_s; /* for all of the simulated time, without the timing of decisions */
 	double jain;
 	uint64_t jain_of; /* VMs that were compared */
@@ -47,7 +49,7 @@ struct sim_result {
 
 /**
  * Simulate.
- * @param t   receives the trace when options.checks is set; sim_trace_done() it
+ * @param t   receives the trace when options.trace is set; sim_trace_done() it
  * @param ret result; untouched on failure
  * @return 0; -EINVAL options out of range; -ENOMEM
  */

@@ -63,7 +63,7 @@ struct queue_node {
 struct queue {
 	struct item_heap near, far;
 	struct queue_node *nodes;
-	uint32_t n, room, free;
+	uint32_t n, room, free, n_wheel;
 	uint64_t bucket; /* the present one, counted from time 0 */
 	uint32_t head[QUEUE_BUCKETS];
 	uint64_t used[QUEUE_BUCKETS / 64];
@@ -164,6 +164,7 @@ void sim_draw_mode(struct world *w, uint32_t vcpu);
 
 /* keeper.c: the daemon */
 int sim_feed(struct world *w, struct sched_event *ev);
+void sim_tell_users(struct world *w);
 void sim_daemon_restart(struct world *w);
 
 /* habits.c: who lives here and what happens to them */

@@ -28,7 +28,7 @@ set -- --mix "$mixes/busy-desk.mix" --faults "$mixes/all.faults" --cores 3 --vms
 [ "$(value event_hash "$tmp/a")" = "$(value event_hash "$tmp/b")" ] || bad "one seed gave two runs"
 [ "$(value decisions "$tmp/a")" = "$(value decisions "$tmp/b")" ] || bad "one seed gave two runs"
 [ "$(value event_hash "$tmp/a")" != "$(value event_hash "$tmp/c")" ] || bad "two seeds gave one run"
-for key in decisions violations event_hash ns_per_decision max_wait_ns jain; do
+for key in decisions violations event_hash ns_per_decision ns_per_decision_cold max_wait_ns jain; do
 	[ -n "$(value $key "$tmp/a")" ] || bad "--json has no $key"
 done
 [ "$(value violations "$tmp/a")" = 0 ] || bad "violations"
@@ -38,6 +38,12 @@ for n in 2 8 32; do
 	"$sim" --cores 1 --vms $n --time "$n"s --json >"$tmp/fair"
 	echo "$n equal VMs on one core, 100 rounds: Jain $(value jain "$tmp/fair"), longest wait $(value max_wait_ns "$tmp/fair") ns"
 	[ "$(awk "BEGIN { print ($(value jain "$tmp/fair") >= 0.9999) }")" = 1 ] || bad "not fair with $n VMs"
+done
+
+# Sizes at which the tree of timers gets another level.
+for n in 8 9 65 1024; do
+	"$sim" --cores $n --vms $((2 * n)) --time 1s --full-every 100 --mix "$mixes/fleet.mix" --faults "$mixes/all.faults" \
+		>"$tmp/cores" 2>&1 || bad "$n cores: $(cat "$tmp/cores")"
 done
 
 "$sim" --cores 64 --vms 100000 --time 60s --no-checks --json >"$tmp/many"

@@ -71,7 +71,7 @@ static void hash_core(const struct sched *s, uint32_t i)
 	add((uint64_t)c->excl << 32 | (uint64_t)c->step << 16 | (uint64_t)c->reason << 8 |
 	    (uint64_t)c->is_online << 4 | (uint64_t)c->is_off << 3 | (uint64_t)c->is_fast << 2 |
 	    (uint64_t)c->is_plain << 1 | (uint64_t)sched_lock_unpack(c->lock).exclusive);
-	add(c->heap_idx == SCHED_NONE ? 0 : from_now(s, c->timer_ns));
+	add(c->timer_ns == SCHED_NEVER ? 0 : from_now(s, c->timer_ns));
 	add(c->owner == SCHED_NONE ? 0 : from_now(s, c->deadline_ns) ^ c->budget_ns);
 }
 
