@@ -11,7 +11,6 @@
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
@@ -100,28 +99,6 @@ int host_proc_map_ids(pid_t pid, uid_t uid_in, uid_t uid_out, gid_t gid_in, gid_
 int host_proc_kill(int pidfd, int signo)
 {
 	return syscall(SYS_pidfd_send_signal, pidfd, signo, NULL, 0) < 0 ? -errno : 0;
-}
-
-int host_proc_stop(pid_t pid, int timeout_ms)
-{
-	const struct timespec pause = { .tv_nsec = 100000 };
-
-	if (kill(pid, SIGSTOP) < 0) {
-		return -errno;
-	}
-	/* No descriptor tells of a stop. */
-	for (int i = 0; i < timeout_ms * 10; i++) {
-		siginfo_t si = { 0 };
-
-		if (waitid(P_PID, (id_t)pid, &si, WSTOPPED | WNOWAIT | WNOHANG) < 0) {
-			return -errno;
-		}
-		if (si.si_pid == pid) {
-			return 0;
-		}
-		nanosleep(&pause, NULL);
-	}
-	return -ETIMEDOUT;
 }
 
 int host_proc_wait(int pidfd, pid_t pid, int timeout_ms, int *ret_status, struct rusage *ret_usage)

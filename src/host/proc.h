@@ -44,12 +44,6 @@ int host_proc_map_ids(pid_t pid, uid_t uid_in, uid_t uid_out, gid_t gid_in, gid_
 int host_proc_kill(int pidfd, int signo);
 
 /**
- * Stop a child (SIGSTOP) and wait until all its threads have stopped. SIGCONT lets it go on.
- * @return 0; -ECHILD: it is none of ours; -ETIMEDOUT: it has not stopped yet; negative errno
- */
-int host_proc_stop(pid_t pid, int timeout_ms);
-
-/**
  * Reap a child.
  * @param timeout_ms -1: wait for ever
  * @param ret_usage may be NULL

@@ -12,9 +12,14 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "host/timer.h"
+
+/* Between looks whether a process has stopped. */
+#define STOP_LOOK_NS (200 * NS_PER_US)
 
 /* Fields of /proc/PID/stat after the name, counted from 0; see proc(5), which counts from 3. */
 #define STAT_STATE   0
@@ -260,4 +265,21 @@ bool host_process_is_stopped(pid_t pid)
 		}
 	}
 	return true;
+}
+
+int host_process_await_stop(pid_t pid, unsigned int timeout_ms)
+{
+	const struct timespec pause = host_timespec(STOP_LOOK_NS);
+	ns_t until_ns = host_clock_monotonic_ns() + timeout_ms * NS_PER_MS;
+
+	while (!host_process_is_stopped(pid)) {
+		if (kill(pid, 0) < 0 && errno == ESRCH) {
+			return -ESRCH;
+		}
+		if (host_clock_monotonic_ns() > until_ns) {
+			return -ETIMEDOUT;
+		}
+		nanosleep(&pause, NULL);
+	}
+	return 0;
 }

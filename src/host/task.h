@@ -3,7 +3,7 @@
  * Threads of other processes, as a scheduler needs them: what the kernel says about them (asleep?
  * how much CPU time?), where they may run, with which priority; and whether all stand still.
  *
- * Nothing here waits, but for what the kernel itself does at once.
+ * Nothing here waits, but for what the kernel itself does at once, and where the name says so.
  */
 #ifndef PINFOLD_HOST_TASK_H
 #define PINFOLD_HOST_TASK_H
@@ -89,5 +89,8 @@ void host_futex_wake(const _Atomic uint32_t *word);
 
 /** Whether every thread of a process is stopped by a signal, or dead. */
 bool host_process_is_stopped(pid_t pid);
+
+/** Look until it is so: the kernel tells nobody but its parent. @return 0; -ESRCH; -ETIMEDOUT */
+int host_process_await_stop(pid_t pid, unsigned int timeout_ms);
 
 #endif

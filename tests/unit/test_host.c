@@ -17,6 +17,7 @@
 #include "host/priv.h"
 #include "host/proc.h"
 #include "host/sock.h"
+#include "host/task.h"
 #include "host/timer.h"
 #include "test.h"
 
@@ -400,6 +401,24 @@ static void child_ends_are_seen_through_the_pidfd(void)
 	close(pidfd);
 }
 
+static void stopped_process_is_waited_for(void)
+{
+	pid_t pid = fork();
+	int status;
+
+	if (pid == 0) {
+		for (;;) {
+			pause();
+		}
+	}
+	CHECK_INT(host_process_await_stop(pid, 5), -ETIMEDOUT);
+	kill(pid, SIGSTOP);
+	CHECK_INT(host_process_await_stop(pid, 20000), 0);
+	kill(pid, SIGKILL);
+	CHECK_INT(waitpid(pid, &status, 0), pid);
+	CHECK_INT(host_process_await_stop(pid, 20000), -ESRCH);
+}
+
 static void limits_only_go_down(void)
 {
 	struct rlimit before;
@@ -441,6 +460,7 @@ static const struct test_case cases[] = {
 	{ "timer signals its own thread", timer_signals_its_own_thread },
 	{ "thread CPU clock counts work only", thread_cpu_clock_counts_work_only },
 	{ "child ends are seen through the pidfd", child_ends_are_seen_through_the_pidfd },
+	{ "stopped process is waited for", stopped_process_is_waited_for },
 	{ "limits only go down", limits_only_go_down },
 	{ "lifted descriptor is the same file", lifted_descriptor_is_the_same_file },
 };

@@ -21,7 +21,7 @@
 #include <unistd.h>
 
 #include "daemon/partition/partition_internal.h"
-#include "host/proc.h"
+#include "host/task.h"
 #include "host/text.h"
 
 /* For a process to come to a stop. */
@@ -164,7 +164,8 @@ static int move_process(const struct partition *p, pid_t pid, pid_t vcpu_tid)
 {
 	int r;
 
-	(void)host_proc_stop(pid, STOP_MS);
+	kill(pid, SIGSTOP);
+	(void)host_process_await_stop(pid, STOP_MS);
 	r = partition_group_move(p->probe.v2_dir, "cgroup.procs", pid);
 	r = r < 0 ? r : host_cpus_set_affinity_one(pid, p->roles.housekeeping);
 	r = r < 0 ? r : host_cpus_set_affinity_one(vcpu_tid, p->roles.housekeeping);

@@ -40,8 +40,7 @@
 #define GRACE_MS     50 /* what one process may hold up all others */
 #define DEATH_MS     5000
 #define STOP_MS	     500 /* until a process is seen to have stopped */
-#define STOP_LOOK_NS 200000
-#define LATE_THREADS 16 /* more than a VM process may have */
+#define LATE_THREADS 16	 /* more than a VM process may have */
 
 /* Freed by the last who uses it. */
 struct meetings {
@@ -342,8 +341,6 @@ static bool thread_add(struct meetings *all)
  */
 static void hold_back(struct vms *v, const struct meeting *m)
 {
-	const struct timespec pause = { .tv_nsec = STOP_LOOK_NS };
-	ns_t until_ns = host_clock_monotonic_ns() + STOP_MS * NS_PER_MS;
 	uint16_t core = partition_roles(v->o.partition)->housekeeping;
 	pid_t tids[LATE_THREADS];
 	int n;
@@ -357,12 +354,8 @@ static void hold_back(struct vms *v, const struct meeting *m)
 		host_task_set_fifo(tids[i], 0);
 		host_task_pin(tids[i], core);
 	}
-	while (!host_process_is_stopped(m->rec.pid)) {
-		if (host_clock_monotonic_ns() > until_ns) {
-			kill_process(m);
-			return;
-		}
-		nanosleep(&pause, NULL); /* the kernel tells nobody but its parent */
+	if (host_process_await_stop(m->rec.pid, STOP_MS) < 0) {
+		kill_process(m);
 	}
 }
 
