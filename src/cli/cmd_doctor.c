@@ -10,10 +10,13 @@
 
 #include "base/bits.h"
 #include "cli/arch.h"
+#include "cli/client.h"
 #include "cli/commands.h"
 #include "cli/cores.h"
 #include "cli/disas.h"
 #include "cli/engines.h"
+#include "cli/socket_access.h"
+#include "host/fair.h"
 #include "launch/isolation.h"
 #include "launch/partition_probe.h"
 #include "launch/pool_claim.h"
@@ -26,11 +29,29 @@ struct findings {
 	struct utsname host;
 	struct cores cores;
 	struct partition_probe partition;
+	struct host_fair_state fair; /* on the pool */
+	struct host_throttle throttle;
+	int throttle_error; /* why it can't be read */
 	struct engines engines;
 	struct errmsg engines_error; /* why there are none */
+	char *socket;		     /* where a daemon of this machine would be */
+	struct socket_access access;
 	int n_items;
 	struct isolation_item items[ISOLATION_ITEMS_MAX];
 };
+
+static void gather_gaps(struct findings *f)
+{
+	struct host_cpus pool = { 0 };
+
+	for (size_t i = 0; i < f->cores.n; i++) {
+		if (f->cores.core[i].roles & CORE_POOL) {
+			host_cpus_add(&pool, f->cores.core[i].id);
+		}
+	}
+	host_fair_look("", &pool, &f->fair);
+	f->throttle_error = host_throttle_read("", &f->throttle);
+}
 
 static void gather(struct findings *f)
 {
@@ -41,9 +62,12 @@ static void gather(struct findings *f)
 		fprintf(stderr, "pinfold: %s\n", e.text);
 	}
 	partition_probe("", (unsigned int)f->cores.n, &f->partition);
+	gather_gaps(f);
 	if (engines_probe(&f->engines, &f->engines_error) < 0) {
 		f->engines.n = 0;
 	}
+	f->socket = client_socket_path(NULL);
+	socket_access_look(f->socket ? f->socket : "", &f->access);
 	f->n_items = isolation_probe(f->items);
 }
 
@@ -95,6 +119,59 @@ static void print_partition(const struct findings *f)
 		printf("  %-10s %-4s %s\n", it->name, it->is_possible ? "yes" : "no", it->why);
 		printf("  %-10s %-4s promises: %s\n", "", "", it->promise);
 	}
+}
+
+/* "on", "off", "none" or "unknown". */
+static const char *fair_state(const struct findings *f)
+{
+	return f->fair.error == -ENOTSUP      ? "none"
+	       : f->fair.error < 0	      ? "unknown"
+	       : f->fair.most.runtime_ns == 0 ? "off"
+					      : "on";
+}
+
+static const char *throttle_state(const struct findings *f)
+{
+	return f->throttle_error < 0 ? "unknown" : f->throttle.is_in_force ? "on" : "off";
+}
+
+static void print_gaps(const struct findings *f)
+{
+	const struct host_fair *most = &f->fair.most;
+
+	printf("\nGaps: what the kernel takes from real-time VMs on pool cores\n");
+	printf("  %-12s %-7s ", "fair server", fair_state(f));
+	if (f->fair.error < 0) {
+		printf("%s\n", host_fair_why(f->fair.error));
+	} else if (most->runtime_ns == 0) {
+		printf("ordinary tasks wait as long as VMs use the core\n");
+	} else {
+		printf("%.3g of each %.4g ms, if ordinary tasks want the core; pinfoldd "
+		       "--fair-server makes it less\n",
+		       (double)most->runtime_ns / 1e6, (double)most->period_ns / 1e6);
+	}
+	printf("  %-12s %-7s ", "throttling", throttle_state(f));
+	if (f->throttle_error < 0) {
+		printf("%s\n", strerror(-f->throttle_error));
+	} else if (f->throttle.is_in_force) {
+		printf("%.3g ms of each second, wanted or not; pinfoldd --rt-throttling=off ends "
+		       "it\n",
+		       (double)host_throttle_ns_per_s(&f->throttle) / 1e6);
+	} else {
+		printf("real-time threads are not stopped\n");
+	}
+}
+
+static void print_socket(const struct findings *f)
+{
+	const struct socket_access *a = &f->access;
+
+	printf("\nSocket of the daemon\n");
+	printf("  %s %s: %s\n", f->socket ? f->socket : "unknown",
+	       !a->is_there   ? "is not there"
+	       : a->is_usable ? "can be used"
+			      : "can't be used",
+	       a->detail);
 }
 
 static void print_engines(const struct findings *f)
@@ -255,6 +332,28 @@ static json_t *json_partition(const struct findings *f)
 	return o;
 }
 
+static json_t *json_gaps(const struct findings *f)
+{
+	bool is_known = f->fair.error == 0;
+	json_t *o = json_object();
+
+	json_object_set_new(o, "state", json_string(fair_state(f)));
+	json_object_set_new(o, "runtime_ns",
+			    is_known ? json_integer((json_int_t)f->fair.most.runtime_ns)
+				     : json_null());
+	json_object_set_new(o, "period_ns",
+			    is_known ? json_integer((json_int_t)f->fair.most.period_ns)
+				     : json_null());
+	json_object_set_new(o, "throttling", json_string(throttle_state(f)));
+	json_object_set_new(o, "throttled_ns_per_s",
+			    f->throttle_error == 0
+				    ? json_integer((json_int_t)host_throttle_ns_per_s(&f->throttle))
+				    : json_null());
+	json_object_set_new(o, "detail",
+			    is_known ? json_null() : json_string(host_fair_why(f->fair.error)));
+	return o;
+}
+
 static json_t *json_words(const char *text)
 {
 	json_t *a = json_array();
@@ -266,6 +365,15 @@ static json_t *json_words(const char *text)
 		text += len + (text[len] == ' ');
 	}
 	return a;
+}
+
+static json_t *json_socket(const struct findings *f)
+{
+	const struct socket_access *a = &f->access;
+
+	return json_pack("{ss sb sb so ss}", "path", f->socket ? f->socket : "", "exists",
+			 (int)a->is_there, "usable", (int)a->is_usable, "group",
+			 a->group[0] ? json_string(a->group) : json_null(), "detail", a->detail);
 }
 
 static json_t *json_engines(const struct findings *f)
@@ -332,6 +440,8 @@ static void print_json(const struct findings *f)
 	json_object_set_new(o, "host", host);
 	json_object_set_new(o, "cores", json_cores(f));
 	json_object_set_new(o, "partition", json_partition(f));
+	json_object_set_new(o, "fair_server", json_gaps(f));
+	json_object_set_new(o, "socket", json_socket(f));
 	json_object_set_new(o, "engines", json_engines(f));
 	json_object_set_new(o, "isolation", json_isolation(f));
 	json_object_set_new(o, "disassembly", json_disassembly());
@@ -347,6 +457,8 @@ static void print_text(const struct findings *f)
 	       f->host.machine);
 	print_cores(f);
 	print_partition(f);
+	print_gaps(f);
+	print_socket(f);
 	print_engines(f);
 	print_isolation(f);
 	print_disassembly();
@@ -402,6 +514,7 @@ int cmd_doctor(int argc, char **argv)
 		print_text(f);
 	}
 	status = has_engine_for_all(f) ? 0 : 1;
+	free(f->socket);
 	free(f);
 	return status;
 }

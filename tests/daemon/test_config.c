@@ -39,7 +39,18 @@ static void test_defaults(void)
 	CHECK_INT(c.slice_ns, 10000000);
 	CHECK(c.exclusive_cap == SCHED_CAP_HALF && !c.refuses_unknown && c.n_warnings == 0);
 	CHECK_STR(c.cores, "");
+	CHECK_STR(c.socket_group, "");
 	CHECK_INT(c.log_level, LOG_LEVEL_INFO);
+	CHECK(!c.sets_fair_server && !c.ends_throttling && !c.allows_shared_pool);
+}
+
+static void test_fair_server(void)
+{
+	CHECK_INT(read_text("fair_server = off\n"), 0);
+	CHECK(c.sets_fair_server);
+	CHECK_INT(c.fair_server_ns, 0);
+	CHECK_INT(read_text("fair_server = leave\nallow_shared_pool = no\n"), 0);
+	CHECK(!c.sets_fair_server && !c.allows_shared_pool);
 }
 
 static void test_all_keys(void)
@@ -60,12 +71,16 @@ static void test_all_keys(void)
 			    "rate_changes = none\n"
 			    "rate_burst = 10\n"
 			    "refuse_unknown_users = yes\n"
+			    "allow_shared_pool = yes\n"
+			    "fair_server = 1ms\n"
+			    "rt_throttling = off\n"
 			    "max_vms = 100\n"
 			    "slice_default = 1.5ms\n"
 			    "patience = 20\n"
 			    "log_level = debug\n"
 			    "log_file = /var/log/pinfoldd.log\n"
 			    "state_dir = /s\nrun_dir = /r\nsocket = /r/sock\n"
+			    "socket_group = staff\n"
 			    "vm_program = /bin/pinfold-vm\n"),
 		  0);
 	CHECK_STR(em.text, "");
@@ -84,7 +99,9 @@ static void test_all_keys(void)
 	CHECK(c.quota.max_slice_ns == STORE_NONE);
 	CHECK_INT(c.rate_changes, 0);
 	CHECK_INT(c.rate_burst, 10);
-	CHECK(c.refuses_unknown);
+	CHECK(c.refuses_unknown && c.allows_shared_pool);
+	CHECK(c.sets_fair_server && c.ends_throttling);
+	CHECK_INT(c.fair_server_ns, 1000000);
 	CHECK_INT(c.max_vms, 100);
 	CHECK_INT(c.slice_ns, 1500000);
 	CHECK_INT(c.patience, 20);
@@ -93,6 +110,7 @@ static void test_all_keys(void)
 	CHECK_STR(c.state_dir, "/s");
 	CHECK_STR(c.run_dir, "/r");
 	CHECK_STR(c.socket, "/r/sock");
+	CHECK_STR(c.socket_group, "staff");
 	CHECK_STR(c.vm_program, "/bin/pinfold-vm");
 }
 
@@ -122,6 +140,13 @@ static const struct {
 	  "1: rate_changes must be \"none\" or from 1 to 1000000 per second" },
 	{ "rate_burst = none\n", "1: rate_burst must be from 1 to 1000000" },
 	{ "refuse_unknown_users = maybe\n", "1: refuse_unknown_users must be yes or no" },
+	{ "allow_shared_pool = 1\n", "1: allow_shared_pool must be yes or no" },
+	{ "fair_server = 0\n",
+	  "1: fair_server must be leave, off, or a duration from 0.1ms to 100ms" },
+	{ "fair_server = 1s\n",
+	  "1: fair_server must be leave, off, or a duration from 0.1ms to 100ms" },
+	{ "socket_group =\n", "1: socket_group must have 1 to 63 bytes" },
+	{ "rt_throttling = on\n", "1: rt_throttling must be leave or off" },
 	{ "max_vms = 0\n", "1: max_vms must be from 1 to 65536" },
 	{ "max_vms = 70000\n", "1: max_vms must be from 1 to 65536" },
 	{ "slice_default = 1s\n", "1: slice_default must be a duration from 0.5ms to 100ms" },
@@ -167,6 +192,7 @@ static void test_missing(void)
 
 static const struct test_case cases[] = {
 	{ "an empty file changes nothing", test_defaults },
+	{ "the fair server", test_fair_server },
 	{ "every key", test_all_keys },
 	{ "what is not known is named and ignored", test_unknown },
 	{ "what can't be used is refused with file and line", test_bad },

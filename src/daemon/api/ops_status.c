@@ -38,6 +38,42 @@ static json_t *guarantees_json(struct api *a)
 	return o;
 }
 
+/* "on" as the kernel makes it or somebody else set it, "short" or "off" when it was asked for and holds. */
+static const char *fair_state(const struct partition_fair *f)
+{
+	if (f->now.error < 0) {
+		return f->now.error == -ENOTSUP ? "none" : "unknown";
+	}
+	return f->now.most.runtime_ns == 0 ? "off" : f->is_set ? "short" : "on";
+}
+
+static json_t *fair_json(const struct partition_fair *f)
+{
+	int error = f->error < 0 ? f->error : f->now.error;
+
+	return json_pack("{so ss so so}", "wanted_ns",
+			 f->is_wanted ? api_json_u64(f->runtime_ns) : json_null(), "state",
+			 fair_state(f), "runtime_ns",
+			 f->now.error < 0 ? json_null() : api_json_u64(f->now.most.runtime_ns),
+			 "error",
+			 error < 0 ? api_json_str(partition_fair_why(error)) : json_null());
+}
+
+static json_t *throttle_json(const struct partition_fair *f)
+{
+	int error = f->throttle_error < 0 ? f->throttle_error : f->throttle_now_error;
+
+	return json_pack("{ss sb so so}", "state",
+			 f->throttle_now_error < 0 ? "unknown"
+			 : f->throttle.is_in_force ? "on"
+						   : "off",
+			 "is_ended", (int)f->is_throttle_set, "ns_per_s",
+			 f->throttle_now_error < 0
+				 ? json_null()
+				 : api_json_u64(host_throttle_ns_per_s(&f->throttle)),
+			 "error", error < 0 ? api_json_str(strerror(-error)) : json_null());
+}
+
 static json_t *pool_json(const struct sched_roles *roles)
 {
 	json_t *o = json_array();
@@ -94,6 +130,7 @@ int op_status(void *ctx, const struct http_request *rq, struct http_reply *rp, s
 	struct api *a = ctx;
 	const struct sched_roles *roles = partition_roles(a->o.partition);
 	struct dispatch_stats ds;
+	struct partition_fair fair;
 	struct counts c = { 0 };
 	json_t *o;
 
@@ -111,6 +148,9 @@ int op_status(void *ctx, const struct http_request *rq, struct http_reply *rp, s
 	if (!o) {
 		return errmsg_set(e, -ENOMEM, "out of memory");
 	}
+	partition_fair_get(a->o.partition, &fair);
+	json_object_set_new(o, "fair_server", fair_json(&fair));
+	json_object_set_new(o, "rt_throttling", throttle_json(&fair));
 	json_object_set_new(o, "vms",
 			    json_pack("{si si si si}", "defined", (int)c.defined, "running",
 				      (int)c.running, "paused", (int)c.paused, "faulted",

@@ -64,6 +64,33 @@ int config_parse_backend(const char *text, int *ret, struct errmsg *e)
 			  text);
 }
 
+int config_parse_fair_server(const char *text, bool *ret_sets, ns_t *ret_ns, struct errmsg *e)
+{
+	bool is_left = strcmp(text, "leave") == 0;
+	ns_t ns = 0;
+
+	if (!is_left && strcmp(text, "off") != 0 &&
+	    (parse_duration_ns(text, &ns, NULL) < 0 || ns < CONFIG_FAIR_MIN_NS ||
+	     ns > CONFIG_FAIR_MAX_NS)) {
+		return errmsg_set(e, -EINVAL,
+				  "must be leave, off, or a duration from 0.1ms to 100ms");
+	}
+	*ret_sets = !is_left;
+	*ret_ns = ns;
+	return 0;
+}
+
+int config_parse_throttling(const char *text, bool *ret_ends, struct errmsg *e)
+{
+	bool is_off = strcmp(text, "off") == 0;
+
+	if (!is_off && strcmp(text, "leave") != 0) {
+		return errmsg_set(e, -EINVAL, "must be leave or off");
+	}
+	*ret_ends = is_off;
+	return 0;
+}
+
 static int take_text(char *to, size_t n, const char *value, struct errmsg *e)
 {
 	if (value[0] == '\0' || strlen(value) >= n) {
@@ -180,26 +207,35 @@ static int take_max_slice(struct config *c, const char *v, struct errmsg *e)
 	return 0;
 }
 
-static int take_refuse(struct config *c, const char *v, struct errmsg *e)
+static int take_yes_no(bool *to, const char *value, struct errmsg *e)
 {
-	bool is_yes = strcmp(v, "yes") == 0;
+	bool is_yes = strcmp(value, "yes") == 0;
 
-	if (!is_yes && strcmp(v, "no") != 0) {
+	if (!is_yes && strcmp(value, "no") != 0) {
 		return errmsg_set(e, -EINVAL, "must be yes or no");
 	}
-	c->refuses_unknown = is_yes;
+	*to = is_yes;
 	return 0;
+}
+
+static int take_refuse(struct config *c, const char *v, struct errmsg *e)
+{
+	return take_yes_no(&c->refuses_unknown, v, e);
 }
 
 static int take_shared_pool(struct config *c, const char *v, struct errmsg *e)
 {
-	bool is_yes = strcmp(v, "yes") == 0;
+	return take_yes_no(&c->allows_shared_pool, v, e);
+}
 
-	if (!is_yes && strcmp(v, "no") != 0) {
-		return errmsg_set(e, -EINVAL, "must be yes or no");
-	}
-	c->allows_shared_pool = is_yes;
-	return 0;
+static int take_fair_server(struct config *c, const char *v, struct errmsg *e)
+{
+	return config_parse_fair_server(v, &c->sets_fair_server, &c->fair_server_ns, e);
+}
+
+static int take_throttling(struct config *c, const char *v, struct errmsg *e)
+{
+	return config_parse_throttling(v, &c->ends_throttling, e);
 }
 
 static int take_rate(struct config *c, const char *v, struct errmsg *e)
@@ -293,6 +329,11 @@ static int take_socket(struct config *c, const char *v, struct errmsg *e)
 	return take_path(c->socket, v, e);
 }
 
+static int take_socket_group(struct config *c, const char *v, struct errmsg *e)
+{
+	return take_text(c->socket_group, sizeof(c->socket_group), v, e);
+}
+
 static int take_vm_program(struct config *c, const char *v, struct errmsg *e)
 {
 	return take_path(c->vm_program, v, e);
@@ -316,6 +357,8 @@ static const struct {
 	{ "quota_max_slice", take_max_slice },
 	{ "refuse_unknown_users", take_refuse },
 	{ "allow_shared_pool", take_shared_pool },
+	{ "fair_server", take_fair_server },
+	{ "rt_throttling", take_throttling },
 	{ "rate_changes", take_rate },
 	{ "rate_burst", take_burst },
 	{ "max_vms", take_max_vms },
@@ -326,6 +369,7 @@ static const struct {
 	{ "state_dir", take_state_dir },
 	{ "run_dir", take_run_dir },
 	{ "socket", take_socket },
+	{ "socket_group", take_socket_group },
 	{ "vm_program", take_vm_program },
 };
 

@@ -18,6 +18,10 @@
 #define CONFIG_PATH_BYTES   4096
 #define CONFIG_CORES_BYTES  256
 #define CONFIG_WARNINGS_MAX 8u
+#define CONFIG_GROUP_BYTES  64
+#define CONFIG_EVERYBODY    "everybody"
+#define CONFIG_FAIR_MIN_NS  (100 * NS_PER_US)
+#define CONFIG_FAIR_MAX_NS  (100 * NS_PER_MS)
 
 /** What can be configured. Empty texts and -1: not said. */
 struct config {
@@ -25,8 +29,12 @@ struct config {
 	int backend;		/**< enum partition_backend, or -1 */
 	uint32_t exclusive_cap; /**< cores, or SCHED_CAP_HALF */
 	struct users_quota quota;
+	char socket_group[CONFIG_GROUP_BYTES]; /**< whose members may call, or CONFIG_EVERYBODY */
 	bool refuses_unknown;
 	bool allows_shared_pool; /**< another daemon may schedule the same cores */
+	bool sets_fair_server;	 /**< of pool cores; else it stays as it is */
+	ns_t fair_server_ns;	 /**< that ordinary tasks get in its period; 0: none */
+	bool ends_throttling;	 /**< switch real-time throttling of the host off */
 	uint32_t rate_changes;	 /**< of an ordinary user, per second; 0: no bound */
 	uint32_t rate_burst;	 /**< and at once */
 	uint32_t max_vms;
@@ -54,5 +62,11 @@ int config_read(struct config *c, const char *path, bool is_optional, struct err
 
 /** "isolated", "cpuset", ... or "auto". @return 0; -EINVAL */
 int config_parse_backend(const char *text, int *ret, struct errmsg *e);
+
+/** "leave", "off" or "1ms": whether to set the fair server of pool cores, and to what. @return 0; -EINVAL */
+int config_parse_fair_server(const char *text, bool *ret_sets, ns_t *ret_ns, struct errmsg *e);
+
+/** "leave" or "off": whether to switch real-time throttling off. @return 0; -EINVAL */
+int config_parse_throttling(const char *text, bool *ret_ends, struct errmsg *e);
 
 #endif

@@ -48,6 +48,9 @@ static int open_partition(struct daemon *d, struct errmsg *e)
 	struct partition_options o = { .backend = d->config.backend,
 				       .cores = d->config.cores[0] ? d->config.cores : NULL,
 				       .run_dir = d->config.run_dir,
+				       .sets_fair_server = d->config.sets_fair_server,
+				       .fair_server_ns = d->config.fair_server_ns,
+				       .ends_throttling = d->config.ends_throttling,
 				       .claim = daemon_claim_pool,
 				       .claim_arg = d };
 	int r = partition_open(&o, &d->partition, e);
@@ -207,6 +210,25 @@ static void warn(struct daemon *d, const char *text)
 	}
 }
 
+/* What was asked for and can't be had does not keep VMs from running. */
+static void tell_gaps(struct daemon *d)
+{
+	struct partition_fair f;
+	char text[ERRMSG_SIZE];
+
+	partition_fair_get(d->partition, &f);
+	if (f.error < 0) {
+		snprintf(text, sizeof(text), "the fair server of pool cores stays as it was: %s",
+			 partition_fair_why(f.error));
+		warn(d, text);
+	}
+	if (f.throttle_error < 0) {
+		snprintf(text, sizeof(text), "real-time throttling stays as it was: %s",
+			 strerror(-f.throttle_error));
+		warn(d, text);
+	}
+}
+
 static void tell_findings(struct daemon *d, const struct findings *f)
 {
 	char path[CONFIG_PATH_BYTES + 32];
@@ -215,6 +237,7 @@ static void tell_findings(struct daemon *d, const struct findings *f)
 		warn(d, d->config.warnings[i]);
 	}
 	warn(d, d->claim_warning);
+	tell_gaps(d);
 	warn(d, f->generation);
 	warn(d, f->store.notice);
 	warn(d, f->audit.notice);
@@ -227,13 +250,20 @@ static void tell_findings(struct daemon *d, const struct findings *f)
 static int open_http(struct daemon *d, struct errmsg *e)
 {
 	struct http_options o;
-	int r;
+	int r = 0;
 
 	http_options_defaults(&o);
-	o.socket_path = d->config.socket;
 	o.listen_fd = d->listen_fd;
-	if (d->listen_fd >= 0) {
-		o.socket_path = NULL;
+	if (d->listen_fd < 0) {
+		o.socket_path = d->config.socket;
+		r = daemon_socket_group(d, &o.socket_gid, e);
+	} else if (d->config.socket_group[0]) {
+		warn(d, "the socket is the service manager's: SocketGroup= and SocketMode= of its "
+			"unit say who "
+			"may call, not socket_group");
+	}
+	if (r < 0) {
+		return r;
 	}
 	o.ops = api_ops(&o.n_ops);
 	o.hooks = api_hooks(d->api);

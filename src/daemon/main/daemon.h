@@ -15,6 +15,7 @@
 /** What was said on the command line; NULL: nothing. */
 struct daemon_args {
 	const char *socket, *state_dir, *run_dir, *config, *cores, *log_file, *vm_program;
+	const char *fair_server, *rt_throttling;
 	int backend; /**< enum partition_backend, -1: the best, -2: not said */
 	bool is_foreground, is_debug, allows_shared_pool;
 };
@@ -50,6 +51,15 @@ int daemon_settle(struct daemon *d, struct errmsg *e);
 
 /** Make run and state folder where they are missing. */
 int daemon_make_dirs(const struct daemon *d, struct errmsg *e);
+
+/* socket_group.c */
+
+/**
+ * Which group may call, by the configuration and what there is.
+ * @param ret_gid untouched where everybody may
+ * @return 0; -ENOENT there is no group of the configured name; negative errno
+ */
+int daemon_socket_group(const struct daemon *d, gid_t *ret_gid, struct errmsg *e);
 
 /* service.c */
 

@@ -24,6 +24,8 @@ enum option_key {
 	OPT_LOG,
 	OPT_VM_PROGRAM,
 	OPT_SHARED_POOL,
+	OPT_FAIR_SERVER,
+	OPT_RT_THROTTLING,
 	OPT_FOREGROUND,
 	OPT_DEBUG,
 };
@@ -40,6 +42,10 @@ static const struct argp_option options[] = {
 	{ "vm-program", OPT_VM_PROGRAM, "FILE", 0, "the pinfold-vm that VMs run", 0 },
 	{ "allow-shared-pool", OPT_SHARED_POOL, NULL, 0,
 	  "start even if another pinfoldd schedules guests on the same cores", 0 },
+	{ "fair-server", OPT_FAIR_SERVER, "WHAT", 0,
+	  "what ordinary tasks may have of a pool core each second: leave, off, or as 1ms", 0 },
+	{ "rt-throttling", OPT_RT_THROTTLING, "WHAT", 0,
+	  "the kernel's stop of all real-time threads, 50 ms of each second: leave or off", 0 },
 	{ "foreground", OPT_FOREGROUND, NULL, 0,
 	  "messages to standard error, also when the configuration names a file", 0 },
 	{ "debug", OPT_DEBUG, NULL, 0, "most detailed messages", 0 },
@@ -80,6 +86,12 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		break;
 	case OPT_SHARED_POOL:
 		a->allows_shared_pool = true;
+		break;
+	case OPT_FAIR_SERVER:
+		a->fair_server = arg;
+		break;
+	case OPT_RT_THROTTLING:
+		a->rt_throttling = arg;
 		break;
 	case OPT_FOREGROUND:
 		a->is_foreground = true;

@@ -119,6 +119,26 @@ static int check_program(const char *path, struct errmsg *e)
 	return 0;
 }
 
+static int settle_gaps(struct daemon *d, struct errmsg *e)
+{
+	struct config *c = &d->config;
+	const char *option = "--fair-server ";
+	int r = 0;
+
+	if (d->args.fair_server) {
+		r = config_parse_fair_server(d->args.fair_server, &c->sets_fair_server,
+					     &c->fair_server_ns, e);
+	}
+	if (r == 0 && d->args.rt_throttling) {
+		option = "--rt-throttling ";
+		r = config_parse_throttling(d->args.rt_throttling, &c->ends_throttling, e);
+	}
+	if (r < 0) {
+		errmsg_prefix(e, "%s", option);
+	}
+	return r;
+}
+
 int daemon_settle(struct daemon *d, struct errmsg *e)
 {
 	struct config *c = &d->config;
@@ -153,6 +173,7 @@ int daemon_settle(struct daemon *d, struct errmsg *e)
 		}
 		snprintf(c->cores, sizeof(c->cores), "%s", d->args.cores);
 	}
+	r = r < 0 ? r : settle_gaps(d, e);
 	c->backend = d->args.backend != -2 ? d->args.backend : c->backend;
 	c->log_level = d->args.is_debug ? LOG_LEVEL_DEBUG : c->log_level;
 	if (d->args.is_foreground && !d->args.log_file) {

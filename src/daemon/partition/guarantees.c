@@ -1,17 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* What is promised on this host and what is not, in plain words (docs/partition.md). */
+#include <errno.h>
+#include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/utsname.h>
 
 #include "daemon/partition/partition_internal.h"
-#include "host/text.h"
-
-/* The fair server came with Linux 6.12. */
-#define FAIR_SERVER_MAJOR 6u
-#define FAIR_SERVER_MINOR 12u
 
 struct list {
 	const struct partition *p;
@@ -90,56 +85,70 @@ static void add_foreign(struct list *l)
 	    "the kernel's threads that belong to a core run on it: timers, RCU, kworkers; counted");
 }
 
-static bool has_fair_server(void)
-{
-	struct utsname u;
-	unsigned int major;
-	unsigned int minor;
+#define GAP_BYTES 128
 
-	return uname(&u) == 0 && sscanf(u.release, "%u.%u", &major, &minor) == 2 &&
-	       (major > FAIR_SERVER_MAJOR ||
-		(major == FAIR_SERVER_MAJOR && minor >= FAIR_SERVER_MINOR));
+/* Where it can't be read it is as the kernel makes it: 50 ms of each second. "": no gap by it */
+static void describe_fair(const struct partition_fair *f, char ret[GAP_BYTES])
+{
+	const struct host_fair *most = &f->now.most;
+	int error = f->error < 0 ? f->error : f->now.error;
+
+	ret[0] = '\0';
+	if (f->now.error == -ENOTSUP || (f->now.error == 0 && most->runtime_ns == 0)) {
+		return;
+	}
+	if (f->now.error < 0) {
+		snprintf(ret, GAP_BYTES, "some 50 ms/s (fair server: %s)",
+			 partition_fair_why(error));
+	} else {
+		snprintf(ret, GAP_BYTES, "%.3g of each %.4g ms (fair server%s%s)",
+			 (double)most->runtime_ns / 1e6, (double)most->period_ns / 1e6,
+			 f->is_set   ? ", set by pinfoldd"
+			 : error < 0 ? ", can't be set: "
+				     : "",
+			 error < 0 ? partition_fair_why(error) : "");
+	}
 }
 
-/* The run time per second that the fair server keeps for ordinary tasks on a pool core; -1: unknown. */
-static long fair_server_ns(const struct partition *p)
+static void describe_throttle(const struct partition_fair *f, char ret[GAP_BYTES])
 {
-	char text[32];
-	char *end;
-	long v;
+	const char *why = f->throttle_error < 0 ? strerror(-f->throttle_error) : NULL;
 
-	if (host_text_read(text, sizeof(text),
-			   "%s/sys/kernel/debug/sched/fair_server/cpu%u/runtime", p->root,
-			   p->roles.pool[0]) <= 0) {
-		return -1;
+	ret[0] = '\0';
+	if (f->throttle_now_error < 0) {
+		snprintf(ret, GAP_BYTES, "for an unknown time to throttling (%s)",
+			 strerror(-f->throttle_now_error));
+	} else if (f->throttle.is_in_force) {
+		snprintf(ret, GAP_BYTES,
+			 "for %.3g ms/s to real-time throttling, wanted or not%s%.40s",
+			 (double)host_throttle_ns_per_s(&f->throttle) / 1e6,
+			 why ? "; can't be ended: " : "", why ? why : "");
 	}
-	v = strtol(text, &end, 10);
-	return *end ? -1 : v;
 }
 
 static void add_gap(struct list *l)
 {
-	static const char name[] = "no gap for ordinary tasks in real-time";
-	long ns = fair_server_ns(l->p);
-	char text[32];
+	static const char name[] = "no gap in the real-time of pool cores";
+	bool is_isolated = l->p->backend == PARTITION_ISOLATED;
+	struct partition_fair f;
+	char fair[GAP_BYTES];
+	char throttle[GAP_BYTES];
 
+	partition_fair_get(l->p, &f);
+	describe_fair(&f, fair);
+	describe_throttle(&f, throttle);
 	if (!partition_fifo_prio(l->p)) {
 		add(l, name, false, "VM threads have no real-time priority here");
-	} else if (has_fair_server() && ns == 0) {
-		add(l, name, true, "the fair server of the pool cores is switched off");
-	} else if (has_fair_server()) {
-		add(l, name, false,
-		    "an ordinary task that wants a pool core gets %s there (fair server)%s",
-		    ns > 0 ? "a share of each second" : "about 50 ms of each second",
-		    l->p->backend == PARTITION_ISOLATED ? "; here only kernel threads can" : "");
-	} else if (host_text_read(text, sizeof(text), "%s/proc/sys/kernel/sched_rt_runtime_us",
-				  l->p->root) > 0 &&
-		   strcmp(text, "-1") == 0) {
-		add(l, name, true, "real-time throttling is off (sched_rt_runtime_us is -1)");
+	} else if (fair[0] || throttle[0]) {
+		add(l, name, false, "a core goes %s%s%s%s%s", throttle,
+		    throttle[0] && fair[0] ? ", and " : "",
+		    fair[0] ? "to ordinary tasks that want it for " : "", fair,
+		    fair[0] && is_isolated ? "; here only kernel threads can" : "");
 	} else {
-		add(l, name, false,
-		    "the kernel stops real-time threads for a share of each second "
-		    "(sched_rt_runtime_us)");
+		add(l, name, true, "the kernel takes nothing from VMs%s",
+		    f.is_set || f.is_throttle_set
+			    ? ", as pinfoldd was told: kernel threads of a pool core may starve"
+			    : "");
 	}
 }
 
@@ -195,8 +204,8 @@ static void add_memory(struct list *l)
 
 	add(l, "a VM's memory is bounded by a cgroup of its own", !is_isolated, "%s",
 	    is_isolated
-		    ? "a partition's threads must belong to the root cgroup; sealed guest memory "
-		      "and resource limits bound it"
+		    ? "its vCPU is in the partition, so its memory is the root group's; a limit of "
+		      "the process bounds it, at the same size"
 		    : "where doctor shows a cgroup memory limit");
 }
 

@@ -155,6 +155,9 @@ static int set_options(struct partition *p, const struct partition_options *o, s
 		return errmsg_set(e, -ENAMETOOLONG, "the run directory has too long a name");
 	}
 	partition_group_name(p->run_dir, p->name);
+	p->fair.is_wanted = o->sets_fair_server;
+	p->fair.runtime_ns = o->fair_server_ns;
+	p->fair.is_throttle_wanted = o->ends_throttling;
 	p->seen = calloc(PARTITION_SEEN_MAX, sizeof(*p->seen));
 	return p->seen ? 0 : errmsg_set(e, -ENOMEM, "out of memory");
 }
@@ -192,7 +195,16 @@ static int set_up(struct partition *p, const struct partition_options *o, struct
 	if (!p->root[0]) {
 		set_own_affinity(&p->own);
 	}
-	return choose(p, o->backend, e);
+	if (p->probe.fifo_prio > 0 && o->backend != PARTITION_ORDINARY && !p->roles.guests_lowest) {
+		partition_fair_set(p);
+	} else {
+		partition_fair_none(p);
+	}
+	r = choose(p, o->backend, e);
+	if (r == 0 && !partition_fifo_prio(p)) {
+		partition_fair_none(p);
+	}
+	return r;
 }
 
 int partition_open(const struct partition_options *o, struct partition **ret, struct errmsg *e)
@@ -233,6 +245,9 @@ void partition_close(struct partition *p)
 void partition_leave(struct partition *p)
 {
 	if (p) {
+		if (p->fair.is_set || p->fair.is_throttle_set) {
+			partition_fair_undo(p);
+		}
 		free(p->moved);
 		close_join(p);
 		free(p->seen);

@@ -20,6 +20,7 @@
 
 #include "base/bits.h"
 #include "base/errmsg.h"
+#include "host/fair.h"
 #include "launch/partition_probe.h"
 #include "sched/roles.h"
 
@@ -36,6 +37,10 @@ struct partition_options {
 	const char *cores; /**< list like "0-5,8" of cores to use, or NULL: all that are allowed */
 	const char *run_dir; /**< remembers what was made, so that the next start can undo it */
 	const char *root;    /**< in front of /sys and /proc, for tests; NULL: the real ones */
+	/** Whether ordinary tasks get another share of pool cores than the kernel's (host/fair.h) ... */
+	bool sets_fair_server;
+	ns_t fair_server_ns;  /**< ... and which; 0: none */
+	bool ends_throttling; /**< whether real-time throttling of the host is switched off */
 	/** Asked when the roles are known, before anything is set up; not 0 ends it. May be NULL. */
 	int (*claim)(void *arg, const struct sched_roles *roles, struct errmsg *e);
 	void *claim_arg;
@@ -45,7 +50,7 @@ struct partition_options {
 struct partition_guarantee {
 	const char *name; /**< "no foreign user task on pool cores" */
 	bool holds;
-	char why[160];
+	char why[240];
 };
 
 #define PARTITION_GUARANTEES_MAX 12
@@ -72,7 +77,7 @@ int partition_open(const struct partition_options *o, struct partition **ret, st
 /** Undo what was set up. With VMs still running (a restart) call partition_leave() instead. */
 void partition_close(struct partition *p);
 
-/** Forget without undoing: VMs outlive the daemon. */
+/** Forget without undoing: VMs outlive the daemon. Only the fair server is given back: they are parked. */
 void partition_leave(struct partition *p);
 
 /** @return which back-end is in force. */
@@ -138,6 +143,26 @@ uint32_t partition_guarantees(const struct partition *p,
  */
 uint32_t partition_scan(struct partition *p, bool (*is_ours)(void *arg, pid_t pid), void *arg,
 			struct partition_foreign ret[PARTITION_FOREIGN_MAX], ns_t *ret_ns_per_core);
+
+/** What the kernel takes from real-time threads of pool cores: what was asked for, and what holds. */
+struct partition_fair {
+	bool is_wanted;	 /**< an administrator asked for another share */
+	ns_t runtime_ns; /**< this one */
+	bool is_set;	 /**< and it was set */
+	int error;	 /**< why not; see partition_fair_why() */
+	struct host_fair_state now;
+	bool is_throttle_wanted; /**< to be switched off: real-time throttling of the host */
+	bool is_throttle_set;	 /**< and it was */
+	int throttle_error;	 /**< why not: negative errno; -ENODEV as above */
+	int throttle_now_error;	 /**< why it can't be read */
+	struct host_throttle throttle;
+};
+
+/** Read it from the kernel; microseconds. */
+void partition_fair_get(const struct partition *p, struct partition_fair *ret);
+
+/** One clause for partition_fair.error. */
+const char *partition_fair_why(int error);
 
 /** A pool core that came or went. */
 struct partition_change {

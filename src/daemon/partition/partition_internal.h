@@ -50,6 +50,7 @@ struct partition {
 	struct partition_seen *seen;
 	uint32_t n_seen, round;
 	pid_t next_pid; /**< where the next look goes on */
+	struct partition_fair fair;
 };
 
 /** One task as /proc/.../stat shows it. */
@@ -139,5 +140,17 @@ int partition_record_load(const struct partition *p, struct partition_record *re
 
 /** Nothing is left to undo. */
 void partition_record_remove(const struct partition *p);
+
+/**
+ * Do to fair server and throttling what p->fair wants, and give back the rest of what an earlier daemon with this
+ * run_dir did; what failed stands in p->fair. Once the roles are known, before cores become a partition.
+ */
+void partition_fair_set(struct partition *p);
+
+/** Give everything back. */
+void partition_fair_undo(struct partition *p);
+
+/** Instead: there is no real-time priority. */
+void partition_fair_none(struct partition *p);
 
 #endif
