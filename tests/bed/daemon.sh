@@ -173,6 +173,20 @@ pins_come_and_go()
 }
 
 # What alice may not have is refused before anything changes.
+# The partition leaves a VM no memory group: what bounds its memory there is a limit of the process.
+memory_is_bounded()
+{
+	create bounded arm64/endless.elf --mem 32M
+	wait_for 30 has_run bounded 3
+	pid=$(vms_of '.[] | select(.name == "bounded") | .pid')
+	grep . "/proc/$pid/cgroup" "/proc/$pid/task"/*/cgroup
+	[ "$(cat "/proc/$pid/cgroup")" = 0::/ ]
+	grep -E '^Max (data size|address space|processes)' "/proc/$pid/limits"
+	[ "$(awk '/^Max data size/ { print $5 }' "/proc/$pid/limits")" = $(((32 + 1280) << 20)) ]
+	[ "$(awk '/^Max processes/ { print $4 }' "/proc/$pid/limits")" = 0 ]
+	pinfold rm -f bounded
+}
+
 quotas_hold()
 {
 	pinfold user set-quota alice --running-vms 1 --exclusive-cores 0
@@ -249,6 +263,7 @@ check daemon/isolated-partition partition_is_isolated
 check daemon/eight-share-the-pool eight_share_the_pool
 check daemon/sharing-is-fair sharing_is_fair
 check daemon/exclusive-cores-and-cap exclusive_cores_and_cap
+check daemon/memory-is-bounded memory_is_bounded
 check daemon/quotas quotas_hold
 if [ "${1:-}" != short ]; then
 	check daemon/pin-and-unpin pin_and_unpin
