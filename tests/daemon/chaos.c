@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -18,11 +19,15 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "core_watch.h"
+#include "sched/roles.h"
+
 #define ANSWER_MAX  (64u << 20)
 #define DEAF_MS	    30000
 #define DAEMON_ARGS 24
 
 struct chaos chaos = { .count = 0, .seconds = 0, .daemon = -1 };
+static cpu_set_t cores; /* that we came with: the daemon's */
 
 void chaos_fail(const char *file, int line, const char *fmt, ...)
 {
@@ -45,7 +50,7 @@ static void parse_options(int argc, char **argv)
 {
 	if (argc < 3) {
 		printf("usage: %s BIN_DIR GUESTS_DIR [--count N] [--seconds S] [--seed N] "
-		       "[--only CASE] [--program PINFOLDD]\n",
+		       "[--only CASE] [--program PINFOLDD] [--option OPTION]\n",
 		       argv[0]);
 		exit(2);
 	}
@@ -62,6 +67,8 @@ static void parse_options(int argc, char **argv)
 			chaos.seed = (unsigned int)strtoul(argv[i + 1], NULL, 10);
 		} else if (strcmp(argv[i], "--only") == 0) {
 			chaos.only = argv[i + 1];
+		} else if (strcmp(argv[i], "--option") == 0) {
+			chaos.option = argv[i + 1];
 		} else if (strcmp(argv[i], "--program") == 0) {
 			snprintf(chaos.program, sizeof(chaos.program), "%s", argv[i + 1]);
 		}
@@ -168,6 +175,45 @@ static int await_test(pid_t pid, unsigned int limit_s)
 	return 1;
 }
 
+/* The test must not want the core whose release it measures: the kernel would take it from VMs. */
+static void leave_pool(void)
+{
+	static struct sched_topology t = { .n_cores = SCHED_HOST_CORES_MAX };
+	struct sched_roles roles;
+	cpu_set_t own;
+
+	CPU_ZERO(&own);
+	if (sched_getaffinity(0, sizeof(cores), &cores) < 0) {
+		return;
+	}
+	for (uint32_t i = 0; i < t.n_cores && i < CPU_SETSIZE; i++) {
+		t.cores[i].is_online = t.cores[i].is_allowed = CPU_ISSET(i, &cores);
+		t.cores[i].phys_core = (uint16_t)i;
+	}
+	if (sched_roles_fold(&t, &roles) == 0 && !roles.guests_lowest) {
+		CPU_SET(roles.housekeeping, &own);
+		sched_setaffinity(0, sizeof(own), &own);
+	}
+}
+
+/* A setting of the whole host that a daemon may have been told to change (--option), and could not give back. */
+static void keep_throttling(bool is_end)
+{
+	static const char path[] = "/proc/sys/kernel/sched_rt_runtime_us";
+	static char before[32];
+	char now[32] = "";
+	int fd = open(path, O_RDWR | O_CLOEXEC);
+	ssize_t n = fd < 0 ? 0 : read(fd, is_end ? now : before, sizeof(now) - 1);
+
+	if (is_end && n > 0 && strcmp(now, before) != 0 &&
+	    pwrite(fd, before, strlen(before), 0) < 0) {
+		printf("%s was %s, and can't be set back: %s\n", path, before, strerror(errno));
+	}
+	if (fd >= 0) {
+		close(fd);
+	}
+}
+
 int chaos_main(int argc, char **argv, void (*test)(void), unsigned int limit_s)
 {
 	unsigned int left;
@@ -185,6 +231,8 @@ int chaos_main(int argc, char **argv, void (*test)(void), unsigned int limit_s)
 	signal(SIGTERM, on_stop);
 	signal(SIGINT, on_stop);
 	prctl(PR_SET_CHILD_SUBREAPER, 1);
+	leave_pool();
+	keep_throttling(false);
 	printf("seed %u\n", chaos.seed);
 	pid = fork();
 	if (pid == 0) {
@@ -200,11 +248,13 @@ int chaos_main(int argc, char **argv, void (*test)(void), unsigned int limit_s)
 	if (status == 1) {
 		print_log();
 	}
+	core_watch_sweep(pid);
 	left = end_children();
 	if (left > 0 && status == 0) {
 		printf("FAIL %u processes were left\n", left);
 		status = 1;
 	}
+	keep_throttling(true);
 	remove_dirs();
 	return status;
 }
@@ -224,6 +274,9 @@ void chaos_daemon_spawn(char *const *more)
 	for (; n < ARRAY_SIZE(fixed); n++) {
 		args[n] = strdup(fixed[n]);
 	}
+	if (chaos.option) {
+		args[n++] = chaos.option;
+	}
 	for (; more && *more && n < DAEMON_ARGS - 1; more++) {
 		args[n++] = *more;
 	}
@@ -237,6 +290,7 @@ void chaos_daemon_spawn(char *const *more)
 		}
 		signal(SIGPIPE, SIG_DFL);
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		sched_setaffinity(0, sizeof(cores), &cores);
 		execv(chaos.program, args);
 		_exit(127);
 	}

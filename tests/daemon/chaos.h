@@ -39,6 +39,7 @@ struct chaos {
 	uint64_t seconds; /**< --seconds: no longer than this */
 	unsigned int seed;
 	const char *only; /**< --only: this case; or NULL */
+	char *option;	  /**< --option: further one for pinfoldd; or NULL */
 	pid_t daemon;
 	_Atomic int failures;
 };
@@ -58,7 +59,7 @@ void chaos_fail(const char *file, int line, const char *fmt, ...)
 
 /**
  * Parse "BIN_DIR GUESTS_DIR [--count N] [--seconds S] [--seed N] [--only CASE]
- * [--program PINFOLDD]", make a folder,
+ * [--program PINFOLDD] [--option OPTION]", make a folder,
  * run @p test in a process of its own for at most @p limit_s, then end all that is left.
  * @return exit status of the test program
  */

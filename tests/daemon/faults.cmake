@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # Faults under the real daemon with real VM processes. More of each: scripts/chaos.
 
-add_library(chaos_rig STATIC chaos.c chaos_look.c)
+add_library(chaos_rig STATIC chaos.c chaos_look.c core_watch.c)
 target_link_libraries(chaos_rig PUBLIC pinfold_options room_sched jansson sodium pthread)
 target_include_directories(chaos_rig PUBLIC ${CMAKE_CURRENT_SOURCE_DIR})
 

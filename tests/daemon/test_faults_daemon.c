@@ -25,7 +25,6 @@
 #define SLACK_NS   (1500 * NS_PER_US)
 #define WATCHED	   64
 #define EITHER	   UINT64_MAX
-
 enum known { NO, YES, MAYBE };
 
 /* What a client has been told about one of its VMs. */
@@ -476,7 +475,7 @@ static bool has_runnable(void)
 	return false;
 }
 
-/* Without a daemon all park within a slice. @return whether they did */
+/* Without a daemon all park. @return whether they did */
 static bool await_parked(const struct watched *w, size_t n)
 {
 	uint64_t until_ns = chaos_now_ns() + 20 * NS_PER_S;
@@ -495,12 +494,13 @@ static bool await_parked(const struct watched *w, size_t n)
 	return false;
 }
 
-/* From the exec to the first CPU time that a VM gains. */
+/* From the exec to the first CPU time that a VM gains. Who has a core alone runs on meanwhile. */
 static void restart_and_measure(void)
 {
 	struct watched w[WATCHED];
 	size_t n = watch_list(w);
-	bool is_measured = has_runnable() && n > 0 && n_dispatch < TIMES_MAX;
+	bool is_measured = has_runnable() && n > 0 && n_dispatch < TIMES_MAX &&
+			   !chaos_lock(chaos_pool_core()).exclusive;
 	uint64_t since_ns, parked;
 
 	if (is_measured) {
