@@ -152,6 +152,12 @@ struct engine_ops {
 	 * processes: load libraries, find out what the host can do. Leaves no descriptor and no thread.
 	 */
 	void (*prepare)(const struct cpu_arch *arch, const struct engine_host *host);
+	/**
+	 * In such a process, after prepare(): open an instance ahead, if there is none, which the first create()
+	 * of each child takes over. Until then no memory of it can be executed. NULL: nothing is gained.
+	 * @param maps_fd its /proc/self/maps
+	 */
+	void (*open_ahead)(const struct cpu_arch *arch, int maps_fd);
 
 	/** Make the vCPU, in the architecture's reset state, with no memory. */
 	int (*create)(const struct engine_config *cfg, struct engine **ret, struct errmsg *e);

@@ -28,7 +28,7 @@ _Noreturn void host_birth_fail(const char *what, int r)
 	_exit(127);
 }
 
-static void reset_signals(void)
+void host_birth_signals_reset(void)
 {
 	struct sigaction sa = { .sa_handler = SIG_DFL };
 	sigset_t none;
@@ -96,7 +96,9 @@ int host_birth(const struct host_birth_fds *fds)
 	join(joins, n_joins);
 	/* Ctrl-C at the controller's terminal is for the controller. */
 	setsid();
-	reset_signals();
+	if (fds->program >= 0) {
+		host_birth_signals_reset(); /* a zygote's are as they should be */
+	}
 	if (order.has_ids) {
 		r = host_priv_set_ids_keep_caps(order.uid, order.gid);
 		if (r < 0) {

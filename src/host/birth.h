@@ -38,6 +38,12 @@ struct host_birth_fds {
  */
 int host_birth(const struct host_birth_fds *fds);
 
+/**
+ * All signals at their default but SIGPIPE, which is ignored; none blocked. host_birth() does it for who
+ * executes a program; a zygote has done it for its children.
+ */
+void host_birth_signals_reset(void);
+
 /** End a child that can't become a VM process: one line, exit status 127. Async-signal-safe. */
 _Noreturn void host_birth_fail(const char *what, int r);
 

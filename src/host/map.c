@@ -9,6 +9,20 @@
 #include "base/bits.h"
 #include "base/bug.h"
 
+/* Memory of zeroes at an address, or anywhere when @at is NULL. @return MAP_FAILED with errno */
+static void *map_zeroes(uint8_t *at, uint64_t bytes)
+{
+	static const int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE;
+	void *p = mmap(at, bytes, PROT_READ | PROT_WRITE, at ? flags | MAP_FIXED : flags, -1, 0);
+
+	if (p != MAP_FAILED) {
+		/* Both are refinements: a kernel without them maps just as well. */
+		madvise(p, bytes, MADV_NOHUGEPAGE);
+		madvise(p, bytes, MADV_DONTDUMP);
+	}
+	return p;
+}
+
 int host_map_ram(uint64_t bytes, uint8_t **ret, struct errmsg *e)
 {
 	void *p;
@@ -17,15 +31,11 @@ int host_map_ram(uint64_t bytes, uint8_t **ret, struct errmsg *e)
 		return errmsg_set(e, -EINVAL, "memory of %llu bytes is not a number of pages",
 				  (unsigned long long)bytes);
 	}
-	p = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE,
-		 -1, 0);
+	p = map_zeroes(NULL, bytes);
 	if (p == MAP_FAILED) {
 		return errmsg_set(e, -errno, "can't reserve %llu MiB of memory: %s",
 				  (unsigned long long)bytes >> 20, strerror(errno));
 	}
-	/* Both are refinements: a kernel without them maps just as well. */
-	madvise(p, bytes, MADV_NOHUGEPAGE);
-	madvise(p, bytes, MADV_DONTDUMP);
 	*ret = p;
 	return 0;
 }
@@ -51,19 +61,13 @@ int host_map_file(uint8_t *at, uint64_t bytes, int fd, uint64_t offset_bytes, bo
 
 int host_map_clear(uint8_t *at, uint64_t bytes, struct errmsg *e)
 {
-	void *p;
-
-	if (bytes == 0 || bytes % PAGE_BYTES != 0 || (uintptr_t)at % PAGE_BYTES != 0) {
+	if (!at || bytes == 0 || bytes % PAGE_BYTES != 0 || (uintptr_t)at % PAGE_BYTES != 0) {
 		return errmsg_set(e, -EINVAL, "memory to be cleared does not lie on page borders");
 	}
-	p = mmap(at, bytes, PROT_READ | PROT_WRITE,
-		 MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | MAP_NORESERVE, -1, 0);
-	if (p == MAP_FAILED) {
+	if (map_zeroes(at, bytes) == MAP_FAILED) {
 		return errmsg_set(e, -errno, "can't clear %llu MiB of memory: %s",
 				  (unsigned long long)bytes >> 20, strerror(errno));
 	}
-	madvise(p, bytes, MADV_NOHUGEPAGE);
-	madvise(p, bytes, MADV_DONTDUMP);
 	return 0;
 }
 

@@ -34,7 +34,7 @@ int host_priv_keep_caps(uint64_t caps);
 void host_priv_empty_bounding_set(void);
 
 /**
- * Empty the effective, permitted, inheritable, ambient and bounding sets of the calling thread.
+ * Empty the effective, permitted, inheritable and ambient sets of the calling thread.
  * @return 0; negative errno
  */
 int host_priv_drop_caps(struct errmsg *e);

@@ -319,6 +319,9 @@ static int launch_with(const struct launch_options *o, int program_fd, struct gi
 	if (r == 0) {
 		launch_cgroup_settle(vm->pid, vm->cgroup_memory, vm->cgroup_pids);
 	}
+	if (r == 0 && o->zygote) {
+		launch_zygote_learn(o->zygote, &vm->ready);
+	}
 	return r;
 }
 
@@ -329,9 +332,12 @@ int launch_vm(const struct launch_options *o, struct launch_vm *ret, struct errm
 		.trace_fd = -1, .image_fd = -1, .reply_ms = o->reply_ms, .cancel_fd = o->cancel_fd
 	};
 	_cleanup_close_ int program_fd = -1;
-	int r;
+	int r = 0;
 
-	r = launch_open_program(o->vm_program, &program_fd, e);
+	/* A zygote has it. */
+	if (!o->zygote) {
+		r = launch_open_program(o->vm_program, &program_fd, e);
+	}
 	if (r < 0) {
 		return r;
 	}

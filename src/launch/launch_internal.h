@@ -69,7 +69,7 @@ int launch_cgroup_probe(const char *controller, char *ret_path);
 
 /**
  * Start a VM process in its own namespaces, ids and cgroups. It waits for its configuration.
- * @param program_fd the VM program
+ * @param program_fd the VM program; -1: opened if it is needed
  * @param vm         pid, pidfd, socket, stderr and cgroup paths are filled in, on failure too:
  *                   launch_vm_done() frees them
  * @param cfg        jail, uid and gid are filled in
@@ -86,6 +86,9 @@ int launch_spawn(const struct launch_options *o, int program_fd, struct launch_v
  */
 pid_t launch_zygote_clone(struct launch_zygote *z, uint64_t ns_flags, int cgroup_fd,
 			  const struct host_birth_fds *fds, int *ret_pidfd);
+
+/** What is being run: the next VM is likely to be of the same kind. @param ready of a VM: hostile */
+void launch_zygote_learn(struct launch_zygote *z, const struct proto_ready *ready);
 
 /** Open the VM program. @param option path, or NULL: beside this program, then $PATH */
 int launch_open_program(const char *option, int *ret_fd, struct errmsg *e);

@@ -58,7 +58,7 @@ static int lift_all(struct host_birth_fds *fds)
 	int r = 0;
 
 	for (size_t i = 0; r == 0 && i < ARRAY_SIZE(all); i++) {
-		r = host_fd_lift(all[i], FIRST_FREE_FD);
+		r = *all[i] < 0 ? 0 : host_fd_lift(all[i], FIRST_FREE_FD);
 	}
 	return r;
 }
@@ -94,9 +94,11 @@ static int open_fds(int program_fd, struct launch_vm *vm, struct host_birth_fds 
 	if (fds->null < 0) {
 		return -errno;
 	}
-	fds->program = fcntl(program_fd, F_DUPFD_CLOEXEC, FIRST_FREE_FD);
-	if (fds->program < 0) {
-		return -errno;
+	if (program_fd >= 0) {
+		fds->program = fcntl(program_fd, F_DUPFD_CLOEXEC, FIRST_FREE_FD);
+		if (fds->program < 0) {
+			return -errno;
+		}
 	}
 	r = lift_all(fds);
 	r = r < 0 ? r : host_fd_lift(&vm->socket_fd, FIRST_FREE_FD);
@@ -159,9 +161,30 @@ static int give_ids(struct launch_vm *vm, uint64_t ns, struct proto_config *cfg,
 	return host_proc_map_ids(vm->pid, cfg->uid, cfg->uid, cfg->gid, cfg->gid);
 }
 
-/* By the zygote, if there is one that can; else from this process. */
-static pid_t make_child(const struct launch_options *o, const struct host_birth_fds *fds,
-			struct launch_vm *vm, uint64_t *ret_ns)
+/* From this process. */
+static pid_t make_own_child(const struct launch_options *o, struct host_birth_fds *fds,
+			    struct launch_vm *vm, uint64_t *ret_ns, struct errmsg *e)
+{
+	pid_t pid;
+	int r = 0;
+
+	if (fds->program < 0) {
+		r = launch_open_program(o->vm_program, &fds->program, e);
+		r = r < 0 ? r : host_fd_lift(&fds->program, FIRST_FREE_FD);
+	}
+	if (r < 0) {
+		return r;
+	}
+	pid = clone_child(o->cgroup_fd, &vm->pidfd, ret_ns);
+	if (pid == 0) {
+		child_main(fds);
+	}
+	return pid < 0 ? errmsg_set(e, pid, "can't make a VM process: %s", strerror(-pid)) : pid;
+}
+
+/* By the zygote, if there is one that can. */
+static pid_t make_child(const struct launch_options *o, struct host_birth_fds *fds,
+			struct launch_vm *vm, uint64_t *ret_ns, struct errmsg *e)
 {
 	pid_t pid = -ENOSYS;
 
@@ -170,13 +193,7 @@ static pid_t make_child(const struct launch_options *o, const struct host_birth_
 	if (o->zygote && !o->plugin_path) {
 		pid = launch_zygote_clone(o->zygote, NAMESPACES, o->cgroup_fd, fds, &vm->pidfd);
 	}
-	if (pid < 0) {
-		pid = clone_child(o->cgroup_fd, &vm->pidfd, ret_ns);
-		if (pid == 0) {
-			child_main(fds);
-		}
-	}
-	return pid;
+	return pid < 0 ? make_own_child(o, fds, vm, ret_ns, e) : pid;
 }
 
 /* Its limits, and the order that it waits for. */
@@ -217,10 +234,10 @@ int launch_spawn(const struct launch_options *o, int program_fd, struct launch_v
 		birth_fds_done(&fds);
 		return errmsg_set(e, r, "no descriptors for a VM process: %s", strerror(-r));
 	}
-	pid = make_child(o, &fds, vm, &ns);
+	pid = make_child(o, &fds, vm, &ns, e);
 	birth_fds_done(&fds);
 	if (pid < 0) {
-		return errmsg_set(e, pid, "can't make a VM process: %s", strerror(-pid));
+		return pid;
 	}
 	vm->pid = pid;
 	r = host_fd_lift(&vm->pidfd, FIRST_FREE_FD);

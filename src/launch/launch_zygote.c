@@ -34,6 +34,7 @@ struct launch_zygote {
 	int pidfd, socket_fd;
 	ns_t broken_ns;
 	atomic_bool is_broken;
+	atomic_uint likely; /* as in its request */
 };
 
 _Noreturn static void zygote_child(int program_fd, int socket_fd, int null_fd)
@@ -176,6 +177,13 @@ bool launch_zygote_is_broken(const struct launch_zygote *z)
 	return atomic_load(&z->is_broken);
 }
 
+void launch_zygote_learn(struct launch_zygote *z, const struct proto_ready *ready)
+{
+	if (strcmp(ready->engine, "unicorn") == 0 && ready->arch <= PROTO_ARCH_RV64) {
+		atomic_store(&z->likely, ready->arch);
+	}
+}
+
 static void close_fd(int *fd)
 {
 	if (*fd >= 0) {
@@ -236,7 +244,9 @@ static bool is_usable(struct launch_zygote *z)
 pid_t launch_zygote_clone(struct launch_zygote *z, uint64_t ns_flags, int cgroup_fd,
 			  const struct host_birth_fds *fds, int *ret_pidfd)
 {
-	struct zygote_request rq = { .ns_flags = ns_flags, .has_cgroup = cgroup_fd >= 0 };
+	struct zygote_request rq = { .ns_flags = ns_flags,
+				     .has_cgroup = cgroup_fd >= 0,
+				     .likely = atomic_load(&z->likely) };
 	int pass[ZYGOTE_FDS] = { fds->socket, fds->null, fds->err, cgroup_fd };
 	struct iovec iov = { &rq, sizeof(rq) };
 	pid_t pid = -EPIPE;

@@ -62,7 +62,7 @@ static int make(struct machine *m, struct errmsg *e)
 
 static int setup(struct machine *m, struct cpu_state *s, struct errmsg *e)
 {
-	uint8_t fdt[FDT_BYTES];
+	uint8_t fdt[BOARD_FDT_BYTES];
 	int r;
 
 	m->cfg.arch->set_sp(s, RAM_GPA + m->cfg.ram_bytes);

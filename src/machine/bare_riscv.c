@@ -85,7 +85,7 @@ static int make_htif(struct machine *m, struct errmsg *e)
 
 static int setup(struct machine *m, struct cpu_state *s, struct errmsg *e)
 {
-	uint8_t fdt[MROM_BYTES];
+	uint8_t fdt[BOARD_FDT_BYTES];
 	int r;
 
 	m->cfg.arch->set_sp(s, RAM_GPA + m->cfg.ram_bytes);

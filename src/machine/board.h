@@ -73,6 +73,9 @@ int board_own(struct machine *m, const struct dev_ops *ops, void *dev, struct er
 int board_firmware_write(struct machine *m, gpa_t gpa, const void *bytes, size_t len,
 			 struct errmsg *e);
 
+/** More than any device tree of a board takes. */
+#define BOARD_FDT_BYTES 4096
+
 /** Describe an ARM, AArch64 or RISC-V `bare` board as a flattened device tree. */
 int board_fdt_make(const struct machine *m, uint8_t *buf, size_t size, struct errmsg *e);
 

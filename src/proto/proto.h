@@ -48,6 +48,12 @@ enum proto_attach_fd {
 	PROTO_ATTACH_COUNT,
 };
 
+/**
+ * Memory that a VM process may have beside guest RAM: the code buffer of Unicorn (1 GiB) and the
+ * process itself. Its memory group and its RLIMIT_DATA are that much larger than the RAM.
+ */
+#define PROTO_OVERHEAD_BYTES (1280ULL << 20)
+
 /** The descriptor on which a VM process finds its socket. */
 #define PROTO_FD 3
 

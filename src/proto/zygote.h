@@ -21,7 +21,7 @@
 struct zygote_request {
 	uint64_t ns_flags;   /**< CLONE_NEW* */
 	uint32_t has_cgroup; /**< a fourth descriptor: cgroup v2 folder to be born into */
-	uint32_t zero;
+	uint32_t likely; /**< enum proto_arch of a guest that unicorn may have to run; 0: none */
 };
 
 /** One when it runs, then one for each request; with a pidfd when a process was made. */

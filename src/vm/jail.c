@@ -121,8 +121,8 @@ static int check_threads(DIR *tasks, struct errmsg *e)
 	return 0;
 }
 
-/* Threads of a pid namespace are numbered from 1: these are more than a VM process has ever had. */
-#define TIDS_MAX 64
+/* Threads of a pid namespace are numbered from 1: these are more than a VM process has ever had here. */
+#define TIDS_MAX 16
 
 /* In a pid namespace of its own all threads are this process's. */
 static int check_numbers(struct errmsg *e)
@@ -173,8 +173,9 @@ static int set_limits(const struct jail_options *o, struct errmsg *e)
 		r = host_priv_limit(RLIMIT_NPROC, o->kvm_fd >= 0 ? TASKS_MAX : 0, e);
 	}
 #if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
-	/* Sanitizers reserve terabytes. */
+	/* Sanitizers reserve terabytes. Data is what counts as memory of its own: private, writable. */
 	r = r < 0 ? r : host_priv_limit(RLIMIT_AS, space, e);
+	r = r < 0 ? r : host_priv_limit(RLIMIT_DATA, o->mem_bytes + PROTO_OVERHEAD_BYTES, e);
 #else
 	(void)space;
 #endif
@@ -254,91 +255,92 @@ static int fill_filter(scmp_filter_ctx ctx, const struct jail_options *o, pid_t 
 {
 	int r = seccomp_attr_set(ctx, SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_KILL_PROCESS);
 
-	r = r < 0 ? r : seccomp_attr_set(ctx, SCMP_FLTATR_CTL_TSYNC, 1);
+	/* A tree, not a list: the kernel tries each number when a filter comes into force. */
+	r = r < 0 ? r : seccomp_attr_set(ctx, SCMP_FLTATR_CTL_OPTIMIZE, 2);
 	for (size_t i = 0; r == 0 && i < jail_syscall_count; i++) {
 		r = allow_call(ctx, o, pid, jail_syscall_table[i].nr);
 	}
 	return r;
 }
 
-/* Filters that were compiled in advance for a process of number PID_INIT: without and with KVM. */
+/* Filters without and with KVM, each for a process of one number. */
 #define FILTER_INSNS_MAX 1024
-static struct compiled {
+static struct filter {
 	struct sock_filter insns[FILTER_INSNS_MAX];
 	unsigned short n;
-} ready[2];
-static bool is_ready;
+	pid_t pid; /* 0: not compiled */
+} filters[2];
+
+static struct filter *filter_of(const struct jail_options *o)
+{
+	return &filters[o->kvm_fd >= 0];
+}
 
 /* Write the filter to a file. */
-static int export_filter(const struct jail_options *o, int fd)
+static int export_filter(const struct jail_options *o, pid_t pid, int fd)
 {
 	scmp_filter_ctx ctx = seccomp_init(SCMP_ACT_KILL_PROCESS);
-	int r = ctx ? fill_filter(ctx, o, PID_INIT) : -ENOMEM;
+	int r = ctx ? fill_filter(ctx, o, pid) : -ENOMEM;
 
 	r = r < 0 ? r : seccomp_export_bpf(ctx, fd);
 	seccomp_release(ctx);
 	return r;
 }
 
-static int compile(const struct jail_options *o, struct compiled *ret)
+static int compile(const struct jail_options *o, pid_t pid, struct filter *f)
 {
 	_cleanup_close_ int fd = memfd_create("filter", MFD_CLOEXEC);
 	ssize_t n;
-	int r = fd < 0 ? -errno : export_filter(o, fd);
+	int r = fd < 0 ? -errno : export_filter(o, pid, fd);
 
 	if (r < 0) {
 		return r;
 	}
-	n = pread(fd, ret->insns, sizeof(ret->insns), 0);
-	if (n <= 0 || (size_t)n % sizeof(ret->insns[0]) || (size_t)n == sizeof(ret->insns)) {
+	n = pread(fd, f->insns, sizeof(f->insns), 0);
+	if (n <= 0 || (size_t)n % sizeof(f->insns[0]) || (size_t)n == sizeof(f->insns)) {
 		return -EINVAL;
 	}
-	ret->n = (unsigned short)((size_t)n / sizeof(ret->insns[0]));
+	f->n = (unsigned short)((size_t)n / sizeof(f->insns[0]));
+	f->pid = pid;
 	return 0;
 }
 
 void jail_prepare(void)
 {
 	struct jail_options o = { .kvm_fd = -1 };
-	int r = compile(&o, &ready[0]);
 
+	(void)compile(&o, PID_INIT, filter_of(&o)); /* else each does it */
 	o.kvm_fd = 0;
-	r = r < 0 ? r : compile(&o, &ready[1]);
-	is_ready = r == 0;
+	(void)compile(&o, PID_INIT, filter_of(&o));
 }
 
-static int enter_compiled(struct compiled *c, struct errmsg *e)
+/* For all threads. */
+static int install(struct filter *f)
 {
-	struct sock_fprog prog = { .len = c->n, .filter = c->insns };
+	struct sock_fprog prog = { .len = f->n, .filter = f->insns };
 	long r = syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_TSYNC, &prog);
 
-	if (r == 0) {
-		return 0;
-	}
-	r = r < 0 ? -errno : -ESRCH; /* a thread has another filter */
-	return errmsg_set(e, (int)r, "can't enter the seccomp filter: %s", strerror((int)-r));
+	return r < 0 ? -errno : r > 0 ? -ESRCH : 0; /* a thread has another filter */
 }
 
 static int close_filter(const struct jail_options *o, struct errmsg *e)
 {
-	scmp_filter_ctx ctx;
-	int r;
+	struct filter *f = filter_of(o);
+	int r = f->pid == getpid() ? 0 : compile(o, getpid(), f);
 
-	if (is_ready && getpid() == PID_INIT) {
-		return enter_compiled(&ready[o->kvm_fd >= 0], e);
+	r = r < 0 ? r : install(f);
+	return r < 0 ? errmsg_set(e, r, "can't enter the seccomp filter: %s", strerror(-r)) : 0;
+}
+
+/* Of the only thread, before there were others: each has it from there. */
+static bool is_bounding_empty;
+
+static int drop_caps(struct errmsg *e)
+{
+	if (!is_bounding_empty) {
+		host_priv_empty_bounding_set();
 	}
-	ctx = seccomp_init(SCMP_ACT_KILL_PROCESS);
-	if (!ctx) {
-		return errmsg_set(e, -ENOMEM, "no memory for the seccomp filter");
-	}
-	r = fill_filter(ctx, o, getpid());
-	r = r < 0 ? r : seccomp_load(ctx);
-	/* Frees memory only; allowed by the filter. */
-	seccomp_release(ctx);
-	if (r < 0) {
-		return errmsg_set(e, r, "can't enter the seccomp filter: %s", strerror(-r));
-	}
-	return 0;
+	return host_priv_drop_caps(e);
 }
 
 static int drop_rights(const struct jail_options *o, struct errmsg *e)
@@ -346,22 +348,22 @@ static int drop_rights(const struct jail_options *o, struct errmsg *e)
 	int r = 0;
 
 	/* First: leaving the superuser's id takes the right to do it. */
-	host_priv_empty_bounding_set();
+	if (!is_bounding_empty) {
+		host_priv_empty_bounding_set();
+	}
 	if (o->flags & PROTO_JAIL_SETUID) {
 		r = host_priv_set_ids(o->uid, o->gid, e);
 	}
-	r = r < 0 ? r : host_priv_drop_caps(e);
+	r = r < 0 ? r : drop_caps(e);
 	r = r < 0 ? r : host_priv_no_new_privs(e);
 	return r;
 }
 
 int jail_begin(const struct jail_options *o, struct errmsg *e)
 {
-	if (host_priv_is_root_empty()) {
-		return drop_rights(o, e);
-	}
 	host_priv_empty_bounding_set();
-	return 0;
+	is_bounding_empty = true;
+	return host_priv_is_root_empty() ? drop_rights(o, e) : 0;
 }
 
 int jail_thread_enter(struct errmsg *e)
@@ -370,7 +372,7 @@ int jail_thread_enter(struct errmsg *e)
 	 * find out whether it may. The main arena needs brk() and mmap() only. Another malloc()
 	 * refuses the request and has no need of it. */
 	(void)mallopt(M_ARENA_MAX, 1);
-	return host_priv_drop_caps(e);
+	return drop_caps(e);
 }
 
 int jail_enter(const struct jail_options *o, uint32_t *ret_flags, struct errmsg *e)

@@ -46,6 +46,21 @@ static void prepare_engines(void)
 }
 
 /*
+ * VMs of this architecture are being made: they take a CPU over that is open already. Only then, because
+ * each makes every child a little larger.
+ */
+static void open_likely(uint32_t likely, int maps_fd)
+{
+	const struct cpu_arch *arch = likely ? cpu_arch_by_id((enum cpu_arch_id)likely) : NULL;
+
+	for (size_t i = 0; arch && i < engine_count; i++) {
+		if (engine_table[i]->open_ahead) {
+			engine_table[i]->open_ahead(arch, maps_fd);
+		}
+	}
+}
+
+/*
  * Taken once for all VMs, while the zygote has no rights over what it took: an empty root, of which each
  * gets a copy in a mount namespace of its own, and a network namespace without any device that works.
  * That one is the zygote's and belongs to no user namespace of a VM, so none has a right in it.
@@ -107,25 +122,32 @@ int zygote_serve(void)
 {
 	struct zygote_request rq;
 	struct iovec iov = { &rq, sizeof(rq) };
+	_cleanup_close_ int maps_fd = -1;
 	uint64_t shared;
 
 	if (IS_THREADED) {
 		return -ENOTSUP;
 	}
 	prctl(PR_SET_NAME, ZYGOTE_NAME);
+	host_birth_signals_reset();
 	if (say_hello() < 0) {
 		return 0;
 	}
 	prepare_engines();
 	jail_prepare();
 	(void)malloc_trim(0); /* each page that it has is one more to copy */
+	maps_fd = open("/proc/self/maps", O_RDONLY | O_CLOEXEC); /* seen no more after this */
 	shared = take_shared();
 	for (;;) {
 		int fds[ZYGOTE_FDS];
 		size_t n_fds = 0;
 		ssize_t n = host_sock_recv(PROTO_FD, &iov, 1, fds, ZYGOTE_FDS, &n_fds, false);
-		int r = n == (ssize_t)sizeof(rq) ? serve_one(&rq, shared, fds, n_fds) : -EPROTO;
+		int r = -EPROTO;
 
+		if (n == (ssize_t)sizeof(rq)) {
+			open_likely(rq.likely, maps_fd);
+			r = serve_one(&rq, shared, fds, n_fds);
+		}
 		if (r == 1) {
 			return 1; /* its descriptors are where they belong, all others closed */
 		}

@@ -6,6 +6,8 @@
  */
 #include "test_engine_kvm_rig.h"
 
+#define RESET_PC 0xfffffff0
+
 static int late_write_rounds = 400;
 
 /* ---- faults ---- */
@@ -101,6 +103,12 @@ static const struct fault_case fetch_cases[] = {
 	C(nx, G64_RING3, 64, 0, CPU_FAULT_PROTECTION, true, 0x90000, MEM_X),
 };
 
+/* A processor that QEMU emulates reads before it asks whether it may write. */
+static uint32_t want_access(const struct fault_case *c)
+{
+	return strcmp(c->name, "rmw") == 0 && rig_is_qemu() ? MEM_R : c->access;
+}
+
 static void check_fault(const struct fault_case *c, uint64_t want_pc)
 {
 	struct rig rig;
@@ -120,7 +128,7 @@ static void check_fault(const struct fault_case *c, uint64_t want_pc)
 		CHECK_INT(f.has_address, c->has_address);
 		if (c->has_address) {
 			CHECK_INT(f.address, c->address);
-			CHECK_INT(f.access, c->access);
+			CHECK_INT(f.access, want_access(c));
 		}
 		CHECK_INT(x->gpr[X86_RSP], c->rsp ? c->rsp : STACK_GPA);
 		CHECK_INT(x->gpr[X86_RCX], 0x1001);
@@ -368,6 +376,23 @@ static void test_own_gdt(void)
 CODE(triple_32, "32", "lidt 0x7c10\nud2\n.org triple_32_start + 0x10\n.fill 6");
 CODE(triple_64, "64", "lidt 0x7c10\nud2\n.org triple_64_start + 0x10\n.fill 10");
 
+/* KVM on SVM resets the vCPU at a shutdown: that it was one is all that is left to know. */
+static bool is_lost_at_shutdown(const struct fault_case *c)
+{
+	struct cpu_fault f;
+	struct rig rig;
+	bool is_lost;
+
+	rig_init(&rig, c->guest, c->code, (size_t)(c->end - c->code));
+	is_lost = rig_run_to_fault(&rig, &f) && f.pc == RESET_PC &&
+		  !(rig.eng->caps & ENGINE_CAP_EXACT_SHUTDOWN);
+	if (is_lost) {
+		CHECK_INT(f.kind, CPU_FAULT_TRIPLE);
+	}
+	rig_done(&rig);
+	return is_lost;
+}
+
 static void test_triple_fault(void)
 {
 	static const struct fault_case cases[] = {
@@ -376,7 +401,9 @@ static void test_triple_fault(void)
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
-		check_fault(&cases[i], CODE_GPA + cases[i].at);
+		if (!is_lost_at_shutdown(&cases[i])) {
+			check_fault(&cases[i], CODE_GPA + cases[i].at);
+		}
 	}
 }
 

@@ -3,6 +3,7 @@
 #ifndef PINFOLD_TESTS_UNIT_TEST_ENGINE_KVM_RIG_H
 #define PINFOLD_TESTS_UNIT_TEST_ENGINE_KVM_RIG_H
 
+#include <cpuid.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -273,6 +274,19 @@ static inline bool rig_run_to_fault(struct rig *rig, struct cpu_fault *f)
 	}
 	x86_firmware_refine_fault(rig->mem, x, f);
 	return true;
+}
+
+/** Whether this processor is one that QEMU emulates. */
+static inline bool rig_is_qemu(void)
+{
+	unsigned int eax, ebx, ecx, edx;
+	char name[13] = "";
+
+	__cpuid(0x40000000, eax, ebx, ecx, edx);
+	memcpy(name, &ebx, 4);
+	memcpy(name + 4, &ecx, 4);
+	memcpy(name + 8, &edx, 4);
+	return strcmp(name, "TCGTCGTCGTCG") == 0;
 }
 
 /** Open /dev/kvm, or say why not. @return 0, or 77 for main() */

@@ -4,6 +4,7 @@
  * interposition fails. Architectures: test_engine_unicorn_arch.c. The rest of the contract is in
  * test_engine_contract.c and test_engine_points.c.
  */
+#include <fcntl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -69,6 +70,41 @@ static void a_kicked_count_is_exact(void)
 		CHECK(memcmp(m, g.ram + 0x1000, sizeof(m)) == 0);
 		rig_close(&g);
 	}
+}
+
+static int count_executable_data(int maps_fd)
+{
+	static char text[1 << 16];
+	ssize_t n = 1;
+	size_t at = 0;
+	int found = 0;
+
+	while (n > 0 && at < sizeof(text) - 1) {
+		n = pread(maps_fd, text + at, sizeof(text) - 1 - at, (off_t)at);
+		at += n > 0 ? (size_t)n : 0;
+	}
+	text[at] = '\0';
+	for (const char *p = text; (p = strstr(p, " rwxp ")) != NULL; p++) {
+		found++;
+	}
+	return found;
+}
+
+/* What a child of a zygote does with what the zygote has opened. */
+static void one_opened_ahead_is_taken_over(void)
+{
+	int maps_fd = open("/proc/self/maps", O_RDONLY | O_CLOEXEC);
+
+	for (size_t i = 0; i < ARRAY_SIZE(guests); i++) {
+		unicorn_engine_ops.open_ahead(cpu_arch_by_name(guests[i].arch), maps_fd);
+		CHECK_INT(count_executable_data(maps_fd), 0);
+		begin(&guests[i], &guests[i].sum, 500);
+		CHECK_INT(count_executable_data(maps_fd), 1);
+		CHECK_STR(vm_exit_kind_name(rig_run(&g, 0).kind), "halt");
+		CHECK_INT(rig_reg(&g, guests[i].r2), 0);
+		rig_close(&g);
+	}
+	close(maps_fd);
 }
 
 static void what_was_not_executed_is_not_counted(void)
@@ -337,6 +373,7 @@ static const struct test_case cases[] = {
 	{ "kicks_by_the_thousand_are_exact", kicks_by_the_thousand_are_exact },
 	{ "no_halt_is_lost_to_a_kick", no_halt_is_lost_to_a_kick },
 	{ "a_kicked_count_is_exact", a_kicked_count_is_exact },
+	{ "one_opened_ahead_is_taken_over", one_opened_ahead_is_taken_over },
 	{ "what_was_not_executed_is_not_counted", what_was_not_executed_is_not_counted },
 	{ "counting_can_start_and_end_amid_a_run", counting_can_start_and_end_amid_a_run },
 	{ "half_a_store_is_undone", half_a_store_is_undone },

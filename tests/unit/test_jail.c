@@ -515,6 +515,12 @@ static void check_inside(long is_root_empty)
 #if !defined(__SANITIZE_ADDRESS__)
 	getrlimit(RLIMIT_AS, &lim);
 	CHECK_INT(lim.rlim_max, (3ULL << 30) + (128 << 20));
+	/* Guest RAM and what a VM process may have beside it; shared or read-only memory is another's. */
+	CHECK(mmap(NULL, 1ULL << 30, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) !=
+	      MAP_FAILED);
+	CHECK(mmap(NULL, 1ULL << 30, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) ==
+	      MAP_FAILED);
+	CHECK_INT(errno, ENOMEM);
 #endif
 	if (is_root_empty) {
 		CHECK_INT(errno_of(open("/proc/self/status", O_RDONLY)), ENOENT);

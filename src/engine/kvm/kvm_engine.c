@@ -54,13 +54,28 @@ static void engine_destroy(struct engine *eng)
 	}
 }
 
+/* Mostly another state is set before anybody asks: setting one is a dozen calls of the kernel. */
+static int reset_if_due(struct kvm_engine *k, struct errmsg *e)
+{
+	struct cpu_state s;
+	int r;
+
+	if (!k->is_reset_due) {
+		return 0;
+	}
+	k->arch->reset(&s, &k->mode);
+	r = kvm_state_set(&k->vm, x86_state(&s), e);
+	k->is_reset_due = r < 0;
+	return r;
+}
+
 static int engine_get_state(struct engine *eng, struct cpu_state *ret, struct errmsg *e)
 {
 	struct kvm_engine *k = kvm_of(eng);
 	struct x86_state x;
-	int r;
+	int r = reset_if_due(k, e);
 
-	r = kvm_state_get(&k->vm, k->arch->id == CPU_ARCH_X64, &x, e);
+	r = r < 0 ? r : kvm_state_get(&k->vm, k->arch->id == CPU_ARCH_X64, &x, e);
 	if (r < 0) {
 		return r;
 	}
@@ -75,9 +90,9 @@ static int engine_get_core(struct engine *eng, struct cpu_state *ret, struct err
 {
 	struct kvm_engine *k = kvm_of(eng);
 	struct x86_state x;
-	int r;
+	int r = reset_if_due(k, e);
 
-	r = kvm_state_get_core(&k->vm, k->arch->id == CPU_ARCH_X64, &x, e);
+	r = r < 0 ? r : kvm_state_get_core(&k->vm, k->arch->id == CPU_ARCH_X64, &x, e);
 	if (r < 0) {
 		return r;
 	}
@@ -91,6 +106,7 @@ static int engine_get_core(struct engine *eng, struct cpu_state *ret, struct err
 static int engine_set_state(struct engine *eng, const struct cpu_state *s, struct errmsg *e)
 {
 	struct kvm_engine *k = kvm_of(eng);
+	int r;
 
 	if (s->arch != k->arch->id) {
 		return errmsg_set(e, -EINVAL, "the state belongs to another architecture than %s",
@@ -98,13 +114,21 @@ static int engine_set_state(struct engine *eng, const struct cpu_state *s, struc
 	}
 	k->is_debug_stale = true;
 	k->is_idt_hidden = false; /* all is set */
-	return kvm_state_set(&k->vm, x86_state_const(s), e);
+	r = kvm_state_set(&k->vm, x86_state_const(s), e);
+	k->is_reset_due = k->is_reset_due && r < 0;
+	return r;
+}
+
+static int engine_run(struct engine *eng, uint64_t max_insns, struct vm_exit *ret, struct errmsg *e)
+{
+	int r = reset_if_due(kvm_of(eng), e);
+
+	return r < 0 ? r : kvm_run_run(eng, max_insns, ret, e);
 }
 
 static int engine_create(const struct engine_config *cfg, struct engine **ret, struct errmsg *e)
 {
 	struct kvm_engine *k;
-	struct cpu_state s;
 	int r;
 
 	if (cfg->host.kvm_fd < 0) {
@@ -125,12 +149,7 @@ static int engine_create(const struct engine_config *cfg, struct engine **ret, s
 	k->mode = cfg->mode;
 	k->bus = cfg->bus;
 	k->mem = cfg->mem;
-	cfg->arch->reset(&s, &cfg->mode);
-	r = kvm_state_set(&k->vm, x86_state(&s), e);
-	if (r < 0) {
-		engine_destroy(&k->eng);
-		return r;
-	}
+	k->is_reset_due = true;
 	*ret = &k->eng;
 	return 0;
 }
@@ -218,7 +237,7 @@ const struct engine_ops kvm_engine_ops = {
 	.get_state = engine_get_state,
 	.get_core = engine_get_core,
 	.set_state = engine_set_state,
-	.run = kvm_run_run,
+	.run = engine_run,
 	.kick = kvm_run_kick,
 	.code_changed = NULL, /* KVM sees memory as it is */
 	.set_breakpoints = engine_set_breakpoints,

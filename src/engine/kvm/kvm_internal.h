@@ -56,6 +56,7 @@ struct kvm_engine {
 	bool is_idt_hidden;	/* while stepping, see kvm_step.c */
 	struct kvm_dtable idt;	/* the guest's, if hidden */
 	bool has_trapped;	/* a step has left its mark in DR6 */
+	bool is_reset_due;	/* the vCPU has no state yet */
 	volatile sig_atomic_t kicked;
 };
 

@@ -24,6 +24,8 @@
 
 #define LOOPS_SHORT  10u
 #define LOOPS_LONG   210u
+#define LOOPS_INSNS  (2 * (LOOPS_LONG - LOOPS_SHORT))
+#define SLOW_TRIES   3
 #define EMULATING_NS 50 /* per instruction; the CPU itself needs less than one */
 
 /** The VM of the last probe, until a create() takes it. One thread uses engines. */
@@ -192,11 +194,17 @@ static int speed_measure(struct kvm_vm *vm, uint8_t *ram, bool is_16bit, struct 
 		kvm_fault_name_exit(vm->run, &x);
 		return errmsg_set(e, -ENODEV, "a trivial guest does not run: %s", x.detail);
 	}
-	(void)loop_ns(vm, ram, is_16bit, LOOPS_SHORT, &ns_short);
-	(void)loop_ns(vm, ram, is_16bit, LOOPS_LONG, &ns_long);
-	t->insn_ns = 0;
-	if (ns_long > ns_short) {
-		t->insn_ns = (uint32_t)((ns_long - ns_short) / (2 * (LOOPS_LONG - LOOPS_SHORT)));
+	t->insn_ns = UINT32_MAX;
+	/* The time of a hypervisor below this host looks like ours: slow is what is slow again. */
+	for (int i = 0; i < SLOW_TRIES && t->insn_ns >= EMULATING_NS; i++) {
+		uint32_t insn_ns = 0;
+
+		(void)loop_ns(vm, ram, is_16bit, LOOPS_SHORT, &ns_short);
+		(void)loop_ns(vm, ram, is_16bit, LOOPS_LONG, &ns_long);
+		if (ns_long > ns_short) {
+			insn_ns = (uint32_t)((ns_long - ns_short) / LOOPS_INSNS);
+		}
+		t->insn_ns = insn_ns < t->insn_ns ? insn_ns : t->insn_ns;
 	}
 	t->is_emulating = t->insn_ns >= EMULATING_NS;
 	return 0;

@@ -18,8 +18,12 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #include "base/bug.h"
+#include "base/cleanup.h"
 #include "engine/unicorn/unicorn_priv.h"
 
 /* Slowdown against native code: docs/engine-unicorn.md. */
@@ -158,48 +162,177 @@ static void unicorn_destroy(struct engine *eng)
 	free(u);
 }
 
-static int set_up(struct unicorn_engine *u, const struct engine_config *cfg, struct errmsg *e)
-{
-	struct cpu_state s;
-	int r;
-
-	unicorn_interpose_enter(&u->ip);
-	r = open_cpu(u, e);
-	if (r < 0) {
-		return r;
-	}
-	r = find_env(u, e);
-	if (r < 0) {
-		return r;
-	}
-	r = u->target->init(u, e);
-	if (r < 0) {
-		return r;
-	}
-	r = unicorn_hooks_add(u, e);
-	if (r < 0) {
-		return r;
-	}
-	r = unicorn_bus_map(u, cfg->mmio, cfg->n_mmio, e);
-	if (r < 0) {
-		return r;
-	}
-	r = unicorn_selftest(u, e);
-	if (r < 0) {
-		return r;
-	}
-	u->ip.find_region = unicorn_mmu_find_region;
-	cfg->arch->reset(&s, &cfg->mode);
-	return u->target->set_state(u, &s, e);
-}
-
 /* unicorn_interpose.limit_block */
 static int limit_block(void *opaque, uint64_t pc, int max_insns)
 {
 	struct unicorn_engine *u = opaque;
 	int max = unicorn_breaks_limit_block(u, pc, max_insns);
 
-	return u->target->limit_block ? u->target->limit_block(u, pc, max) : max;
+	/* In the self-test there is no guest memory. */
+	return u->target->limit_block && u->mem ? u->target->limit_block(u, pc, max) : max;
+}
+
+static int set_up(struct unicorn_engine *u, struct errmsg *e)
+{
+	int r = open_cpu(u, e);
+
+	r = r < 0 ? r : find_env(u, e);
+	r = r < 0 ? r : u->target->init(u, e);
+	r = r < 0 ? r : unicorn_hooks_add(u, e);
+	return r < 0 ? r : unicorn_selftest(u, e);
+}
+
+static const struct unicorn_target *target_of(const struct cpu_arch *arch)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(pairs); i++) {
+		if (pairs[i].id == arch->id) {
+			return pairs[i].target;
+		}
+	}
+	return NULL;
+}
+
+/* An instance that nothing of a VM is in yet. */
+static int open_instance(const struct cpu_arch *arch, struct unicorn_engine **ret, struct errmsg *e)
+{
+	struct unicorn_engine *u = calloc(1, sizeof(*u));
+	int r;
+
+	if (!u) {
+		return errmsg_set(e, -ENOMEM, "no memory for the engine");
+	}
+	u->eng = (struct engine){ .ops = &unicorn_engine_ops, .caps = CAPS };
+	u->arch = arch;
+	u->target = target_of(arch);
+	BUG_ON(!u->target);
+	u->ip.opaque = u;
+	u->ip.on_code_full = unicorn_on_code_full;
+	u->ip.limit_block = limit_block;
+	u->ip.on_abort = unicorn_on_abort;
+	r = unicorn_lib_open(&u->lib, e);
+	if (r == 0) {
+		unicorn_interpose_enter(&u->ip);
+		r = set_up(u, e);
+		unicorn_interpose_enter(NULL);
+	}
+	if (r < 0) {
+		unicorn_destroy(&u->eng);
+		return r;
+	}
+	*ret = u;
+	return 0;
+}
+
+/*
+ * Instances that a process which forks VM processes has opened, one for each architecture. A child takes one
+ * over: of its pages it gets copies of those that it writes. Until then its code buffer can't be executed,
+ * in children with another engine never.
+ */
+static struct spare {
+	struct unicorn_engine *u; /* NULL: none */
+	void *buffer;
+	size_t buffer_bytes;
+	bool is_tried;
+} spares[ARRAY_SIZE(pairs)];
+
+static struct spare *spare_of(const struct cpu_arch *arch)
+{
+	size_t i = 0;
+
+	while (i < ARRAY_SIZE(pairs) && pairs[i].id != arch->id) {
+		i++;
+	}
+	return i < ARRAY_SIZE(pairs) ? &spares[i] : NULL;
+}
+
+/* More than the list of mappings of such a process takes. */
+#define MAPS_BYTES (64u << 10)
+
+/* Where the library may write code. @return whether there is one such mapping in this process */
+static bool find_buffer(struct spare *s, int maps_fd)
+{
+	_cleanup_free_ char *maps = calloc(1, MAPS_BYTES);
+	ssize_t n = 1;
+	size_t at = 0;
+	int found = 0;
+
+	while (maps && n > 0 && at < MAPS_BYTES - 1) {
+		n = pread(maps_fd, maps + at, MAPS_BYTES - 1 - at, (off_t)at);
+		at += n > 0 ? (size_t)n : 0;
+	}
+	for (const char *p = maps; p && *p; p = strchr(p, '\n'), p = p ? p + 1 : NULL) {
+		size_t from, to;
+		char perms[5];
+
+		if (sscanf(p, "%zx-%zx %4s", &from, &to, perms) == 3 &&
+		    strcmp(perms, "rwxp") == 0) {
+			s->buffer = (void *)from;
+			s->buffer_bytes = to - from;
+			found++;
+		}
+	}
+	return found == 1;
+}
+
+/* The self-test, above all: its result stays. */
+static void unicorn_prepare(const struct cpu_arch *arch, const struct engine_host *host)
+{
+	struct unicorn_engine *u;
+
+	(void)host;
+	if (target_of(arch) && open_instance(arch, &u, NULL) == 0) {
+		unicorn_destroy(&u->eng);
+	}
+}
+
+static void unicorn_open_ahead(const struct cpu_arch *arch, int maps_fd)
+{
+	struct spare *spare = spare_of(arch);
+	struct spare s = { .is_tried = true };
+
+	if (!spare || spare->is_tried) {
+		return;
+	}
+	spare->is_tried = true;
+	if (open_instance(arch, &s.u, NULL) < 0) {
+		return;
+	}
+	if (!find_buffer(&s, maps_fd) ||
+	    mprotect(s.buffer, s.buffer_bytes, PROT_READ | PROT_WRITE) < 0) {
+		unicorn_destroy(&s.u->eng);
+		return;
+	}
+	*spare = s;
+}
+
+static struct unicorn_engine *take_spare(const struct cpu_arch *arch)
+{
+	struct spare *s = spare_of(arch);
+	struct unicorn_engine *u = s ? s->u : NULL;
+
+	if (!u || mprotect(s->buffer, s->buffer_bytes, PROT_READ | PROT_WRITE | PROT_EXEC) < 0) {
+		return NULL;
+	}
+	s->u = NULL;
+	return u;
+}
+
+/* Make it this VM's. */
+static int settle(struct unicorn_engine *u, const struct engine_config *cfg, struct errmsg *e)
+{
+	struct cpu_state s;
+	int r;
+
+	u->mode = cfg->mode;
+	u->bus = cfg->bus;
+	u->mem = cfg->mem;
+	r = unicorn_bus_map(u, cfg->mmio, cfg->n_mmio, e);
+	if (r < 0) {
+		return r;
+	}
+	u->ip.find_region = unicorn_mmu_find_region;
+	cfg->arch->reset(&s, &cfg->mode);
+	return u->target->set_state(u, &s, e);
 }
 
 static int unicorn_create(const struct engine_config *cfg, struct engine **ret, struct errmsg *e)
@@ -212,27 +345,15 @@ static int unicorn_create(const struct engine_config *cfg, struct engine **ret, 
 	if (r < 0) {
 		return errmsg_set(e, r, "%s", probe.detail);
 	}
-	u = calloc(1, sizeof(*u));
+	u = take_spare(cfg->arch);
 	if (!u) {
-		return errmsg_set(e, -ENOMEM, "no memory for the engine");
-	}
-	u->eng = (struct engine){ .ops = &unicorn_engine_ops, .caps = CAPS };
-	u->arch = cfg->arch;
-	u->mode = cfg->mode;
-	u->bus = cfg->bus;
-	u->mem = cfg->mem;
-	u->ip.opaque = u;
-	u->ip.on_code_full = unicorn_on_code_full;
-	u->ip.limit_block = limit_block;
-	u->ip.on_abort = unicorn_on_abort;
-	r = unicorn_lib_open(&u->lib, e);
-	for (size_t i = 0; i < ARRAY_SIZE(pairs); i++) {
-		if (pairs[i].id == cfg->arch->id) {
-			u->target = pairs[i].target;
+		r = open_instance(cfg->arch, &u, e);
+		if (r < 0) {
+			return r;
 		}
 	}
-	BUG_ON(r < 0 || !u->target);
-	r = set_up(u, cfg, e);
+	unicorn_interpose_enter(&u->ip);
+	r = settle(u, cfg, e);
 	unicorn_interpose_enter(NULL);
 	if (r < 0) {
 		unicorn_destroy(&u->eng);
@@ -240,18 +361,6 @@ static int unicorn_create(const struct engine_config *cfg, struct engine **ret, 
 	}
 	*ret = &u->eng;
 	return 0;
-}
-
-/* The self-test, above all: its result stays. */
-static void unicorn_prepare(const struct cpu_arch *arch, const struct engine_host *host)
-{
-	struct engine_config cfg = { .arch = arch, .host = *host, .mem = mem_new() };
-	struct engine *eng;
-
-	if (cfg.mem && unicorn_create(&cfg, &eng, NULL) == 0) {
-		unicorn_destroy(eng);
-	}
-	mem_free(cfg.mem);
 }
 
 /* The library numbers RAM consecutively, with gaps for this alignment. */
@@ -568,6 +677,7 @@ const struct engine_ops unicorn_engine_ops = {
 	.name = "unicorn",
 	.probe = unicorn_probe,
 	.prepare = unicorn_prepare,
+	.open_ahead = unicorn_open_ahead,
 	.create = unicorn_create,
 	.destroy = unicorn_destroy,
 	.map = unicorn_map,

@@ -107,6 +107,9 @@ static struct {
 	void *base; /* of the library in memory */
 } real;
 
+/* Names that unicorn_internal() remembers. */
+#define INTERNALS_MAX 16
+
 static _Thread_local struct unicorn_interpose *current;
 static _Thread_local int in_access; /* an access is being translated */
 static bool is_passive;
@@ -123,7 +126,24 @@ bool unicorn_interpose_is_passive(void)
 
 void *unicorn_internal(const char *name)
 {
-	return dlsym(real.handle, name);
+	static struct {
+		const char *name;
+		void *addr;
+	} known[INTERNALS_MAX];
+	static size_t n;
+	void *addr;
+
+	for (size_t i = 0; i < n; i++) {
+		if (strcmp(known[i].name, name) == 0) {
+			return known[i].addr;
+		}
+	}
+	addr = dlsym(real.handle, name);
+	if (n < INTERNALS_MAX) {
+		known[n].name = name;
+		known[n++].addr = addr;
+	}
+	return addr;
 }
 
 /* POSIX demands that function and object pointers convert; C does not. */

@@ -83,7 +83,10 @@ bool unicorn_is_split_store(void);
 /** Drop the guest's cached address translations. */
 void unicorn_tlb_flush(enum unicorn_target_id target, void *cpu);
 
-/** Address of another internal function, or NULL. */
+/**
+ * Address of another internal function, or NULL. Looked for once: a search touches much of the library.
+ * @param name a literal
+ */
 void *unicorn_internal(const char *name);
 
 #endif
