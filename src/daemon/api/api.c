@@ -231,7 +231,7 @@ static int check_banned(struct api *a, uid_t uid, struct errmsg *e)
 	if (!users_is_banned(a->o.users, uid)) {
 		return 0;
 	}
-	users_get(a->o.users, uid, &info);
+	users_get_own(a->o.users, uid, &info);
 	return errmsg_set(e, -EKEYREJECTED, "user %s is banned: %s\nan administrator can unban you",
 			  info.name, info.ban_reason);
 }

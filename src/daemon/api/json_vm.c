@@ -16,7 +16,7 @@ static const char *owner_name(struct api *a, struct api_names *names, uid_t uid)
 			return names->cache[i].name;
 		}
 	}
-	users_get(a->o.users, uid, &info);
+	users_get_own(a->o.users, uid, &info);
 	i = names->n < ARRAY_SIZE(names->cache) ? names->n++ : uid % ARRAY_SIZE(names->cache);
 	names->cache[i].uid = uid;
 	snprintf(names->cache[i].name, sizeof(names->cache[i].name), "%s", info.name);

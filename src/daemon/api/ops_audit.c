@@ -98,8 +98,8 @@ int op_history(void *ctx, const struct http_request *rq, struct http_reply *rp, 
 	if (!h.array) {
 		return errmsg_set(e, -ENOMEM, "out of memory");
 	}
-	r = sees_all ? store_runs(a->o.store, vm ? id : NULL, last, history_visit, &h, e)
-		     : store_runs_of(a->o.store, uid, vm ? id : NULL, last, history_visit, &h, e);
+	r = store_runs(a->o.store, sees_all ? STORE_NONE : uid, vm ? id : NULL, last, history_visit,
+		       &h, e);
 	if (r < 0) {
 		json_decref(h.array);
 		return r;

@@ -173,7 +173,7 @@ static int step(struct api *a, const struct http_request *rq, struct http_reply 
 {
 	static const char *const none[] = { NULL };
 	char id[VMS_ID_BYTES];
-	struct vms_info info;
+	enum vms_state state;
 	int r = api_json_only(rq->body, none, e);
 
 	r = r < 0 ? r : api_vm_find(a, rq, id, e);
@@ -181,11 +181,10 @@ static int step(struct api *a, const struct http_request *rq, struct http_reply 
 	if (r < 0) {
 		return r;
 	}
-	if (vms_get(a->o.vms, id, &info) < 0) {
+	if (vms_get_state(a->o.vms, id, &state) < 0) {
 		return errmsg_set(e, -ENOENT, "VM \"%s\" was removed meanwhile", rq->param[0]);
 	}
-	return api_reply(rp, json_pack("{ss ss}", "id", id, "state", vms_state_name(info.state)),
-			 e);
+	return api_reply(rp, json_pack("{ss ss}", "id", id, "state", vms_state_name(state)), e);
 }
 
 int op_vm_start(void *ctx, const struct http_request *rq, struct http_reply *rp, struct errmsg *e)

@@ -50,6 +50,7 @@ struct dispatch_vm {
 	ns_t slice_ns;
 	ns_t limit_cpu_ns; /**< 0: none */
 	pid_t pid;
+	pid_t tid;	      /**< of the vCPU thread; 0: to be found */
 	int pidfd;	      /**< stays with the caller, open until dispatch_vm_remove() */
 	char freeze_dir[256]; /**< its own cgroup v2 folder; "": frozen by SIGSTOP */
 };

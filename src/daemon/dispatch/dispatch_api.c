@@ -28,8 +28,9 @@ int dispatch_command(struct dispatch *d, int (*run)(struct dispatch *d, void *ar
 		d->commands = &c;
 	}
 	d->commands_tail = &c;
-	BUG_ON(write(d->command_fd, &one, sizeof(one)) < 0 && errno != EAGAIN);
 	pthread_mutex_unlock(&d->command_lock);
+	/* Not with the lock, for which it would wait at once: it runs before this call returns. */
+	BUG_ON(write(d->command_fd, &one, sizeof(one)) < 0 && errno != EAGAIN);
 	while (!atomic_load(&c.is_done)) {
 		syscall(SYS_futex, &c.is_done, FUTEX_WAIT_PRIVATE, 0, NULL, NULL, 0);
 	}

@@ -12,6 +12,8 @@
 
 #define FIRST_NS   (30 * NS_PER_US)
 #define LONGEST_NS (10 * NS_PER_MS)
+/* A death is told by the pidfd: this is only for one that isn't. */
+#define DEATH_NS (2 * NS_PER_MS)
 
 static ns_t longer(ns_t step_ns)
 {
@@ -161,7 +163,7 @@ void dispatch_kill(struct dispatch *d, struct slot *sl)
 	is_told = host_proc_kill(sl->pidfd, SIGKILL) == 0;
 	sl->is_killed = true;
 	sl->host_core = d->housekeeping;
-	sl->death_step_ns = FIRST_NS;
+	sl->death_step_ns = DEATH_NS;
 	dispatch_todo_clear(d, sl, TODO_FREEZE);
 	dispatch_todo(d, sl, TODO_DEATH, host_clock_monotonic_ns() + sl->death_step_ns);
 	if (!is_off || !is_told || sl->core == SCHED_CORE_NONE ||

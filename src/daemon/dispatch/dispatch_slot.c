@@ -208,10 +208,10 @@ static int find_threads(struct dispatch *d, struct slot *sl, const struct dispat
 			struct errmsg *e)
 {
 	struct pollfd p = { .fd = vm->pidfd, .events = POLLIN };
-	pid_t tid;
+	pid_t tid = vm->tid;
 	int r;
 
-	r = host_task_find(vm->pid, GRANT_THREAD_NAME, &tid);
+	r = tid ? 0 : host_task_find(vm->pid, GRANT_THREAD_NAME, &tid);
 	if (r == 0) {
 		r = host_task_init(&sl->task, vm->pid, tid);
 	}
@@ -305,13 +305,6 @@ static int run_add(struct dispatch *d, void *arg)
 	return 0;
 }
 
-static int run_is_open(struct dispatch *d, void *arg)
-{
-	uint32_t number = *(const uint32_t *)arg;
-
-	return number < d->cfg.limits.vms && d->slots[number].state == SLOT_OPEN ? 0 : -EINVAL;
-}
-
 int dispatch_vm_add(struct dispatch *d, uint32_t slot, const struct dispatch_vm *vm,
 		    struct errmsg *e)
 {
@@ -320,7 +313,7 @@ int dispatch_vm_add(struct dispatch *d, uint32_t slot, const struct dispatch_vm 
 	int r;
 
 	if (vm->gen == 0 || !memchr(vm->freeze_dir, '\0', sizeof(vm->freeze_dir)) ||
-	    dispatch_command(d, run_is_open, &slot) < 0) {
+	    slot >= d->cfg.limits.vms || d->slots[slot].state != SLOT_OPEN) {
 		return errmsg_set(e, -EINVAL, "slot %u is not open, or its VM is not described",
 				  slot);
 	}

@@ -20,6 +20,7 @@
 void http_options_defaults(struct http_options *o)
 {
 	*o = (struct http_options){
+		.socket_gid = HTTP_EVERYBODY,
 		.listen_fd = -1,
 		.max_connections = 256,
 		.max_per_user = 64,

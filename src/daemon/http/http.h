@@ -111,8 +111,12 @@ struct http_hooks {
 	void *ctx; /**< also for the handlers */
 };
 
+/** Everybody may connect: the kernel says who calls. */
+#define HTTP_EVERYBODY ((gid_t)-1)
+
 struct http_options {
-	const char *socket_path; /**< made with mode 0666: the kernel says who calls; or NULL */
+	const char *socket_path; /**< made; or NULL */
+	gid_t socket_gid;	 /**< of which one must be to connect; or HTTP_EVERYBODY */
 	int listen_fd;		 /**< instead (socket activation), taken over; -1: none */
 	/** The last eighth of all is kept for root and the daemon's own user. */
 	uint32_t max_connections, max_per_user;

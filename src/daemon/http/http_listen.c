@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/fsuid.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -63,7 +64,33 @@ static int stale_remove(const struct sockaddr_un *addr, struct errmsg *e)
 	return 0;
 }
 
-/* bind() heeds the mask of the whole process, so the mode is set after it: everybody may call. */
+/*
+ * Give a name its group and mode. bind() heeds the mask of the whole process, so this comes after it; nobody could
+ * connect before. The right to give files away may be missing where that to act as any group is there, hence both.
+ */
+static int socket_name(int fd, const struct sockaddr_un *addr, gid_t gid)
+{
+	gid_t own = (gid_t)setfsgid(gid); /* -1 is no group: nothing changes */
+	int r = bind(fd, (const struct sockaddr *)addr, sizeof(*addr)) != 0 ? -errno : 0;
+	struct stat st;
+
+	setfsgid(own);
+	if (r < 0) {
+		return r;
+	}
+	if (gid != HTTP_EVERYBODY &&
+	    (lstat(addr->sun_path, &st) != 0 ||
+	     (st.st_gid != gid && lchown(addr->sun_path, (uid_t)-1, gid) != 0))) {
+		r = -errno;
+	} else if (chmod(addr->sun_path, gid == HTTP_EVERYBODY ? 0666 : 0660) != 0) {
+		r = -errno;
+	}
+	if (r < 0) {
+		unlink(addr->sun_path);
+	}
+	return r;
+}
+
 static int socket_bind(struct http *h, const struct sockaddr_un *addr, struct errmsg *e)
 {
 	_cleanup_close_ int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
@@ -72,12 +99,12 @@ static int socket_bind(struct http *h, const struct sockaddr_un *addr, struct er
 	if (fd < 0) {
 		return errmsg_set(e, -errno, "socket: %s", strerror(errno));
 	}
-	if (bind(fd, (const struct sockaddr *)addr, sizeof(*addr)) != 0) {
-		return errmsg_set(e, -errno, "%s: %s", addr->sun_path, strerror(errno));
-	}
-	if (chmod(addr->sun_path, 0666) != 0 || listen(fd, SOMAXCONN) != 0) {
+	r = socket_name(fd, addr, h->o.socket_gid);
+	if (r == 0 && listen(fd, SOMAXCONN) != 0) {
 		r = -errno;
 		unlink(addr->sun_path);
+	}
+	if (r < 0) {
 		return errmsg_set(e, r, "%s: %s", addr->sun_path, strerror(-r));
 	}
 	h->listen_fd = steal_fd(&fd);

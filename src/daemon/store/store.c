@@ -344,27 +344,11 @@ int store_find(struct store *s, const struct store_row *key, store_visit_fn *vis
 	return r < 0 ? r : store_queue_call(s->queue, &req.work);
 }
 
-int store_runs(struct store *s, const char *vm_id, uint64_t max, store_visit_fn *visit, void *arg,
-	       struct errmsg *e)
+int store_runs(struct store *s, uint64_t owner_uid, const char *vm_id, uint64_t max,
+	       store_visit_fn *visit, void *arg, struct errmsg *e)
 {
 	struct store_request req = {
 		.ask = STORE_ASK_RUNS,
-		.kind = STORE_RUN,
-		.vm_id = vm_id,
-		.max = max < STORE_NONE ? max : STORE_NONE,
-		.visit = visit,
-		.arg = arg,
-		.e = e,
-	};
-
-	return store_queue_call(s->queue, &req.work);
-}
-
-int store_runs_of(struct store *s, uint64_t owner_uid, const char *vm_id, uint64_t max,
-		  store_visit_fn *visit, void *arg, struct errmsg *e)
-{
-	struct store_request req = {
-		.ask = STORE_ASK_RUNS_OF,
 		.kind = STORE_RUN,
 		.vm_id = vm_id,
 		.owner_uid = owner_uid < STORE_NONE ? owner_uid : STORE_NONE,

@@ -231,13 +231,13 @@ int store_each(struct store *s, enum store_kind kind, store_visit_fn *visit, voi
 int store_find(struct store *s, const struct store_row *key, store_visit_fn *visit, void *arg,
 	       struct errmsg *e);
 
-/** Visit the last runs, newest first. @param vm_id of this VM only; NULL for all */
-int store_runs(struct store *s, const char *vm_id, uint64_t max, store_visit_fn *visit, void *arg,
-	       struct errmsg *e);
-
-/** Visit the last runs of one owner, newest first. As store_runs() */
-int store_runs_of(struct store *s, uint64_t owner_uid, const char *vm_id, uint64_t max,
-		  store_visit_fn *visit, void *arg, struct errmsg *e);
+/**
+ * Visit the last runs, newest first.
+ * @param owner_uid of this owner only; STORE_NONE for all
+ * @param vm_id     of this VM only; NULL for all
+ */
+int store_runs(struct store *s, uint64_t owner_uid, const char *vm_id, uint64_t max,
+	       store_visit_fn *visit, void *arg, struct errmsg *e);
 
 /** A number for a new run; never given twice. Any thread. */
 uint64_t store_run_next(struct store *s);

@@ -80,13 +80,7 @@ struct store {
 };
 
 /** What a request asks for. */
-enum store_ask {
-	STORE_ASK_CHANGE,
-	STORE_ASK_EACH,
-	STORE_ASK_RUNS,
-	STORE_ASK_RUNS_OF,
-	STORE_ASK_FIND
-};
+enum store_ask { STORE_ASK_CHANGE, STORE_ASK_EACH, STORE_ASK_RUNS, STORE_ASK_FIND };
 
 /** A request in the queue. */
 struct store_request {
@@ -97,8 +91,8 @@ struct store_request {
 	/* The others; the asker waits, so these are its own */
 	enum store_kind kind;
 	const struct store_row *key;
-	const char *vm_id;
-	uint64_t owner_uid;
+	const char *vm_id;  /**< NULL: all */
+	uint64_t owner_uid; /**< STORE_NONE: all */
 	uint64_t max;
 	store_visit_fn *visit;
 	void *arg;
@@ -134,10 +128,59 @@ void store_meta_mac(const struct store_db *db, uint64_t version, uint8_t *ret_ma
 /** Make the keys from the one in the file. */
 void store_keys_derive(struct store_keys *keys, const uint8_t *master);
 
-/* store_db.c */
+/* store_sql.c */
+
+/** SQL text being put together; the tables are ours, so it always fits. */
+struct store_sql {
+	char text[1024];
+	size_t n;
+};
 
 /** A SQLite code as a negative errno. -EUCLEAN: the database is not to be believed. */
 int store_db_errno(const struct store_db *db, int rc);
+/** The same, with a sentence about @p what. */
+int store_sql_fail(const struct store_db *db, int rc, const char *what, struct errmsg *e);
+/** Step a statement that returns no row, and reset it. @return SQLITE_OK or an error code */
+int store_db_step(sqlite3_stmt *stmt);
+/** Carry out a text that returns no row. */
+int store_sql_run(struct store_db *db, const char *sql, struct errmsg *e);
+/** Make a statement of a text. */
+int store_sql_prepare(struct store_db *db, const char *sql, sqlite3_stmt **ret, struct errmsg *e);
+/** For _cleanup_stmt_. */
+void store_sql_finalize(sqlite3_stmt **stmt);
+#define _cleanup_stmt_ __attribute__((cleanup(store_sql_finalize)))
+/** The text that makes a table. */
+void store_sql_create(struct store_sql *s, const struct store_table *t);
+/** Make all statements of @p db. The tables must be there. */
+int store_sql_prepare_all(struct store_db *db, struct errmsg *e);
+/** Free them; those that were not made are NULL. */
+void store_sql_finalize_all(struct store_db *db);
+
+/* store_schema.c */
+
+/** Which tables are there. */
+struct store_schema {
+	bool has_meta, has_index;
+	bool has[STORE_KINDS];
+	size_t n_ours, n_other;
+};
+
+/** Read which tables are there. */
+int store_schema_read(struct store_db *db, struct store_schema *ret, struct errmsg *e);
+/** Whether it is exactly that of a version. */
+bool store_schema_is(const struct store_schema *s, uint64_t version);
+/** Make those tables that came after a version, and the index; 0: all of ours. */
+int store_schema_extend(struct store_db *db, uint64_t after, struct errmsg *e);
+/** All tables, a new identity and the first seal, in one transaction; and all statements. */
+int store_schema_create(struct store_db *db, struct errmsg *e);
+/** Read identity and generation, and what they cover. @param ret_seal STORE_MAC_BYTES */
+int store_meta_read(struct store_db *db, uint64_t *ret_version, uint8_t *ret_seal,
+		    struct errmsg *e);
+/** Write generation and seal. @return SQLite code */
+int store_meta_write(struct store_db *db);
+
+/* store_db.c */
+
 /**
  * Open the database in @p dir, create its tables if it has none, check every row.
  * @return 0; -EUCLEAN with the reason: not to be believed; -ENOTSUP; negative errno
@@ -146,10 +189,6 @@ int store_db_open(struct store_db *db, const struct store_options *o, const char
 		  const struct store_keys *keys, struct errmsg *e);
 /** Close. NULL-safe members; may be called after a failed open. */
 void store_db_close(struct store_db *db);
-/** Write generation and seal. @return SQLite code */
-int store_db_write_meta(struct store_db *db);
-/** Step a statement that returns no row, and reset it. @return SQLITE_OK or an error code */
-int store_db_step(sqlite3_stmt *stmt);
 
 /* store_write.c */
 

@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <semaphore.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,11 +18,14 @@
 #define RING_TRIES 8
 
 /*
- * Making a group durable costs the same for one item as for many. When the last group had several, others
- * are at work too: the next is given this time to become large, or until it has so many.
+ * Making a group durable costs the same for one item as for many. When more than a few have waited at once
+ * lately, others will come: each group is given this time to become large, or until it has so many. A few
+ * who wait would wait for nobody.
  */
+#define GATHER_FEW    4
 #define GATHER_NS     (4 * NS_PER_MS)
 #define GATHER_ENOUGH 12
+#define GATHER_GROUPS 256 /* so long is lately */
 
 /* Items in order of arrival. */
 struct chain {
@@ -159,18 +163,32 @@ static struct store_work *await_group(struct store_queue *q, bool is_crowded)
 	return group;
 }
 
+/* Who waits in store_queue_call(). */
+static unsigned int count_callers(const struct store_work *group)
+{
+	unsigned int n = 0;
+
+	for (; group; group = group->next) {
+		n += group->is_direct;
+	}
+	return n;
+}
+
 static void *writer_main(void *arg)
 {
 	struct store_queue *q = arg;
-	bool is_crowded = false;
+	unsigned int crowded = 0; /* groups that gather yet */
 
 	for (;;) {
-		struct store_work *group = await_group(q, is_crowded);
+		struct store_work *group = await_group(q, crowded > 0);
 
 		if (!group) {
 			return NULL;
 		}
-		is_crowded = group->next != NULL;
+		crowded -= crowded > 0;
+		if (count_callers(group) > GATHER_FEW) {
+			crowded = GATHER_GROUPS;
+		}
 		q->o.run(q->o.ctx, group);
 		finish(q, group);
 	}
@@ -258,20 +276,28 @@ static bool has_room_locked(const struct store_queue *q, const struct store_work
 	return q->n_items < q->o.max_items && w->cost_bytes <= q->o.max_bytes - q->n_bytes;
 }
 
-static void submit_locked(struct store_queue *q, struct store_work *w)
+/* @return whether the writer must be told */
+static bool submit_locked(struct store_queue *q, struct store_work *w)
 {
 	BUG_ON(q->is_ending);
 	chain_add(&q->waiting, w);
 	q->n_items++;
 	q->n_bytes += w->cost_bytes;
 	q->n_waiting++;
-	if (!q->is_gathering || q->n_waiting >= GATHER_ENOUGH) {
+	return !q->is_gathering || q->n_waiting >= GATHER_ENOUGH;
+}
+
+/* Without the lock, which it would wait for. */
+static void tell_writer(struct store_queue *q, bool is_needed)
+{
+	if (is_needed) {
 		pthread_cond_signal(&q->arrived);
 	}
 }
 
 int store_queue_submit(struct store_queue *q, struct store_work *w)
 {
+	bool is_needed = false;
 	int r = -EAGAIN;
 
 	if (w->cost_bytes > q->o.max_bytes) {
@@ -279,18 +305,17 @@ int store_queue_submit(struct store_queue *q, struct store_work *w)
 	}
 	pthread_mutex_lock(&q->lock);
 	if (has_room_locked(q, w)) {
-		submit_locked(q, w);
+		is_needed = submit_locked(q, w);
 		r = 0;
 	}
 	pthread_mutex_unlock(&q->lock);
+	tell_writer(q, is_needed);
 	return r;
 }
 
 /* Somebody who waits in store_queue_call(). */
 struct waiter {
-	pthread_mutex_t lock;
-	pthread_cond_t done;
-	bool is_done;
+	sem_t done;
 	int result;
 };
 
@@ -298,21 +323,20 @@ static void waiter_done(void *arg, int result)
 {
 	struct waiter *w = arg;
 
-	pthread_mutex_lock(&w->lock);
-	w->is_done = true;
 	w->result = result;
-	pthread_cond_signal(&w->done);
-	pthread_mutex_unlock(&w->lock);
+	sem_post(&w->done); /* w is gone after this */
 }
 
 int store_queue_call(struct store_queue *q, struct store_work *w)
 {
-	struct waiter me = { .lock = PTHREAD_MUTEX_INITIALIZER, .done = PTHREAD_COND_INITIALIZER };
+	struct waiter me = { .result = 0 };
+	bool is_needed;
 
 	BUG_ON(pthread_equal(pthread_self(), q->thread) || w->release);
 	if (w->cost_bytes > q->o.max_bytes) {
 		return -E2BIG;
 	}
+	sem_init(&me.done, 0, 0);
 	w->done = waiter_done;
 	w->arg = &me;
 	w->is_direct = true;
@@ -320,15 +344,15 @@ int store_queue_call(struct store_queue *q, struct store_work *w)
 	while (!has_room_locked(q, w)) {
 		pthread_cond_wait(&q->drained, &q->lock);
 	}
-	submit_locked(q, w);
+	is_needed = submit_locked(q, w);
 	/* One signal may have been meant for several; pass it on. */
 	pthread_cond_signal(&q->drained);
 	pthread_mutex_unlock(&q->lock);
-	pthread_mutex_lock(&me.lock);
-	while (!me.is_done) {
-		pthread_cond_wait(&me.done, &me.lock);
+	tell_writer(q, is_needed);
+	while (sem_wait(&me.done) < 0) {
+		BUG_ON(errno != EINTR);
 	}
-	pthread_mutex_unlock(&me.lock);
+	sem_destroy(&me.done);
 	return me.result;
 }
 

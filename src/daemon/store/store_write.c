@@ -175,7 +175,7 @@ static int transact(struct store_db *db, struct store_work *from, struct store_w
 	}
 	if (r == 0) {
 		db->set.generation++;
-		r = store_db_errno(db, store_db_write_meta(db));
+		r = store_db_errno(db, store_meta_write(db));
 	}
 	if (r == 0) {
 		r = store_db_errno(db, store_db_step(db->commit));
@@ -265,18 +265,12 @@ static int find_row(struct store *s, struct store_request *req)
 	return visit_rows(s, stmt, req);
 }
 
-static int read_request(struct store *s, struct store_request *req)
+static int read_runs(struct store *s, struct store_request *req)
 {
-	bool is_of = req->ask == STORE_ASK_RUNS_OF;
+	bool is_of = req->owner_uid != STORE_NONE;
 	sqlite3_stmt *stmt = is_of ? s->db.runs_of : s->db.runs;
 	int rc;
 
-	if (req->ask == STORE_ASK_FIND) {
-		return find_row(s, req);
-	}
-	if (req->ask == STORE_ASK_EACH) {
-		return visit_rows(s, s->db.stmts[req->kind][STMT_EACH], req);
-	}
 	rc = sqlite3_bind_text(stmt, 1, req->vm_id, -1, SQLITE_STATIC);
 	if (rc == SQLITE_OK) {
 		rc = sqlite3_bind_int64(stmt, 2, (sqlite3_int64)req->max);
@@ -285,10 +279,26 @@ static int read_request(struct store *s, struct store_request *req)
 		rc = sqlite3_bind_int64(stmt, 3, (sqlite3_int64)req->owner_uid);
 	}
 	if (rc != SQLITE_OK) {
+		sqlite3_clear_bindings(stmt);
 		return errmsg_set(req->e, store_db_errno(&s->db, rc), "reading the history: %s",
 				  sqlite3_errstr(rc));
 	}
 	return visit_rows(s, stmt, req);
+}
+
+static int read_request(struct store *s, struct store_request *req)
+{
+	switch (req->ask) {
+	case STORE_ASK_FIND:
+		return find_row(s, req);
+	case STORE_ASK_RUNS:
+		return read_runs(s, req);
+	case STORE_ASK_EACH:
+		return visit_rows(s, s->db.stmts[req->kind][STMT_EACH], req);
+	case STORE_ASK_CHANGE:
+		break;
+	}
+	BUG_ON(true); /* changes are done in groups */
 }
 
 void store_write_group(void *ctx, struct store_work *list)

@@ -474,8 +474,7 @@ int users_unban(struct users *u, uid_t uid, struct errmsg *e)
 	return r;
 }
 
-static void info_of(struct users *u, uid_t uid, const struct user *user, uint32_t number,
-		    struct users_info *ret)
+static void own_of(uid_t uid, const struct user *user, struct users_info *ret)
 {
 	memset(ret, 0, sizeof(*ret));
 	ret->uid = uid;
@@ -487,6 +486,12 @@ static void info_of(struct users *u, uid_t uid, const struct user *user, uint32_
 	ret->quota = user->quota;
 	ret->running_vms = user->running_vms;
 	ret->memory_bytes = user->memory_bytes;
+}
+
+static void info_of(struct users *u, uid_t uid, const struct user *user, uint32_t number,
+		    struct users_info *ret)
+{
+	own_of(uid, user, ret);
 	if (number != SCHED_NONE) {
 		/* A number that the table gave is known to the scheduler. */
 		BUG_ON(dispatch_user_get(u->options.dispatch, number, &ret->sched) < 0);
@@ -501,6 +506,15 @@ int users_get(struct users *u, uid_t uid, struct users_info *ret)
 	copy(u, uid, &user, &number);
 	info_of(u, uid, &user, number, ret);
 	return 0;
+}
+
+void users_get_own(struct users *u, uid_t uid, struct users_info *ret)
+{
+	struct user user;
+	uint32_t number;
+
+	copy(u, uid, &user, &number);
+	own_of(uid, &user, ret);
 }
 
 int users_each(struct users *u, int (*visit)(void *arg, const struct users_info *i), void *arg)

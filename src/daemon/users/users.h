@@ -109,6 +109,8 @@ int users_unban(struct users *u, uid_t uid, struct errmsg *e);
 
 /** One user, also one nobody has heard of. @return 0 */
 int users_get(struct users *u, uid_t uid, struct users_info *ret);
+/** The same without what the scheduler counts: nobody else is asked. */
+void users_get_own(struct users *u, uid_t uid, struct users_info *ret);
 /** Visit all who are known or were seen. Not 0 from @p visit ends the walk and is returned. */
 int users_each(struct users *u, int (*visit)(void *arg, const struct users_info *i), void *arg);
 

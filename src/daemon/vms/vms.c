@@ -149,6 +149,7 @@ static void vms_free(struct vms *v)
 	sem_destroy(&v->launches);
 	pthread_mutex_destroy(&v->image_lock);
 	pthread_mutex_destroy(&v->lock);
+	vms_counts_close(v);
 	launch_zygote_free(v->zygote);
 	free(v->slots);
 	free(v->run_dir);
@@ -173,6 +174,7 @@ int vms_open(const struct vms_options *o, struct vms **ret, struct errmsg *e)
 	}
 	open_zygote(v);
 	vms_cgroup_init(v);
+	vms_counts_open(v);
 	r = vms_load(v, e);
 	r = r < 0 ? r : open_threads(v, e);
 	r = r < 0 ? r : vms_restart(v, e);
@@ -232,6 +234,8 @@ void vms_close(struct vms *v, bool kill_all_vms)
 	}
 	if (kill_all_vms) {
 		kill_all(v);
+	} else {
+		vms_counts_sync(v);
 	}
 	pthread_mutex_lock(&v->lock);
 	v->is_closing = true;

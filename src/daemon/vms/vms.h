@@ -154,6 +154,9 @@ uint32_t vms_kill_user(struct vms *v, uid_t uid);
 /** @return 0; -ENOENT */
 int vms_get(struct vms *v, const char *id, struct vms_info *ret);
 
+/** The state alone, without asking the scheduler: one that waits for input is running. @return 0; -ENOENT */
+int vms_get_state(struct vms *v, const char *id, enum vms_state *ret);
+
 /** Visit all; texts live until @p visit returns; the table is not locked meanwhile. */
 int vms_each(struct vms *v, int (*visit)(void *arg, const struct vms_info *i), void *arg);
 

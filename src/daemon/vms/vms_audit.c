@@ -337,5 +337,6 @@ uint32_t vms_audit(struct vms *v)
 	n += audit_zombies(v);
 	n += audit_memory(v);
 	vms_image_trim(v, IMAGE_IDLE_NS);
+	vms_counts_sync(v);
 	return n;
 }

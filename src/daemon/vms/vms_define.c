@@ -64,11 +64,15 @@ void vms_run_put(struct vms *v, struct vms_vm *vm, const char *result)
 	struct errmsg e = { 0 };
 	int r;
 
-	/* As it is shown: of a faulted VM, whose process is kept, the scheduler still counts. */
-	if (vms_get(v, vm->id, &i) < 0) {
+	/* As it is shown: of a faulted VM, whose process is kept, the scheduler still counts. One that starts
+	 * has used nothing. */
+	if (result[0] && vms_get(v, vm->id, &i) < 0) {
 		return;
 	}
 	pthread_mutex_lock(&v->lock);
+	if (!result[0]) {
+		vms_info_fill_locked(v, vm, NULL, &i);
+	}
 	change.row.run = (struct store_run){
 		.run = vm->run,
 		.vm_id = i.id,
@@ -160,14 +164,13 @@ static int new_id(char ret[VMS_ID_BYTES], struct errmsg *e)
 /* Into the table, if there is room and the name is free. */
 static int enter(struct vms *v, struct vms_vm *vm, struct errmsg *e)
 {
-	struct users_info user = { 0 };
-	uint64_t max = STORE_NONE;
+	struct users_info user;
+	uint64_t max;
 	uint32_t n;
 	int r;
 
-	if (users_get(v->o.users, vm->owner, &user) == 0) {
-		max = user.quota.definitions;
-	}
+	users_get_own(v->o.users, vm->owner, &user);
+	max = user.quota.definitions;
 	pthread_mutex_lock(&v->lock);
 	n = vms_owner_count_locked(v, vm->owner);
 	if (n >= max) {

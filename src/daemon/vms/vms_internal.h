@@ -131,6 +131,7 @@ struct vms_vm {
 	/* talk */
 	pthread_mutex_t talk;
 	struct launch_vm lv;
+	pid_t tid; /* of its vCPU thread */
 	struct vms_image *image, *context;
 	char cgroup_dir[256]; /* made for it; or "" */
 	char freeze_dir
@@ -184,7 +185,8 @@ struct vms {
 	struct vms_owner *owners[VMS_BUCKETS];
 	struct vms_vm *first, *last;
 	uint32_t n_vms;
-	struct vms_slot *slots; /* o.max_vms */
+	struct vms_slot *slots;	   /* o.max_vms */
+	struct vms_counts *counts; /* of running VMs; NULL: not written down */
 	uint32_t next_gen;
 	bool is_closing;
 	struct vms_queue queue[VMS_QUEUES];
@@ -260,12 +262,27 @@ struct vms_vm **vms_ref_all(struct vms *v, uint32_t *ret_n);
 /** Whether a state is an end. */
 bool vms_state_is_end(enum vms_state s);
 /** Fill a view. @param d what the dispatcher says, or NULL */
-void vms_info_fill_locked(const struct vms_vm *vm, const struct dispatch_vm_info *d,
-			  struct vms_info *ret);
+void vms_info_fill_locked(const struct vms *v, const struct vms_vm *vm,
+			  const struct dispatch_vm_info *d, struct vms_info *ret);
 /** Tell the world. @param message may be NULL */
 void vms_publish(struct vms *v, struct vms_vm *vm, const char *type, const char *message);
 /** Whether a message that a guest can cause may be logged now. */
 bool vms_may_log(struct vms *v);
+
+/* vms_counts.c */
+
+/** Map the counts of running VMs that outlive this daemon. Without them new ones begin at 0. */
+void vms_counts_open(struct vms *v);
+/** Unmap. */
+void vms_counts_close(struct vms *v);
+/** Write down what was counted of the run that a VM is in. v->lock is held. */
+void vms_counts_put(const struct vms *v, const struct vms_vm *vm, uint64_t wait_ns,
+		    uint64_t slices);
+/** Take over what an earlier daemon counted of the run that a VM is in. v->lock is held. */
+void vms_counts_get(const struct vms *v, struct vms_vm *vm);
+/** Write down the counts of all. */
+void vms_counts_sync(struct vms *v);
+
 /* vms_define.c */
 
 /** The row of a VM's definition, durable. */

@@ -90,6 +90,9 @@ int vms_meet_slot(struct vms *v, struct meeting *m)
 		vm->run = m->rec.run;
 		vm->runs = m->rec.runs > vm->runs ? m->rec.runs : vm->runs;
 		vm->started_ns = m->rec.started_ns;
+		if (!vm->is_closed) {
+			vms_counts_get(v, vm);
+		}
 		vm->message[0] = vm->is_closed ? vm->message[0] : '\0';
 		vms_state_set_locked(vm, VMS_RUNNING);
 	}

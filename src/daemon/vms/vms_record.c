@@ -240,7 +240,15 @@ void vms_dir_remove(const struct vms *v, const char *id)
 	const struct dirent *ent;
 	DIR *d;
 
+	vms_path(v, id, VMS_RECORD, path);
+	unlink(path);
+	vms_path(v, id, VMS_SOCKET, path);
+	unlink(path);
 	vms_path(v, id, NULL, path);
+	if (rmdir(path) == 0 || errno != ENOTEMPTY) {
+		return;
+	}
+	/* What else was left there. */
 	d = opendir(path);
 	while (d && (ent = readdir(d)) != NULL) {
 		if (ent->d_name[0] != '.') {

@@ -25,8 +25,8 @@ static enum vms_state shown_state(const struct vms_vm *vm, const struct dispatch
 	return vm->state == VMS_RUNNING && is_blocked ? VMS_BLOCKED : vm->state;
 }
 
-void vms_info_fill_locked(const struct vms_vm *vm, const struct dispatch_vm_info *d,
-			  struct vms_info *ret)
+void vms_info_fill_locked(const struct vms *v, const struct vms_vm *vm,
+			  const struct dispatch_vm_info *d, struct vms_info *ret)
 {
 	d = d && vm->is_added && d->vm.state != SCHED_VM_FREE && d->vm.gen == vm->gen ? d : NULL;
 	memset(ret, 0, sizeof(*ret));
@@ -59,6 +59,7 @@ void vms_info_fill_locked(const struct vms_vm *vm, const struct dispatch_vm_info
 		ret->cpu_ns += d->vcpu.cpu_ns;
 		ret->wait_ns += d->vcpu.wait_ns;
 		ret->slices += d->vcpu.slices;
+		vms_counts_put(v, vm, ret->wait_ns, ret->slices);
 	}
 }
 
@@ -92,9 +93,23 @@ int vms_get(struct vms *v, const char *id, struct vms_info *ret)
 	pthread_mutex_unlock(&v->lock);
 	has_d = slot != SCHED_NONE && dispatch_vm_get(v->o.dispatch, slot, &d) == 0;
 	pthread_mutex_lock(&v->lock);
-	vms_info_fill_locked(vm, has_d ? &d : NULL, ret);
+	vms_info_fill_locked(v, vm, has_d ? &d : NULL, ret);
 	pthread_mutex_unlock(&v->lock);
 	fill_rest(vm, ret);
+	vms_unref(v, vm);
+	return 0;
+}
+
+int vms_get_state(struct vms *v, const char *id, enum vms_state *ret)
+{
+	struct vms_vm *vm = vms_ref(v, id);
+
+	if (!vm) {
+		return -ENOENT;
+	}
+	pthread_mutex_lock(&v->lock);
+	*ret = vm->state;
+	pthread_mutex_unlock(&v->lock);
 	vms_unref(v, vm);
 	return 0;
 }
@@ -129,7 +144,7 @@ int vms_each(struct vms *v, int (*visit)(void *arg, const struct vms_info *i), v
 
 		if (r == 0) {
 			pthread_mutex_lock(&v->lock);
-			vms_info_fill_locked(vm, vm->slot < n_d ? &d[vm->slot] : NULL, info);
+			vms_info_fill_locked(v, vm, vm->slot < n_d ? &d[vm->slot] : NULL, info);
 			pthread_mutex_unlock(&v->lock);
 			fill_rest(vm, info);
 			r = visit(arg, info);
@@ -160,7 +175,7 @@ int vms_wait(struct vms *v, const char *id, uint32_t timeout_ms, struct vms_info
 	if (vm->is_removing && !is_over) {
 		r = -ENOENT;
 	} else {
-		vms_info_fill_locked(vm, NULL, ret);
+		vms_info_fill_locked(v, vm, NULL, ret);
 		r = is_over ? 1 : 0;
 	}
 	pthread_mutex_unlock(&v->lock);

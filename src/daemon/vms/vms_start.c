@@ -62,7 +62,7 @@ int vms_excl_request(struct vms *v, struct vms_vm *vm, struct errmsg *e)
 
 int vms_dispatch_add(struct vms *v, struct vms_vm *vm, struct errmsg *e)
 {
-	struct dispatch_vm d = { .pid = vm->lv.pid, .pidfd = vm->lv.pidfd };
+	struct dispatch_vm d = { .pid = vm->lv.pid, .tid = vm->tid, .pidfd = vm->lv.pidfd };
 	bool is_ending;
 	int r = users_number(v->o.users, vm->owner, &d.user, e);
 
@@ -126,13 +126,12 @@ static void settle_cgroup(const struct vms *v, struct vms_vm *vm)
 
 int vms_admit(struct vms *v, struct vms_vm *vm, struct errmsg *e)
 {
-	pid_t tid;
 	int r;
 
-	if (host_task_find(vm->lv.pid, GRANT_THREAD_NAME, &tid) < 0) {
+	if (host_task_find(vm->lv.pid, GRANT_THREAD_NAME, &vm->tid) < 0) {
 		return errmsg_set(e, -EPROTO, "the VM process has not one vCPU thread");
 	}
-	r = partition_admit(v->o.partition, vm->lv.pid, tid, vm->freeze_dir, e);
+	r = partition_admit(v->o.partition, vm->lv.pid, vm->tid, vm->freeze_dir, e);
 	if (r == 0 && strcmp(vm->freeze_dir, vm->cgroup_dir) != 0) {
 		/* It lives elsewhere now. */
 		vms_cgroup_remove(vm->cgroup_dir);

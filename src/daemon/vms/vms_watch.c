@@ -172,6 +172,17 @@ static void on_output(struct vms *v, struct vms_vm *vm, enum vms_watch what)
 	pthread_mutex_unlock(&vm->out_lock);
 }
 
+/* Whoever ends it has told the scheduler, or is about to. */
+static bool is_ended_already(struct vms *v, const struct vms_vm *vm)
+{
+	bool is_ending;
+
+	pthread_mutex_lock(&v->lock);
+	is_ending = vm->is_ending;
+	pthread_mutex_unlock(&v->lock);
+	return is_ending;
+}
+
 static void on_fd(struct vms *v, const struct epoll_event *ev)
 {
 	enum vms_watch what = (enum vms_watch)(ev->data.u64 >> 56);
@@ -187,7 +198,7 @@ static void on_fd(struct vms *v, const struct epoll_event *ev)
 		on_output(v, vm, what);
 	}
 	/* One that closes its socket is dead, or of no use any more. */
-	if (what == VMS_WATCH_SOCKET && ev->events & EPOLLHUP) {
+	if (what == VMS_WATCH_SOCKET && ev->events & EPOLLHUP && !is_ended_already(v, vm)) {
 		vms_sched(v, vm, SCHED_EV_VM_KILL, NULL);
 	}
 	vms_unref(v, vm);
