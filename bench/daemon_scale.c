@@ -264,6 +264,11 @@ static void merge(struct client *all, int n, struct times *sum)
 	free(all);
 }
 
+/* What the rounds fill. */
+struct rate_tables {
+	struct bench_table rates, parts, delays;
+};
+
 static void rate_row(struct bench_table *rates, struct bench_table *delays, const struct kind *k,
 		     int n, struct times *sum, const struct watch_cpu *a, const struct watch_cpu *b)
 {
@@ -286,7 +291,25 @@ static void rate_row(struct bench_table *rates, struct bench_table *delays, cons
 	}
 }
 
-static void rate(struct bench_table *rates, struct bench_table *delays, const struct kind *k, int n)
+/* The daemon's part, by its threads. */
+static void parts_row(struct bench_table *parts, const struct kind *k, int n, double done,
+		      const struct watch_cpu *a, const struct watch_cpu *b)
+{
+	double per = done > 0 ? 1e3 / done : 0;
+	double zygote = b->zygote_s - a->zygote_s;
+	double requests = b->daemon_s - a->daemon_s - zygote;
+	double t[WATCH_THREADS];
+
+	for (int i = 0; i < WATCH_THREADS; i++) {
+		t[i] = (b->thread_s[i] - a->thread_s[i]) * per;
+		requests -= b->thread_s[i] - a->thread_s[i];
+	}
+	bench_row(parts, "%s|%d|%.2f|%.2f|%.2f|%.2f|%.2f|%.2f|%.2f", k->name, n, requests * per,
+		  zygote * per, t[WATCH_DISPATCH], t[WATCH_WATCHER], t[WATCH_REAPER],
+		  t[WATCH_STORE], t[WATCH_AUDIT]);
+}
+
+static void rate(struct rate_tables *tables, const struct kind *k, int n)
 {
 	struct times sum[STEPS] = { 0 };
 	struct watch_cpu a, b;
@@ -301,7 +324,8 @@ static void rate(struct bench_table *rates, struct bench_table *delays, const st
 	if (sum[STEP_ALL].n == 0) {
 		fail("%s, %d clients: nothing was done", k->name, n);
 	}
-	rate_row(rates, delays, k, n, sum, &a, &b);
+	rate_row(&tables->rates, &tables->delays, k, n, sum, &a, &b);
+	parts_row(&tables->parts, k, n, (double)sum[STEP_ALL].n, &a, &b);
 	for (int s = 0; s < STEPS; s++) {
 		free(sum[s].ms);
 	}
@@ -309,28 +333,31 @@ static void rate(struct bench_table *rates, struct bench_table *delays, const st
 
 static void rates(void)
 {
-	struct bench_table rates = { 0 };
-	struct bench_table delays = { 0 };
+	struct rate_tables t = { 0 };
 
-	bench_row(&rates, "VMs|clients|made|per s|daemon|VM process|clients'|others|cores busy");
-	bench_row(&delays, "VMs|clients|step|p50|p99|max");
+	bench_row(&t.rates, "VMs|clients|made|per s|daemon|VM process|clients'|others|cores busy");
+	bench_row(&t.parts,
+		  "VMs|clients|requests|zygote|dispatcher|watcher|reaper|store|audit log");
+	bench_row(&t.delays, "VMs|clients|step|p50|p99|max");
 	for (size_t i = 0; i < ARRAY_SIZE(kinds); i++) {
 		if (g.only && strcmp(g.only, "rate") != 0 && strcmp(g.only, kinds[i].option) != 0) {
 			continue;
 		}
 		if (i == KIND_KVM && !g.is_check && !g.env.is_quick) {
-			rate(&rates, &delays, &kinds[i], 1);
-			rate(&rates, &delays, &kinds[i], 4);
+			rate(&t, &kinds[i], 1);
+			rate(&t, &kinds[i], 4);
 		}
-		rate(&rates, &delays, &kinds[i], g.clients);
+		rate(&t, &kinds[i], g.clients);
 	}
 	printf("VMs defined, started, waited for and removed; CPU ms of each VM by who used it: "
 	       "the daemon,\n"
 	       "the VM's process, the clients of this program, everybody else (kernel threads, "
 	       "other work)\n");
-	bench_print(&rates);
+	bench_print(&t.rates);
+	printf("\nthe daemon's part of it, by its threads\n");
+	bench_print(&t.parts);
 	printf("\nhow long each step took, ms\n");
-	bench_print(&delays);
+	bench_print(&t.delays);
 }
 
 /* ---- VMs that do nothing ---- */

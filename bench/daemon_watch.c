@@ -70,6 +70,58 @@ static double read_zygote(pid_t daemon)
 	return 0;
 }
 
+static double read_schedstat(pid_t pid, const char *tid)
+{
+	char path[128];
+	unsigned long long ns = 0;
+	FILE *f;
+
+	(void)snprintf(path, sizeof(path), "/proc/%d/task/%.16s/schedstat", pid, tid);
+	f = fopen(path, "re");
+	if (f) {
+		if (fscanf(f, "%llu", &ns) != 1) {
+			ns = 0;
+		}
+		fclose(f);
+	}
+	return (double)ns / 1e9;
+}
+
+static void read_threads(pid_t daemon, struct watch_cpu *ret)
+{
+	static const char *const names[WATCH_THREADS] = { "dispatch\n", "vms-watcher\n",
+							  "vms-reaper\n", "store-writer\n",
+							  "audit-writer\n" };
+	const struct dirent *ent;
+	char path[128];
+	DIR *d;
+
+	(void)snprintf(path, sizeof(path), "/proc/%d/task", daemon);
+	d = opendir(path);
+	while (d && (ent = readdir(d)) != NULL) {
+		char name[32] = "";
+		FILE *f;
+
+		(void)snprintf(path, sizeof(path), "/proc/%d/task/%.16s/comm", daemon, ent->d_name);
+		f = fopen(path, "re");
+		if (!f) {
+			continue;
+		}
+		if (!fgets(name, sizeof(name), f)) {
+			name[0] = 0;
+		}
+		fclose(f);
+		for (int i = 0; i < WATCH_THREADS; i++) {
+			if (strcmp(name, names[i]) == 0) {
+				ret->thread_s[i] += read_schedstat(daemon, ent->d_name);
+			}
+		}
+	}
+	if (d) {
+		closedir(d);
+	}
+}
+
 static void read_machine(struct watch_cpu *ret)
 {
 	_cleanup_fclose_ FILE *f = fopen("/proc/stat", "re");
@@ -91,7 +143,9 @@ void watch_cpu_get(pid_t daemon, struct watch_cpu *ret)
 	getrusage(RUSAGE_SELF, &u);
 	ret->self_s = bench_rusage_ms(&u) / 1e3;
 	ret->daemon_s = read_process(daemon, &ret->children_s);
-	ret->daemon_s += read_zygote(daemon);
+	ret->zygote_s = read_zygote(daemon);
+	ret->daemon_s += ret->zygote_s;
+	read_threads(daemon, ret);
 	read_machine(ret);
 }
 

@@ -6,10 +6,22 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+/** Threads of the daemon that have a name of their own; all others serve requests. */
+enum watch_thread {
+	WATCH_DISPATCH,
+	WATCH_WATCHER,
+	WATCH_REAPER,
+	WATCH_STORE,
+	WATCH_AUDIT,
+	WATCH_THREADS,
+};
+
 /** CPU time since boot or since the start of a process. */
 struct watch_cpu {
 	double wall_s;
 	double daemon_s;   /* its threads, and its zygote */
+	double zygote_s;   /* alone */
+	double thread_s[WATCH_THREADS];
 	double children_s; /* of the daemon: VM processes that it has waited for */
 	double self_s;	   /* this process */
 	double machine_s;  /* all cores, whoever used them */
