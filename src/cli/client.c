@@ -145,6 +145,11 @@ const char *client_where(const struct client *c)
 	return c->where;
 }
 
+const char *client_socket(const struct client *c)
+{
+	return c->path;
+}
+
 bool client_is_remote(const struct client *c)
 {
 	return c->tunnel != NULL;

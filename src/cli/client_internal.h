@@ -26,6 +26,9 @@ struct client_transfer {
 	char curl_error[CURL_ERROR_SIZE];
 };
 
+/** The socket on this machine. */
+const char *client_socket(const struct client *c);
+
 /** What the daemon is reached through, or NULL. */
 const struct tunnel *client_tunnel(const struct client *c);
 

@@ -5,6 +5,7 @@
 
 #include "base/bits.h"
 #include "cli/client_internal.h"
+#include "cli/socket_access.h"
 #include "cli/text.h"
 
 static const struct {
@@ -81,6 +82,7 @@ static int cut_error(const struct client_transfer *t, struct errmsg *e)
 static int connect_error(const struct client_transfer *t, struct errmsg *e)
 {
 	const char *where = client_where(t->c);
+	struct socket_access access;
 	long err = 0;
 
 	curl_easy_getinfo(t->easy, CURLINFO_OS_ERRNO, &err);
@@ -88,8 +90,9 @@ static int connect_error(const struct client_transfer *t, struct errmsg *e)
 		return cut_error(t, e);
 	}
 	if (err == EACCES || err == EPERM) {
-		return errmsg_set(e, -EACCES, "the daemon's socket %.200s can't be opened: %s",
-				  where, strerror((int)err));
+		socket_access_look(client_socket(t->c), &access);
+		return errmsg_set(e, -EACCES, "the daemon's socket %.150s can't be opened: %s",
+				  where, access.is_usable ? strerror((int)err) : access.detail);
 	}
 	if (err == EAGAIN) {
 		return errmsg_set(e, -EAGAIN, "the daemon has too many callers; try again");

@@ -85,6 +85,20 @@ char *tunnel_last_words(const struct tunnel *t, char *buf, size_t size)
 	return tunnel_said_last(t->said, buf, size);
 }
 
+/* Async-signal-safe. One that has not ended after so many steps is sent a signal. @return its status */
+static int await_end(pid_t pid, int n_steps, int signo)
+{
+	int status = 0;
+
+	for (int i = 0; waitpid(pid, &status, WNOHANG) == 0; i++) {
+		if (i == n_steps) {
+			kill(pid, signo);
+		}
+		poll(NULL, 0, END_STEP_MS);
+	}
+	return status;
+}
+
 /* Async-signal-safe. ssh gets the time to give the terminal back as it was. */
 static void end_ssh(struct tunnel *t)
 {
@@ -96,12 +110,7 @@ static void end_ssh(struct tunnel *t)
 	}
 	kill(pid, SIGTERM);
 	kill(pid, SIGCONT);
-	for (int i = 0; waitpid(pid, NULL, WNOHANG) == 0; i++) {
-		if (i == END_STEPS) {
-			kill(pid, SIGKILL);
-		}
-		poll(NULL, 0, END_STEP_MS);
-	}
+	await_end(pid, END_STEPS, SIGKILL);
 }
 
 /* Async-signal-safe. */
@@ -268,15 +277,10 @@ static bool wait_ready(struct tunnel *t, const struct tunnel_target *to, int fd)
 /* ssh has closed its output, and says with its status why; but it may also talk for ever. */
 static int wait_ssh(struct tunnel *t)
 {
-	int status = 0;
+	int status;
 
 	close(steal_fd(&t->hold_fd));
-	for (int i = 0; waitpid(t->pid, &status, WNOHANG) == 0; i++) {
-		if (i == GIVE_UP_STEPS) {
-			kill(t->pid, SIGTERM);
-		}
-		poll(NULL, 0, END_STEP_MS);
-	}
+	status = await_end(t->pid, GIVE_UP_STEPS, SIGTERM);
 	t->pid = 0;
 	return status;
 }

@@ -34,6 +34,8 @@ struct slot {
 	int grant_fd, ack_fd, notify_fd;
 	uint64_t epoch;
 	bool is_exclusive, is_frozen;
+	uint64_t wait_ns;
+	uint32_t slices;
 };
 
 struct dispatch {
@@ -429,6 +431,8 @@ static void fill_locked(const struct slot *s, struct dispatch_vm_info *ret)
 	ret->vm.gen = s->vm.gen;
 	ret->vm.is_frozen = s->is_frozen;
 	ret->vcpu.core = 0;
+	ret->vcpu.wait_ns = s->wait_ns;
+	ret->vcpu.slices = s->slices;
 	ret->vcpu.excl_core = s->is_exclusive ? 0 : SCHED_CORE_NONE;
 	if (s->ack) {
 		ret->vcpu.cpu_ns = atomic_load(&s->ack->total_ns);
@@ -504,6 +508,14 @@ bool fake_dispatch_is_going(struct dispatch *d)
 	is = d->is_going;
 	pthread_mutex_unlock(&d->lock);
 	return is;
+}
+
+void fake_dispatch_count(struct dispatch *d, uint32_t slot, uint64_t wait_ns, uint32_t slices)
+{
+	pthread_mutex_lock(&d->lock);
+	d->slot[slot].wait_ns = wait_ns;
+	d->slot[slot].slices = slices;
+	pthread_mutex_unlock(&d->lock);
 }
 
 uint32_t fake_dispatch_open_slots(struct dispatch *d)

@@ -21,6 +21,9 @@ bool fake_dispatch_is_going(struct dispatch *d);
 /** Called when the dispatcher is to let grants go, before it does; or NULL. */
 extern void (*fake_dispatch_on_go)(void);
 
+/** The scheduler has counted so much of a started VM. */
+void fake_dispatch_count(struct dispatch *d, uint32_t slot, uint64_t wait_ns, uint32_t slices);
+
 /** How many slots are open. */
 uint32_t fake_dispatch_open_slots(struct dispatch *d);
 

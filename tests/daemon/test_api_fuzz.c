@@ -403,7 +403,8 @@ static void daemon_start(void)
 	f = fopen(conf, "we");
 	BUG_ON(!f);
 	/* Rights and bodies are tried here, not time: the machine may be busy. */
-	fputs("patience = 1000\nlog_level = err\nrate_changes = none\n", f);
+	fputs("patience = 1000\nlog_level = err\nrate_changes = none\nsocket_group = everybody\n",
+	      f);
 	fclose(f);
 	BUG_ON(posix_spawn(&fuzz.pid, program, NULL, NULL, argv, env) != 0);
 	for (int i = 0; i < 600; i++) {

@@ -11,6 +11,17 @@ tests=$3
 
 # Rights are tried here, not time: the machine may be busy.
 echo "patience = 50" >"$tmp/conf"
+# All but root may call as members of a group only; that gives them no other right.
+members=65534
+echo "socket_group = $(getent group $members | cut -d : -f 1)" >>"$tmp/conf"
+
+as() {
+	uid=$1
+	gid=$2
+	shift 2
+	setpriv --reuid="$uid" --regid="$gid" --groups=$members "$@"
+}
+
 cells=0
 skipped=0
 nested=yes
@@ -106,6 +117,12 @@ while read -r name method path body vm root owner other banned group user_ns; do
 	done
 	echo "$name" >>"$tmp/asked"
 done <"$tests/permissions.txt"
+
+want "the socket is root's and the group's" "$(stat -c %a:%u:%g "$sock")" "660:0:$members"
+want "who is in another group can't call" "$(
+	setpriv --reuid=4101 --regid=4101 --clear-groups curl -s -m 20 -o /dev/null -w '%{http_code} %{exitcode}' --unix-socket "$sock" \
+		http://x/v1/status
+)" "000 7"
 
 # No operation without a row, no row without an operation.
 api GET /v1/openapi.json | jq -r '.paths[][].operationId' | sort >"$tmp/operations"

@@ -248,10 +248,10 @@ static void test_history_is_bounded_and_newest_first(void)
 			  0);
 	}
 	CHECK_INT(rows_of(STORE_RUN), 10);
-	CHECK_INT(store_runs(st, "a", 100, visit_count, &n, &em), 0);
+	CHECK_INT(store_runs(st, STORE_NONE, "a", 100, visit_count, &n, &em), 0);
 	CHECK_INT(n, 5);
 	n = 0;
-	CHECK_INT(store_runs(st, NULL, 3, visit_count, &n, &em), 0);
+	CHECK_INT(store_runs(st, STORE_NONE, NULL, 3, visit_count, &n, &em), 0);
 	CHECK_INT(n, 3);
 	end();
 }
@@ -260,7 +260,7 @@ static size_t runs_of(uint64_t owner_uid, const char *vm_id)
 {
 	size_t n = 0;
 
-	CHECK_INT(store_runs_of(st, owner_uid, vm_id, 1000, visit_count, &n, &em), 0);
+	CHECK_INT(store_runs(st, owner_uid, vm_id, 1000, visit_count, &n, &em), 0);
 	return n;
 }
 

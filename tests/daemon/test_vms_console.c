@@ -14,6 +14,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/bits.h"
 #include "base/bug.h"
 #include "host/timer.h"
 #include "unit/test.h"
@@ -291,18 +292,5 @@ static const struct test_case cases[] = {
 
 int main(int argc, char **argv)
 {
-	int r = 0;
-
-	if (argc < 2) {
-		fprintf(stderr, "usage: test_vms_console BUILD-DIR [CASE]\n");
-		return 1;
-	}
-	rig_init(argv[1]);
-	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-		if (!argv[2] || strstr(cases[i].name, argv[2])) {
-			memset(&rig, 0, sizeof(rig));
-			r |= test_main(&cases[i], 1);
-		}
-	}
-	return r || rig_failures ? 1 : 0;
+	return rig_main(argc, argv, &rig, cases, ARRAY_SIZE(cases), test_main);
 }

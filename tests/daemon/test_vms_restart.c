@@ -20,6 +20,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/bits.h"
 #include "base/bug.h"
 #include "fake_dispatch.h"
 #include "host/task.h"
@@ -219,11 +220,95 @@ static void faults_are_as_before(void)
 	rig_remove(&rig);
 }
 
+/* What is shown of one that runs. */
+static void check_counts(const char *id, uint64_t wait_ns, uint64_t slices)
+{
+	struct vms_info i;
+
+	CHECK_INT(vms_get(rig.vms, id, &i), 0);
+	CHECK_INT(i.wait_ns, wait_ns);
+	CHECK_INT(i.slices, slices);
+}
+
+static uint32_t slot_of(const char *id)
+{
+	struct vms_info i = { .slot = SCHED_NONE };
+
+	CHECK_INT(vms_get(rig.vms, id, &i), 0);
+	return i.slot;
+}
+
+/* Slices, waiting and CPU time of a run, over two daemons that close and come back; not those of another run. */
+static void counts_go_on(void)
+{
+	char id[VMS_ID_BYTES];
+	struct vms_info before, after;
+
+	rig_open(&rig);
+	if (!rig_run(&rig, 0, "endless", "arm64", "endless.elf", id)) {
+		return;
+	}
+	fake_dispatch_count(rig.dispatch, slot_of(id), 5000, 100);
+	rig_close(&rig, false);
+	rig_reopen(&rig);
+	check_counts(id, 5000, 100);
+	fake_dispatch_count(rig.dispatch, slot_of(id), 70, 3);
+	check_counts(id, 5070, 103);
+	CHECK_INT(vms_get(rig.vms, id, &before), 0);
+	rig_close(&rig, false);
+	rig_reopen(&rig);
+	check_counts(id, 5070, 103);
+	CHECK_INT(vms_get(rig.vms, id, &after), 0);
+	CHECK(after.cpu_ns >= before.cpu_ns);
+	CHECK_INT(vms_kill(rig.vms, id, NULL), 0);
+	rig_end(&rig, id, &after);
+	check_counts(id, 5070, 103);
+	CHECK_INT(vms_start(rig.vms, id, NULL), 0);
+	check_counts(id, 0, 0);
+	rig_close(&rig, true);
+	rig_remove(&rig);
+}
+
+/* A file that another wrote, or nobody: counted anew, and nothing else is wrong. */
+static void counts_are_not_ours(void)
+{
+	char id[VMS_ID_BYTES];
+	char path[300];
+
+	rig_open(&rig);
+	snprintf(path, sizeof(path), "%s/counts", rig.run_dir);
+	if (!rig_run(&rig, 0, "endless", "arm64", "endless.elf", id)) {
+		return;
+	}
+	fake_dispatch_count(rig.dispatch, slot_of(id), 5000, 100);
+	rig_close(&rig, false);
+	CHECK_INT(truncate(path, 100), 0);
+	rig_reopen(&rig);
+	check_counts(id, 0, 0);
+	fake_dispatch_count(rig.dispatch, slot_of(id), 5000, 100);
+	rig_close(&rig, false);
+	CHECK_INT(unlink(path), 0);
+	CHECK_INT(symlink("/etc/passwd", path), 0);
+	rig_reopen(&rig);
+	check_counts(id, 0, 0);
+	rig_close(&rig, true);
+	rig_remove(&rig);
+}
+
 /* A daemon in a process of its own: starts the fleet, says so, is killed. */
 static void run_daemon(int ready_fd)
 {
 	rig_open(&rig);
-	if (!start_fleet() || write(ready_fd, &rig, sizeof(rig)) != sizeof(rig) ||
+	if (!start_fleet()) {
+		_exit(1);
+	}
+	/* The first is seen, the second is found by the audit, the third by nobody. */
+	fake_dispatch_count(rig.dispatch, slot_of(fleet[ENDLESS]), 7000, 70);
+	check_counts(fleet[ENDLESS], 7000, 70);
+	fake_dispatch_count(rig.dispatch, slot_of(fleet[PAUSED]), 8000, 80);
+	vms_audit(rig.vms);
+	fake_dispatch_count(rig.dispatch, slot_of(fleet[PAUSED]), 9000, 90);
+	if (test_failures || write(ready_fd, &rig, sizeof(rig)) != sizeof(rig) ||
 	    write(ready_fd, fleet, sizeof(fleet)) != sizeof(fleet)) {
 		_exit(1);
 	}
@@ -254,6 +339,8 @@ static void killed_and_opened(void)
 	kill(pid, SIGKILL);
 	CHECK_INT(waitpid(pid, &status, 0), pid);
 	rig_reopen(&rig);
+	check_counts(fleet[ENDLESS], 7000, 70);
+	check_counts(fleet[PAUSED], 8000, 80);
 	check_fleet();
 	rig_close(&rig, true);
 	rig_remove(&rig);
@@ -644,6 +731,8 @@ static void leftovers(void)
 static const struct test_case cases[] = {
 	{ "closed and opened again with VMs running", closed_and_opened },
 	{ "the daemon is killed with VMs running", killed_and_opened },
+	{ "slices, waiting and CPU time are counted on", counts_go_on },
+	{ "counts that are not ours", counts_are_not_ours },
 	{ "runs that are over are shown as before", ended_ones_are_as_before },
 	{ "faults are shown as before", faults_are_as_before },
 	{ "doctored records are not believed", doctored_records },
@@ -658,18 +747,5 @@ static const struct test_case cases[] = {
 
 int main(int argc, char **argv)
 {
-	int r = 0;
-
-	if (argc < 2) {
-		fprintf(stderr, "usage: test_vms_restart BUILD-DIR [CASE]\n");
-		return 1;
-	}
-	rig_init(argv[1]);
-	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-		if (!argv[2] || strstr(cases[i].name, argv[2])) {
-			memset(&rig, 0, sizeof(rig));
-			r |= test_main(&cases[i], 1);
-		}
-	}
-	return r || rig_failures ? 1 : 0;
+	return rig_main(argc, argv, &rig, cases, ARRAY_SIZE(cases), test_main);
 }

@@ -16,6 +16,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/bits.h"
 #include "base/bug.h"
 #include "host/timer.h"
 #include "unit/test.h"
@@ -294,22 +295,10 @@ static const struct test_case cases[] = {
 
 int main(int argc, char **argv)
 {
-	int r = 0;
-
-	if (argc < 2) {
-		fprintf(stderr, "usage: test_vms_restore BUILD-DIR [CASE | --bench MIB]\n");
-		return 1;
-	}
-	rig_init(argv[1]);
 	if (argc == 4 && strcmp(argv[2], "--bench") == 0) {
+		rig_init(argv[1]);
 		bench((uint32_t)atoi(argv[3]));
 		return test_failures || rig_failures ? 1 : 0;
 	}
-	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-		if (!argv[2] || strstr(cases[i].name, argv[2])) {
-			memset(&rig, 0, sizeof(rig));
-			r |= test_main(&cases[i], 1);
-		}
-	}
-	return r || rig_failures ? 1 : 0;
+	return rig_main(argc, argv, &rig, cases, ARRAY_SIZE(cases), test_main);
 }

@@ -349,3 +349,22 @@ void rig_check_clean(struct rig *r)
 		FAIL("the audit found something\n");
 	}
 }
+
+int rig_main(int argc, char **argv, struct rig *r, const struct test_case *cases, size_t n_cases,
+	     int (*run)(const struct test_case *cases, size_t n_cases))
+{
+	int status = 0;
+
+	if (argc < 2) {
+		fprintf(stderr, "usage: %s BUILD-DIR [CASE]\n", argv[0]);
+		return 1;
+	}
+	rig_init(argv[1]);
+	for (size_t i = 0; i < n_cases; i++) {
+		if (!argv[2] || strstr(cases[i].name, argv[2])) {
+			memset(r, 0, sizeof(*r));
+			status |= run(&cases[i], 1);
+		}
+	}
+	return status || rig_failures ? 1 : 0;
+}

@@ -7,6 +7,7 @@
 #define PINFOLD_TESTS_DAEMON_VMS_RIG_H
 
 #include "daemon/vms/vms.h"
+#include "unit/test.h"
 
 #define RIG_UID	    4711 /* an ordinary user */
 #define RIG_WAIT_MS 60000
@@ -60,5 +61,13 @@ unsigned int rig_children(void);
 
 /** What these helpers found wrong. */
 extern int rig_failures;
+
+/**
+ * main() of a test whose cases open and close the rig themselves: BUILD-DIR [PART OF A CASE'S NAME].
+ * @param r   made empty before each case
+ * @param run the program's test_main()
+ */
+int rig_main(int argc, char **argv, struct rig *r, const struct test_case *cases, size_t n_cases,
+	     int (*run)(const struct test_case *cases, size_t n_cases));
 
 #endif

@@ -109,6 +109,29 @@ modes_are_the_same()
 		"$(echo "$modes" | wc -l):$(echo "$modes" | sort -u | wc -l)" = 2:1
 }
 
+# console_detach_and_end VM OPTION...: on a terminal, the console of a guest that echoes until Ctrl-D: left by its key, entered
+# again, and ended.
+console_detach_and_end()
+{
+	terminal "'$pinfold' console $*"
+	wait_for 'Ctrl-\] detaches' "$tmp/typescript"
+	printf 'first line\n' >&9
+	wait_for 'first line' "$tmp/typescript"
+	printf '\035' >&9
+	wait "$terminal"
+	exec 9>&-
+	check "detach" grep -q 'status=0' "$tmp/typescript"
+	modes_are_the_same "detach"
+	terminal "'$pinfold' console --from-start $*"
+	wait_for 'first line' "$tmp/typescript"
+	printf '\003more\n\004' >&9
+	wait "$terminal"
+	exec 9>&-
+	check "its end is the console's" grep -q 'status=0' "$tmp/typescript"
+	check "Ctrl-C was for the guest" grep -q 'echoed 17' "$tmp/typescript"
+	modes_are_the_same "end"
+}
+
 stdout_has()
 {
 	checks=$((checks + 1))

@@ -54,6 +54,8 @@ has_ended()
 }
 
 echo "vm_program = $(realpath "$guests/../bin/pinfold-vm")" >"$tmp/conf"
+group=$(getent group 65534 | cut -d : -f 1)
+[ "$(id -u)" -ne 0 ] || echo "socket_group = ${group:=everybody}" >>"$tmp/conf"
 
 # ---- up --------------------------------------------------------------------------------------
 run "status without a daemon" 125 status
@@ -173,23 +175,7 @@ run "rm --force of both" 0 rm -f saved twin
 
 # ---- The console on a terminal ---------------------------------------------------------------
 run "a guest with a console" 0 create --start echo "$guests/x64/echo.elf"
-terminal "'$pinfold' console echo"
-wait_for 'Ctrl-\] detaches' "$tmp/typescript"
-printf 'first line\n' >&9
-wait_for 'first line' "$tmp/typescript"
-printf '\035' >&9
-wait "$terminal"
-exec 9>&-
-check "detach" grep -q 'status=0' "$tmp/typescript"
-modes_are_the_same "detach"
-terminal "'$pinfold' console --from-start echo"
-wait_for 'first line' "$tmp/typescript"
-printf '\003more\n\004' >&9
-wait "$terminal"
-exec 9>&-
-check "its end is the console's" grep -q 'status=0' "$tmp/typescript"
-check "Ctrl-C was for the guest" grep -q 'echoed 17' "$tmp/typescript"
-modes_are_the_same "end"
+console_detach_and_end echo
 run "logs have it, too" 0 logs echo
 stdout_has "echoed 17"
 run "start once more" 0 start echo
@@ -245,6 +231,17 @@ if [ "$(id -u)" -eq 0 ] && command -v setpriv >/dev/null; then
 	cp "$guests/x64/sum.elf" "$guests/x64/endless.elf" "$tmp"
 	chmod 755 "$tmp/pinfold"
 	chmod 644 "$tmp/sum.elf" "$tmp/endless.elf"
+	if [ "$group" != everybody ]; then
+		checks=$((checks + 1))
+		case="who is not in the socket's group"
+		setpriv --reuid=1 --regid=1 --clear-groups "$tmp/pinfold" ps </dev/null >"$tmp/out" 2>"$tmp/err"
+		[ $? -eq 125 ] || fail "is let in"
+		stderr_is "pinfold: the daemon's socket $PINFOLD_SOCKET can't be opened: only root and the members of group $group may \
+call; 'usermod -aG $group $(id -un 1)' as root makes you one, from your next login on"
+		setpriv --reuid=1 --regid=1 --clear-groups "$tmp/pinfold" doctor --json >"$tmp/out" 2>"$tmp/err"
+		check "doctor says so" jq -e ".socket.exists and (.socket.usable | not) and .socket.group == \"$group\" and
+			(.socket.detail | contains(\"usermod -aG $group\"))" "$tmp/out"
+	fi
 	as_nobody "another user's own VM, of the same name" 0 create --start sum "$tmp/sum.elf"
 	as_nobody "and its end" 0 wait sum
 	as_nobody "sees only that" 0 ps --all --json
@@ -276,12 +273,20 @@ else
 fi
 
 # ---- down and up again -----------------------------------------------------------------------
+# counts VM: what was counted of its run.
+counts()
+{
+	"$pinfold" inspect --json "$1" | jq -c '[.slices, .wait_ns, .cpu_ns]'
+}
+
+before=$(counts pinned)
 run "down" 0 down
 stdout_has "stand parked"
 has_ended "$daemon"
 run "the next daemon" 0 up --config "$tmp/conf" --state-dir "$tmp/state" --run-dir "$tmp/run"
 daemon=$("$pinfold" status --json | jq .pid)
 state pinned running
+check "counts on" jq -en "[$before, $(counts pinned)] | transpose | all(.[]; .[0] <= .[1]) and .[0][0] > 0"
 run "down --kill-vms" 0 down --kill-vms
 has_ended "$daemon"
 daemon=

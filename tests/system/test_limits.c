@@ -143,7 +143,10 @@ static void check_limit(const struct proto_limits *limits, enum proto_limit_kind
 		CHECK(kind != PROTO_LIMIT_CPU || s.usage.cpu_ns >= LIMIT_NS);
 		CHECK(kind != PROTO_LIMIT_WALL || s.usage.wall_ns >= LIMIT_NS);
 		check_inspectable(&t);
-		CHECK(t.out_len >= 7 && memcmp(t.out, "looping", 7) == 0);
+		/* On a busy machine a time can be over before the guest has come to print. */
+		CHECK(kind != PROTO_LIMIT_INSNS || t.out_len >= strlen("looping"));
+		CHECK(memcmp(t.out, "looping",
+			     t.out_len < strlen("looping") ? t.out_len : strlen("looping")) == 0);
 	}
 	vmt_done(&t);
 }

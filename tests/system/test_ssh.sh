@@ -426,22 +426,7 @@ nothing_is_left "logs -f"
 
 # ---- A terminal ------------------------------------------------------------------------------
 run "a guest with a console" 0 create --start echo echo.elf --host "$url"
-terminal "'$pinfold' console echo --host $url"
-wait_for 'Ctrl-\] detaches' "$tmp/typescript"
-printf 'first line\n' >&9
-wait_for 'first line' "$tmp/typescript"
-printf '\035' >&9
-wait "$terminal"
-exec 9>&-
-check "detach" grep -q 'status=0' "$tmp/typescript"
-modes_are_the_same "detach"
-terminal "'$pinfold' console --from-start echo --host $url"
-wait_for 'first line' "$tmp/typescript"
-printf '\003more\n\004' >&9
-wait "$terminal"
-exec 9>&-
-check "Ctrl-C was for the guest" grep -q 'echoed 17' "$tmp/typescript"
-modes_are_the_same "end"
+console_detach_and_end echo --host "$url"
 nothing_is_left "console"
 # ssh asks by the terminal, as always.
 terminal "trap : INT; '$pinfold' ps --all -q --names --host ssh://asks"
