@@ -13,7 +13,8 @@ by_user()
 {
 	uid=$(id -u "$1")
 	shift
-	setpriv --reuid "$uid" --regid "$uid" --clear-groups "$@"
+	# By its path: BusyBox prefers its own.
+	/bin/setpriv --reuid "$uid" --regid "$uid" --clear-groups "$@"
 }
 
 # A group that belongs to alice, with controllers that work below it, as systemd delegates it to a user's services. Her
@@ -25,7 +26,7 @@ delegated_limits()
 		echo "+memory +pids" >"$cg/$dir/cgroup.subtree_control"
 	done
 	chown -R 1000:1000 "$cg/user.slice/alice"
-	start_endless in_group user.slice/alice/shell by_user alice
+	start_endless in_group user.slice/alice/shell /bin/setpriv --reuid 1000 --regid 1000 --clear-groups
 	path=$cg$(sed -n 's/^0:://p' "/proc/$vm_pid/cgroup")
 	stop_endless
 	echo "note: an ordinary user's VM with a delegated group ran in $path"
