@@ -136,6 +136,7 @@ struct cpu_arch {
 	uint8_t insn_align;   /* of a flat image's entry */
 	const char *gdb_arch; /* <architecture> of the target description */
 	size_t state_bytes;
+	size_t state_bytes_v2; /* its beginning, as contexts up to version 2 hold; 0: all of it */
 	const struct cpu_reg *regs;
 	size_t n_regs;
 

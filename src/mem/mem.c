@@ -120,6 +120,7 @@ static void split_at(struct mem *m, gpa_t gpa)
 	high.base_gpa = gpa;
 	high.size_bytes -= keep;
 	high.hva += keep;
+	high.fd_off += keep;
 	low->size_bytes = keep;
 	insert_at(m, idx + 1, &high);
 }

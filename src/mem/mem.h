@@ -35,6 +35,10 @@ struct mem_region {
 	uint32_t perm;	  /* MEM_R | MEM_W | MEM_X */
 	uint8_t *hva;	  /* host address of base_gpa */
 	const char *name; /* static string: "ram", "firmware" */
+	/* The memory file behind it, if any, for engines that map it a second time. */
+	bool has_file;
+	int fd;
+	uint64_t fd_off; /* of base_gpa */
 };
 
 /** An access that the map refuses. */

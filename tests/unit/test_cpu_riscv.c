@@ -158,7 +158,7 @@ static void put_sv39(struct guest *g)
 	guest_put(g, TABLES + 0x2008, pte(0x155000, 0x17), 8); /* U RW */
 	guest_put(g, TABLES + 0x2010, pte(0x156000, 0x09), 8); /* X only */
 	guest_put(g, TABLES + 0x2018, pte(0x157000, 0x05), 8); /* W without R */
-	guest_put(g, TABLES + 0x2020, pte(0x158000, 0x03) | 1ULL << 63, 8);
+	guest_put(g, TABLES + 0x2020, pte(0x158000, 0x03) | 1ULL << 60, 8);
 	guest_put(g, TABLES + 0x2028, pte(0x159000, 0x01), 8); /* a table at the last level */
 }
 

@@ -16,12 +16,6 @@
 #define VIRT  "org.gnu.gdb.riscv.virtual"
 #define AT(f) offsetof(struct rv_state, f)
 
-#define MISA_EXT(c) BIT((c) - 'A')
-#define MISA_RESET                                                                    \
-	(2ULL << 62 | MISA_EXT('A') | MISA_EXT('C') | MISA_EXT('D') | MISA_EXT('F') | \
-	 MISA_EXT('I') | MISA_EXT('M') | MISA_EXT('S') | MISA_EXT('U'))
-#define MSTATUS_RESET (2ULL << 34 | 2ULL << 32 | 1ULL << RV_FS_SHIFT) /* SXL, UXL: 64 bits */
-
 #define FFLAGS_MASK 0x1fu
 #define FRM_SHIFT   5
 #define FRM_MASK    7u
@@ -85,6 +79,19 @@ static bool set_priv(struct cpu_state *s, const struct cpu_reg *r, uint64_t valu
 		return false;
 	}
 	rv_state(s)->priv = (uint32_t)value;
+	return true;
+}
+
+static uint64_t get_mstatus(const struct cpu_state *s)
+{
+	return rv_mstatus_read(rv_state_const(s));
+}
+
+/* SD follows from FS, whatever is written. */
+static bool set_mstatus(struct cpu_state *s, const struct cpu_reg *r, uint64_t value)
+{
+	(void)r;
+	rv_state(s)->mstatus = value & ~RV_MSTATUS_SD;
 	return true;
 }
 
@@ -220,7 +227,14 @@ static const struct cpu_reg regs[] = {
 	  .gdb_feature = VIRT,
 	  .gdb_type = "uint32",
 	  .set = set_priv },
-	CSR("mstatus", mstatus),
+	{ .name = "mstatus",
+	  .offset = AT(mstatus),
+	  .bytes = 8,
+	  .cls = CPU_REG_SYS,
+	  .gdb_feature = CSRS,
+	  .gdb_type = "uint64",
+	  .get = get_mstatus,
+	  .set = set_mstatus },
 	CSR("misa", misa),
 	CSR("medeleg", medeleg),
 	CSR("mideleg", mideleg),
@@ -258,18 +272,29 @@ static const struct cpu_reg regs[] = {
 	PMPADDR(13),
 	PMPADDR(14),
 	PMPADDR(15),
+	CSR("mcountinhibit", mcountinhibit),
+	CSR("menvcfg", menvcfg),
+	CSR("senvcfg", senvcfg),
+	CSR("stimecmp", stimecmp),
+	CSR("mcycle", mcycle),
+	CSR("minstret", minstret),
 };
+
+void rv_state_reset(struct rv_state *s)
+{
+	*s = (struct rv_state){
+		.priv = RV_PRIV_M,
+		.misa = RV_MISA,
+		.mstatus = RV_MSTATUS_SXL | RV_MSTATUS_UXL | 1ULL << RV_FS_SHIFT,
+	};
+}
 
 static void reset(struct cpu_state *s, const struct cpu_mode *mode)
 {
-	struct rv_state *v = rv_state(s);
-
 	(void)mode;
 	memset(s, 0, sizeof(*s));
 	s->arch = CPU_ARCH_RV64;
-	v->priv = RV_PRIV_M;
-	v->misa = MISA_RESET;
-	v->mstatus = MSTATUS_RESET;
+	rv_state_reset(rv_state(s));
 }
 
 static struct cpu_mode get_mode(const struct cpu_state *s)
@@ -388,6 +413,7 @@ const struct cpu_arch rv64_arch = {
 	.insn_align = 2,
 	.gdb_arch = "riscv:rv64",
 	.state_bytes = sizeof(struct rv_state),
+	.state_bytes_v2 = offsetof(struct rv_state, mcountinhibit),
 	.regs = regs,
 	.n_regs = ARRAY_SIZE(regs),
 	.reset = reset,

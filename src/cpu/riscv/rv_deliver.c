@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * RISC-V exception entry, and semihosting. Source: privileged architecture 1.12, sections 3.1.6 to
- * 3.1.8, 4.1; RISC-V semihosting 0.4.
+ * RISC-V exceptions that monitors deliver, and semihosting. Source: RISC-V semihosting 0.4.
  *
  * A guest that never wrote the trap vector in question (it is still 0) has no handlers: its
  * exceptions are reported instead. So are those whose handler is not executable memory.
@@ -51,56 +50,22 @@ static bool cause_of(const struct rv_state *v, const struct cpu_fault *f, uint64
 	}
 }
 
-static void enter_s(struct rv_state *v, const struct cpu_fault *f, uint64_t cause, uint64_t tval)
-{
-	uint64_t status = v->mstatus & ~(RV_MSTATUS_SIE | RV_MSTATUS_SPIE | RV_MSTATUS_SPP);
-
-	v->sepc = f->pc;
-	v->scause = cause;
-	v->stval = tval;
-	status |= v->mstatus & RV_MSTATUS_SIE ? RV_MSTATUS_SPIE : 0;
-	status |= v->priv == RV_PRIV_S ? RV_MSTATUS_SPP : 0;
-	v->mstatus = status;
-	v->priv = RV_PRIV_S;
-	v->pc = v->stvec & ~3ULL;
-}
-
-static void enter_m(struct rv_state *v, const struct cpu_fault *f, uint64_t cause, uint64_t tval)
-{
-	uint64_t status = v->mstatus & ~(RV_MSTATUS_MIE | RV_MSTATUS_MPIE | RV_MSTATUS_MPP);
-
-	v->mepc = f->pc;
-	v->mcause = cause;
-	v->mtval = tval;
-	status |= v->mstatus & RV_MSTATUS_MIE ? RV_MSTATUS_MPIE : 0;
-	status |= (uint64_t)v->priv << RV_MPP_SHIFT;
-	v->mstatus = status;
-	v->priv = RV_PRIV_M;
-	v->pc = v->mtvec & ~3ULL;
-}
-
 bool rv_deliver(struct cpu_state *s, struct mem *m, const struct cpu_fault *f)
 {
 	struct cpu_state next = *s;
 	struct rv_state *v = rv_state(&next);
-	uint64_t tval = f->has_address ? f->address : f->syndrome;
 	struct cpu_fault refused;
 	uint64_t cause;
 	uint8_t insn[2];
-	bool is_delegated;
 	gpa_t gpa;
 
 	if (!cause_of(v, f, &cause)) {
 		return false;
 	}
-	is_delegated = v->priv != RV_PRIV_M && cause < 64 && (v->medeleg & BIT(cause));
-	if (!((is_delegated ? v->stvec : v->mtvec) & ~3ULL)) {
+	v->pc = f->pc;
+	rv_trap_enter(v, cause, f->has_address ? f->address : f->syndrome);
+	if (!((v->priv == RV_PRIV_S ? v->stvec : v->mtvec) & ~3ULL)) {
 		return false;
-	}
-	if (is_delegated) {
-		enter_s(v, f, cause, tval);
-	} else {
-		enter_m(v, f, cause, tval);
 	}
 	if (!rv_page_walk(&next, m, v->pc, MEM_X, &gpa, &refused) ||
 	    !mem_fetch(m, gpa, insn, sizeof(insn), NULL)) {

@@ -1,11 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * RISC-V page walks: Bare, Sv39, Sv48, Sv57. Source: privileged architecture 1.12, sections 4.3
- * to 4.6.
+ * RISC-V page walks: Bare, Sv39, Sv48, Sv57 with Svnapot, Svpbmt and Svade. Source: privileged
+ * architecture 1.12, sections 4.3 to 4.6, chapters 5 and 6; Svade 1.0.
  *
- * A and D bits are neither asked for nor set: harts may set them themselves, and those of the
- * engines do. Physical memory protection is not consulted. Svnapot and Svpbmt are absent, so the
- * top ten bits of an entry must be zero.
+ * A clear A bit, or D bit at a store, is a page fault: nothing is ever written into a table.
+ * Memory types (PBMT) are checked but make no difference: all memory is coherent here.
+ *
+ *   entry | 63 N | 62:61 PBMT | 60:54 zero | 53:10 PPN | 9:8 free | 7 D | A | G | U | X | W | R | 0 V |
+ *
+ * Tables are read through PMP as S-mode and must lie in readable memory: anything else is an
+ * access fault, of the kind of the access that needed the walk.
  */
 #include "cpu/riscv/rv_internal.h"
 
@@ -14,109 +18,208 @@
 #define PTE_W	     BIT(2)
 #define PTE_X	     BIT(3)
 #define PTE_U	     BIT(4)
-#define PTE_RESERVED (0x3ffULL << 54)
-#define PTE_PPN_MASK ((1ULL << 44) - 1)
+#define PTE_G	     BIT(5)
+#define PTE_A	     BIT(6)
+#define PTE_D	     BIT(7)
+#define PTE_RESERVED (0x7fULL << 54)
+#define PTE_PBMT     (3ULL << 61)
+#define PTE_N	     BIT(63)
+#define PPN_MASK     ((1ULL << 44) - 1)
 #define PPN_SHIFT    10
 #define LEVEL_BITS   9
+#define PAGE_SHIFT   12
+#define NAPOT_BYTES  0x10000u /* the only size that there is: PPN ends in 1000 */
 
-static bool refuse(const struct rv_state *v, gva_t gva, uint32_t access, bool is_page,
-		   struct cpu_fault *ret)
+/* What is said about an address that is not translated: PMP cuts it down. */
+#define BARE_BYTES (1ULL << 30)
+
+enum satp_mode { SATP_BARE = 0, SATP_SV39 = 8, SATP_SV48 = 9, SATP_SV57 = 10 };
+
+bool rv_satp_is_legal(uint64_t satp)
 {
-	uint64_t cause = is_page ? RV_LOAD_PAGE : RV_LOAD_ACCESS;
+	uint64_t mode = satp >> 60;
 
-	if (access & MEM_X) {
-		cause = is_page ? RV_INSN_PAGE : RV_INSN_ACCESS;
-	} else if (access & MEM_W) {
-		cause = is_page ? RV_STORE_PAGE : RV_STORE_ACCESS;
+	return mode == SATP_BARE || (mode >= SATP_SV39 && mode <= SATP_SV57);
+}
+
+static bool refuse(const struct rv_walk *w, bool is_page, uint64_t *ret_cause)
+{
+	if (w->access & MEM_X) {
+		*ret_cause = is_page ? RV_INSN_PAGE : RV_INSN_ACCESS;
+	} else if (w->access & MEM_W) {
+		*ret_cause = is_page ? RV_STORE_PAGE : RV_STORE_ACCESS;
+	} else {
+		*ret_cause = is_page ? RV_LOAD_PAGE : RV_LOAD_ACCESS;
 	}
-	*ret = rv_fault_from_cause(cause, v->pc, gva);
 	return false;
 }
 
-/* Privilege that decides about an access: mstatus.MPRV lends M-mode's data accesses another. */
-static uint32_t effective_priv(const struct rv_state *v, uint32_t access)
+/* What is left of a translation when PMP has had its say. */
+static bool finish(const struct rv_walk *w, struct rv_translation *t, struct rv_translation *ret,
+		   uint64_t *ret_cause)
 {
-	if (v->priv == RV_PRIV_M && (v->mstatus & RV_MSTATUS_MPRV) && (access & (MEM_R | MEM_W))) {
-		return (uint32_t)(v->mstatus >> RV_MPP_SHIFT & 3);
+	uint32_t allowed = MEM_RWX;
+
+	if (!w->is_lenient) {
+		t->bytes = rv_pmp_block(w->s, t->gpa, t->bytes, w->priv, &allowed);
 	}
-	return v->priv;
+	t->perm &= allowed;
+	if (w->access & ~allowed) {
+		return refuse(w, false, ret_cause);
+	}
+	*ret = *t;
+	return true;
 }
 
-static bool is_permitted(const struct rv_state *v, uint64_t pte, uint32_t priv, uint32_t access)
+/* Bits that make an entry invalid, whatever else it says. */
+static bool is_bad_entry(const struct rv_state *s, uint64_t pte)
 {
-	bool is_user_page = pte & PTE_U;
+	uint64_t pbmt = pte & PTE_PBMT;
 
-	if (priv == RV_PRIV_U && !is_user_page) {
+	return !(pte & PTE_V) || (pte & PTE_RESERVED) || ((pte & PTE_W) && !(pte & PTE_R)) ||
+	       pbmt == PTE_PBMT || (pbmt && !(s->menvcfg & RV_ENVCFG_PBMTE));
+}
+
+/* A pointer to a table: what is reserved in it must be zero. */
+static bool is_bad_pointer(uint64_t pte)
+{
+	return pte & (PTE_N | PTE_PBMT | PTE_D | PTE_A | PTE_U);
+}
+
+/* MEM_* that the walk's privilege may do with a page, A and D apart. */
+static uint32_t perm_of(const struct rv_walk *w, uint64_t pte)
+{
+	uint64_t status = w->s->mstatus;
+	uint32_t perm = pte & PTE_R ? MEM_R : 0;
+
+	perm |= pte & PTE_W ? MEM_W : 0;
+	perm |= pte & PTE_X ? MEM_X : 0;
+	perm |= (pte & PTE_X) && (status & RV_MSTATUS_MXR) ? MEM_R : 0;
+	if (w->priv == RV_PRIV_U) {
+		return pte & PTE_U ? perm : 0;
+	}
+	if (pte & PTE_U) {
+		return status & RV_MSTATUS_SUM ? perm & ~MEM_X : 0;
+	}
+	return perm;
+}
+
+static bool leaf(const struct rv_walk *w, gva_t gva, uint64_t pte, unsigned int shift,
+		 struct rv_translation *ret)
+{
+	gpa_t base = (pte >> PPN_SHIFT & PPN_MASK) << PAGE_SHIFT;
+	uint64_t bytes = 1ULL << shift;
+	uint32_t perm = perm_of(w, pte);
+
+	if (pte & PTE_N) {
+		if (shift != PAGE_SHIFT || base % NAPOT_BYTES != NAPOT_BYTES / 2) {
+			return false;
+		}
+		bytes = NAPOT_BYTES;
+		base -= NAPOT_BYTES / 2;
+	}
+	if (!w->is_lenient) {
+		perm = pte & PTE_A ? perm : 0;
+		perm = pte & PTE_D ? perm : perm & ~MEM_W;
+	}
+	if (base % bytes || (w->access & ~perm)) {
 		return false;
 	}
-	if (priv == RV_PRIV_S && is_user_page &&
-	    ((access & MEM_X) || !(v->mstatus & RV_MSTATUS_SUM))) {
-		return false;
-	}
-	if (access & MEM_X) {
-		return pte & PTE_X;
-	}
-	if (access & MEM_W) {
-		return pte & PTE_W;
-	}
-	return (pte & PTE_R) || ((pte & PTE_X) && (v->mstatus & RV_MSTATUS_MXR));
+	*ret = (struct rv_translation){ base | (gva & (bytes - 1)), bytes, perm,
+					ret->is_global || (pte & PTE_G) };
+	return true;
 }
 
-static bool is_bad_entry(uint64_t pte)
+static bool pte_read(const struct rv_walk *w, gpa_t at, uint64_t *ret)
 {
-	return !(pte & PTE_V) || (pte & PTE_RESERVED) || ((pte & PTE_W) && !(pte & PTE_R));
+	return (w->is_lenient || rv_pmp_allows(w->s, at, sizeof(*ret), MEM_R, RV_PRIV_S)) &&
+	       mem_read(w->mem, at, ret, sizeof(*ret), NULL);
 }
 
-static bool walk_levels(const struct rv_state *v, const struct mem *m, gva_t gva, uint32_t access,
-			uint32_t priv, unsigned int levels, gpa_t *ret_gpa,
-			struct cpu_fault *ret_fault)
+static bool walk_levels(const struct rv_walk *w, gva_t gva, unsigned int levels,
+			struct rv_translation *ret, uint64_t *ret_cause)
 {
-	gpa_t table = (v->satp & PTE_PPN_MASK) << 12;
-	unsigned int shift = 12 + LEVEL_BITS * (levels - 1);
+	gpa_t table = (w->s->satp & PPN_MASK) << PAGE_SHIFT;
+	unsigned int shift = PAGE_SHIFT + LEVEL_BITS * (levels - 1);
+	struct rv_translation t = { 0 };
+	uint64_t pte;
 
 	for (;; shift -= LEVEL_BITS) {
-		gpa_t at = table + (gva >> shift & (BIT(LEVEL_BITS) - 1)) * 8;
-		uint64_t pte;
-		uint64_t base;
-
-		if (!mem_read(m, at, &pte, sizeof(pte), NULL)) {
-			return refuse(v, gva, access, false, ret_fault);
+		if (!pte_read(w, table + (gva >> shift & (BIT(LEVEL_BITS) - 1)) * 8, &pte)) {
+			return refuse(w, false, ret_cause);
 		}
-		if (is_bad_entry(pte)) {
-			return refuse(v, gva, access, true, ret_fault);
+		if (is_bad_entry(w->s, pte)) {
+			return refuse(w, true, ret_cause);
 		}
-		base = (pte >> PPN_SHIFT & PTE_PPN_MASK) << 12;
 		if (pte & (PTE_R | PTE_X)) {
-			if ((base & (BIT(shift) - 1)) ||
-			    (access && !is_permitted(v, pte, priv, access))) {
-				return refuse(v, gva, access, true, ret_fault);
-			}
-			*ret_gpa = base | (gva & (BIT(shift) - 1));
-			return true;
+			return leaf(w, gva, pte, shift, &t) ? finish(w, &t, ret, ret_cause)
+							    : refuse(w, true, ret_cause);
 		}
-		if (shift == 12) {
-			return refuse(v, gva, access, true, ret_fault);
+		if (shift == PAGE_SHIFT || is_bad_pointer(pte)) {
+			return refuse(w, true, ret_cause);
 		}
-		table = base;
+		/* What lies below a global pointer is global. */
+		t.is_global |= (pte & PTE_G) != 0;
+		table = (pte >> PPN_SHIFT & PPN_MASK) << PAGE_SHIFT;
 	}
 }
 
+bool rv_walk(const struct rv_walk *w, gva_t gva, struct rv_translation *ret, uint64_t *ret_cause)
+{
+	unsigned int mode = (unsigned int)(w->s->satp >> 60);
+	unsigned int levels = mode - 5; /* Sv39: 3 */
+	unsigned int spare;
+
+	if (w->priv == RV_PRIV_M || mode < SATP_SV39 || mode > SATP_SV57) {
+		struct rv_translation t = { gva, BARE_BYTES, MEM_RWX, false };
+
+		return finish(w, &t, ret, ret_cause);
+	}
+	spare = 64 - (PAGE_SHIFT + LEVEL_BITS * levels);
+	if ((int64_t)(gva << spare) >> spare != (int64_t)gva) {
+		return refuse(w, true, ret_cause);
+	}
+	return walk_levels(w, gva, levels, ret, ret_cause);
+}
+
+static uint32_t data_priv(const struct rv_state *s)
+{
+	if (s->priv == RV_PRIV_M && (s->mstatus & RV_MSTATUS_MPRV)) {
+		return (uint32_t)(s->mstatus >> RV_MPP_SHIFT & 3);
+	}
+	return s->priv;
+}
+
+uint32_t rv_data_priv(const struct rv_hart *h)
+{
+	return data_priv(&h->s);
+}
+
+bool rv_translate(const struct rv_hart *h, gva_t gva, uint32_t priv, uint32_t access,
+		  struct rv_translation *ret, uint64_t *ret_cause)
+{
+	struct rv_walk w = { .s = &h->s, .mem = h->cfg.mem, .priv = priv, .access = access };
+
+	return rv_walk(&w, gva, ret, ret_cause);
+}
+
+/*
+ * What monitors and debuggers ask of any engine's hart. Lenient, since it must not refuse what the
+ * engine would do: engine `unicorn` sets A and D by itself and knows no PMP entry that we do.
+ */
 bool rv_page_walk(const struct cpu_state *s, const struct mem *m, gva_t gva, uint32_t access,
 		  gpa_t *ret_gpa, struct cpu_fault *ret_fault)
 {
 	const struct rv_state *v = rv_state_const(s);
-	uint32_t priv = effective_priv(v, access);
-	unsigned int mode = (unsigned int)(v->satp >> 60);
-	unsigned int levels = mode - 5; /* 8: Sv39, 9: Sv48, 10: Sv57 */
-	unsigned int spare;
+	struct rv_walk w = { .s = v, .mem = m, .access = access, .is_lenient = true };
+	struct rv_translation t = { 0 };
+	uint64_t cause;
 
-	if (priv == RV_PRIV_M || mode < 8 || mode > 10) {
-		*ret_gpa = gva;
-		return true;
+	w.priv = access & (MEM_R | MEM_W) ? data_priv(v) : v->priv;
+	if (!rv_walk(&w, gva, &t, &cause)) {
+		*ret_fault = rv_fault_from_cause(cause, v->pc, gva);
+		return false;
 	}
-	spare = 64 - (12 + LEVEL_BITS * levels);
-	if ((int64_t)(gva << spare) >> spare != (int64_t)gva) {
-		return refuse(v, gva, access, true, ret_fault);
-	}
-	return walk_levels(v, m, gva, access, priv, levels, ret_gpa, ret_fault);
+	*ret_gpa = t.gpa;
+	return true;
 }
