@@ -2,8 +2,9 @@
 /*
  * CLINT after the SiFive U54 manual, chapter 9, and RISC-V ACLINT 1.0.
  *
- * mtime is the clock plus an offset, which a write of mtime or a loaded state changes. Software and
- * timer interrupts are not delivered yet: msip and mtimecmp are stored and read back.
+ * mtime is the clock plus an offset, which a write of mtime or a loaded state changes. A hart's
+ * timer line is high while mtime >= mtimecmp. Time passes unseen: the line follows when a register
+ * of the timer is touched and when clint_poll() is called.
  */
 #include "dev/clint.h"
 
@@ -22,6 +23,8 @@ struct clint {
 	uint64_t mtime_offset; /* mtime - ticks of the clock, modulo 2^64 */
 	uint64_t mtimecmp[CLINT_HARTS_MAX];
 	uint8_t msip[CLINT_HARTS_MAX];
+	struct irq_line msi[CLINT_HARTS_MAX];
+	struct irq_line mti[CLINT_HARTS_MAX];
 };
 
 #define STATE_VERSION 1
@@ -32,9 +35,48 @@ static uint64_t clock_ticks(const struct clint *c)
 	return c->clock.now_ns(c->clock.opaque) / NS_PER_TICK;
 }
 
-static uint64_t mtime(const struct clint *c)
+uint64_t clint_ticks(const struct clint *c)
 {
 	return clock_ticks(c) + c->mtime_offset;
+}
+
+void clint_poll(struct clint *c)
+{
+	uint64_t ticks = clint_ticks(c);
+
+	for (unsigned int i = 0; i < c->n_harts; i++) {
+		irq_line_set(&c->mti[i], ticks >= c->mtimecmp[i]);
+	}
+}
+
+uint64_t clint_due_ticks(const struct clint *c)
+{
+	uint64_t ticks = clint_ticks(c);
+	uint64_t due = UINT64_MAX;
+
+	for (unsigned int i = 0; i < c->n_harts; i++) {
+		if (c->mtimecmp[i] > ticks && c->mtimecmp[i] < due) {
+			due = c->mtimecmp[i];
+		}
+	}
+	return due;
+}
+
+static void lines_drive(struct clint *c)
+{
+	for (unsigned int i = 0; i < c->n_harts; i++) {
+		irq_line_set(&c->msi[i], c->msip[i]);
+	}
+	clint_poll(c);
+}
+
+void clint_wire(struct clint *c, unsigned int hart, const struct irq_line *msi,
+		const struct irq_line *mti)
+{
+	BUG_ON(hart >= c->n_harts);
+	c->msi[hart] = *msi;
+	c->mti[hart] = *mti;
+	lines_drive(c);
 }
 
 static void msip_access(struct clint *c, struct dev_access *a)
@@ -46,6 +88,7 @@ static void msip_access(struct clint *c, struct dev_access *a)
 		a->value = is_here ? c->msip[hart] : 0;
 	} else if (is_here) {
 		c->msip[hart] = a->value & 1;
+		irq_line_set(&c->msi[hart], c->msip[hart]);
 	}
 }
 
@@ -94,8 +137,10 @@ static enum dev_result clint_access(void *dev, struct dev_access *a)
 		msip_access(c, a);
 	} else if (a->offset < MTIME_OFFSET) {
 		mtimecmp_access(c, a);
+		clint_poll(c);
 	} else if (a->offset < MTIME_OFFSET + 8) {
 		mtime_access(c, a);
+		clint_poll(c);
 	} else {
 		return DEV_UNMAPPED;
 	}
@@ -113,7 +158,7 @@ static void clint_save(const void *dev, uint8_t *to)
 
 	to[0] = STATE_VERSION;
 	to[1] = (uint8_t)c->n_harts;
-	store_le(to + 2, mtime(c), 8);
+	store_le(to + 2, clint_ticks(c), 8);
 	for (unsigned int i = 0; i < CLINT_HARTS_MAX; i++) {
 		store_le(to + 10 + i * 9, c->mtimecmp[i], 8);
 		to[18 + i * 9] = c->msip[i];
@@ -123,7 +168,7 @@ static void clint_save(const void *dev, uint8_t *to)
 static int clint_load(void *dev, const uint8_t *from, struct errmsg *e)
 {
 	struct clint *c = dev;
-	struct clint t = { .clock = c->clock, .n_harts = c->n_harts };
+	struct clint t = *c;
 	bool is_right = from[0] == STATE_VERSION && from[1] == c->n_harts;
 
 	t.mtime_offset = load_le(from + 2, 8) - clock_ticks(c);
@@ -137,6 +182,7 @@ static int clint_load(void *dev, const uint8_t *from, struct errmsg *e)
 		return errmsg_set(e, -EINVAL, "the saved state of the CLINT is damaged");
 	}
 	*c = t;
+	lines_drive(c);
 	return 0;
 }
 
@@ -157,6 +203,8 @@ struct clint *clint_new(const struct clock_backend *clock, unsigned int n_harts)
 	if (c) {
 		c->clock = *clock;
 		c->n_harts = n_harts;
+		/* Nothing says what is in there after reset; so no timer is due before one is set. */
+		memset(c->mtimecmp, 0xff, n_harts * sizeof(c->mtimecmp[0]));
 	}
 	return c;
 }

@@ -20,4 +20,23 @@ extern const struct dev_ops clint_ops;
  */
 struct clint *clint_new(const struct clock_backend *clock, unsigned int n_harts);
 
+/**
+ * Wire a hart's machine software and timer interrupts; both lines are driven at once.
+ * @param hart below the number of harts
+ */
+void clint_wire(struct clint *c, unsigned int hart, const struct irq_line *msi,
+		const struct irq_line *mti);
+
+/** @return mtime now: what the `time` counter of every hart shows, in units of 1/CLINT_MTIME_HZ s */
+uint64_t clint_ticks(const struct clint *c);
+
+/** Drive the timer interrupts as time has passed. Call when clint_due_ticks() is reached. */
+void clint_poll(struct clint *c);
+
+/**
+ * When clint_poll() has something to do.
+ * @return the earliest mtimecmp that mtime has not reached; UINT64_MAX when there is none
+ */
+uint64_t clint_due_ticks(const struct clint *c);
+
 #endif

@@ -47,6 +47,20 @@ struct clock_backend {
 	uint64_t (*wall_s)(void *opaque); /* seconds since 1970 */
 };
 
+/** An interrupt line: a level, not an event. Unwired: set is NULL. */
+struct irq_line {
+	void *opaque;
+	void (*set)(void *opaque, bool level);
+};
+
+/** Drive a line, if it is wired. */
+static inline void irq_line_set(const struct irq_line *l, bool level)
+{
+	if (l->set) {
+		l->set(l->opaque, level);
+	}
+}
+
 /** Why a device stops the machine. */
 enum dev_stop_kind { DEV_STOP_EXIT, DEV_STOP_RESET, DEV_STOP_ERROR };
 

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * 16550A after National Semiconductor's PC16550D data sheet (1995), for polled use.
+ * 16550A after National Semiconductor's PC16550D data sheet (1995).
  *
  * The transmitter is infinitely fast: a character leaves in the access that writes it, so LSR
  * always says "empty". Received characters stay in the back-end until RBR is read; only loopback
- * fills the FIFO here. That keeps typed-ahead input when a driver resets the FIFOs. The interrupt
- * identification is complete, so that an output line only has to follow it.
+ * fills the FIFO here. That keeps typed-ahead input when a driver resets the FIFOs. Whether more
+ * than one waits out there is unknown: below the trigger level the time-out, which a driver has to
+ * take like the level itself, passes at once. The interrupt line follows the identification.
  */
 #include "dev/uart16550.h"
 
@@ -38,6 +39,7 @@ enum { REG_DATA, REG_IER, REG_IIR_FCR, REG_LCR, REG_MCR, REG_LSR, REG_MSR, REG_S
 
 #define LCR_DLAB 0x80
 
+#define MCR_OUT2 0x08
 #define MCR_LOOP 0x10
 #define MCR_MASK 0x1f
 
@@ -192,6 +194,13 @@ static uint8_t iir_id(const struct uart16550 *u)
 	return IIR_NONE;
 }
 
+void uart16550_poll(struct uart16550 *u)
+{
+	bool is_gated = u->config.is_isa && !(u->mcr & MCR_OUT2);
+
+	irq_line_set(&u->config.irq, !is_gated && iir_id(u) != IIR_NONE);
+}
+
 static uint8_t iir_read(struct uart16550 *u)
 {
 	uint8_t id = iir_id(u);
@@ -316,6 +325,7 @@ static enum dev_result uart_access(void *dev, struct dev_access *a)
 	for (unsigned int i = 0; i < n; i++) {
 		reg_access(u, (unsigned int)reg + i, a, i);
 	}
+	uart16550_poll(u);
 	return DEV_OK;
 }
 
@@ -369,6 +379,7 @@ static int uart_load(void *dev, const uint8_t *from, struct errmsg *e)
 	t.is_thre_pending = from[10];
 	memcpy(t.rx, from + 12, FIFO_DEPTH);
 	*u = t;
+	uart16550_poll(u);
 	return 0;
 }
 

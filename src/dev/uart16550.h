@@ -14,11 +14,15 @@ struct uart16550_config {
 	/* A wide access: false: its low byte goes to the register addressed (MMIO); true: every byte
 	 * goes to a register of its own, as on an ISA bus. */
 	bool is_isa;
+	struct irq_line irq; /* on an ISA bus MCR.OUT2 gates it, elsewhere nothing does */
 };
 
 extern const struct dev_ops uart16550_ops;
 
 /** @return a port after reset; NULL when out of memory. Free it with uart16550_ops.destroy. */
 struct uart16550 *uart16550_new(const struct uart16550_config *config);
+
+/** Drive the interrupt line anew: the back-end may have characters that it had not before. */
+void uart16550_poll(struct uart16550 *u);
 
 #endif

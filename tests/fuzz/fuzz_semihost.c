@@ -93,9 +93,8 @@ static void state(struct semihost *s, struct fuzz_in *in)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 {
-	struct mem_region low = { BASE, RAM_BYTES / 2, MEM_RWX, ram, "ram" };
-	struct mem_region high = { BASE + RAM_BYTES / 2, RAM_BYTES / 2, MEM_R, ram + RAM_BYTES / 2,
-				   "text" };
+	struct mem_region low = { .base_gpa = BASE, .size_bytes = RAM_BYTES / 2, .perm = MEM_RWX, .hva = ram, .name = "ram" };
+	struct mem_region high = { .base_gpa = BASE + RAM_BYTES / 2, .size_bytes = RAM_BYTES / 2, .perm = MEM_R, .hva = ram + RAM_BYTES / 2, .name = "text" };
 	struct fuzz_in in = { data, n };
 	struct machine m = { 0 };
 	struct semihost_config config = { .mem = mem_new(),

@@ -96,6 +96,48 @@ static void device_seed(void)
 	seed("devices", "steps", steps, sizeof(steps));
 }
 
+/* One request for each kind of device: the kind, bytes of RAM, then descriptors. */
+static void virtio_seeds(void)
+{
+	static const uint8_t read_sector[] = {
+		0,				  /* disk */
+		1, 15, 0,    8,	   0, 0, 0, 0,	   /* header at 0x0800 */
+		0, 0,  0,    0,	   1, 0, 0, 0, 0, 0, 0, 0,
+		2, 0,  0,    8,	   16, 0, 1, 1,   /* header, data, status */
+		2, 2,  0,    16,   0,  2, 3, 2,
+		2, 4,  0,    9,	   1,  0, 2, 0,
+		2, 0x30, 0,  8,	   16, 0, 1, 1,   /* offered and notified */
+		4, 0,  8,    0,
+	};
+	static const uint8_t send_and_receive[] = {
+		0x21,				  /* card with an echo */
+		2, 0x10, 0,  16,   0, 4, 2, 0,	  /* receive buffers */
+		2, 0x12, 0,  24,   0, 4, 2, 0,
+		2, 0x31, 0,  8,	   72, 0, 0, 0,	  /* a frame */
+		5, 6,
+	};
+	static const uint8_t type_and_print[] = {
+		2,				  /* console */
+		2, 0x10, 0,  16,   0, 1, 2, 0,
+		4, 9,
+		2, 0x31, 0,  8,	   40, 0, 0, 0,
+		8, 0,  4,    1,
+	};
+	static const uint8_t entropy[] = {
+		3,
+		2, 0x00, 0,  32,   16, 0, 4, 0,	  /* an indirect table at 0x2000 */
+		1, 15, 0,    32,   0, 16, 0, 0x80, 0, 0, 0, 0, 8, 0, 0, 0, 2, 0, 0, 0,
+		2, 0x30, 0,  32,   16, 0, 4, 0,
+		0, 6,  0x70, 0,	   0, 0, 0, 0, 0, 0, 0, 0,
+		7, 0,
+	};
+
+	seed("virtio", "read", read_sector, sizeof(read_sector));
+	seed("virtio", "echo", send_and_receive, sizeof(send_and_receive));
+	seed("virtio", "console", type_and_print, sizeof(type_and_print));
+	seed("virtio", "entropy", entropy, sizeof(entropy));
+}
+
 static void semihost_seeds(void)
 {
 	static const uint8_t open_write[] = {
@@ -153,7 +195,7 @@ static void context_seed(const char *name, uint32_t version, enum cpu_arch_id ar
 	seed("context", name, file, at + sizeof(tail));
 }
 
-/* A context per architecture, and one as older versions wrote it. */
+/* A context per architecture, and what older versions wrote. */
 static void context_seeds(void)
 {
 	context_seed("x86", CONTEXT_VERSION, CPU_ARCH_X86, sizeof(struct x86_state));
@@ -161,7 +203,8 @@ static void context_seeds(void)
 	context_seed("arm", CONTEXT_VERSION, CPU_ARCH_ARM, sizeof(struct arm_state));
 	context_seed("arm64", CONTEXT_VERSION, CPU_ARCH_A64, sizeof(struct a64_state));
 	context_seed("riscv64", CONTEXT_VERSION, CPU_ARCH_RV64, sizeof(struct rv_state));
-	context_seed("version1", 1, CPU_ARCH_RV64, sizeof(struct rv_state));
+	context_seed("version1", 1, CPU_ARCH_RV64, offsetof(struct rv_state, mcountinhibit));
+	context_seed("version2", 2, CPU_ARCH_RV64, offsetof(struct rv_state, mcountinhibit));
 }
 
 int main(int argc, char **argv)
@@ -200,6 +243,7 @@ int main(int argc, char **argv)
 	text_seeds("parse", values, ARRAY_SIZE(values));
 	text_seeds("gdb", packets, ARRAY_SIZE(packets));
 	device_seed();
+	virtio_seeds();
 	semihost_seeds();
 	return 0;
 }

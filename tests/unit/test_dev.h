@@ -87,6 +87,25 @@ static inline struct dev_host fake_host(struct fake *f)
 	return (struct dev_host){ f, fake_stop };
 }
 
+/** The far end of an interrupt line. */
+struct fake_line {
+	bool level;
+	int rises;
+};
+
+static inline void fake_line_set(void *opaque, bool level)
+{
+	struct fake_line *l = opaque;
+
+	l->rises += level && !l->level;
+	l->level = level;
+}
+
+static inline struct irq_line fake_irq(struct fake_line *l)
+{
+	return (struct irq_line){ l, fake_line_set };
+}
+
 /** A read straight to a device; -1 when it says that nothing is there. */
 static inline int64_t dev_rd(const struct dev_ops *ops, void *dev, uint64_t off, uint8_t bytes)
 {
@@ -109,11 +128,12 @@ static inline enum dev_result dev_wr(const struct dev_ops *ops, void *dev, uint6
 /** Whether a state with byte @p at set to @p v is refused, in a sentence, and changes nothing. */
 static inline bool dev_is_refused(const struct dev_ops *ops, void *dev, size_t at, uint8_t v)
 {
-	uint8_t before[256];
-	uint8_t bad[256];
-	uint8_t after[256];
+	uint8_t before[1024];
+	uint8_t bad[1024];
+	uint8_t after[1024];
 	struct errmsg e = { 0 };
 
+	CHECK(ops->state_bytes <= sizeof(before));
 	ops->save(dev, before);
 	memcpy(bad, before, ops->state_bytes);
 	bad[at] = v;

@@ -22,7 +22,11 @@ struct bed {
 
 static struct bed bed_make(void)
 {
-	struct mem_region r = { BASE, sizeof(ram), MEM_RWX, ram, "ram" };
+	struct mem_region r = { .base_gpa = BASE,
+				.size_bytes = sizeof(ram),
+				.perm = MEM_RWX,
+				.hva = ram,
+				.name = "ram" };
 	struct bed b = { .mem = mem_new() };
 
 	memset(ram, 0, sizeof(ram));

@@ -25,7 +25,11 @@ struct bed {
 
 static void bed_start(struct bed *b, uint8_t field_bytes, bool is_be)
 {
-	struct mem_region r = { BASE, RAM_BYTES, MEM_RWX, ram, "ram" };
+	struct mem_region r = { .base_gpa = BASE,
+				.size_bytes = RAM_BYTES,
+				.perm = MEM_RWX,
+				.hva = ram,
+				.name = "ram" };
 	struct semihost_config config = { 0 };
 
 	*b = (struct bed){ .mem = mem_new(), .field_bytes = field_bytes, .is_be = is_be };
@@ -366,7 +370,11 @@ static bool swap_pages(void *opaque, gva_t gva, uint32_t access, gpa_t *ret_gpa)
 
 static void translated_addresses(void)
 {
-	struct mem_region r = { BASE, RAM_BYTES, MEM_RWX, ram, "ram" };
+	struct mem_region r = { .base_gpa = BASE,
+				.size_bytes = RAM_BYTES,
+				.perm = MEM_RWX,
+				.hva = ram,
+				.name = "ram" };
 	struct fake f = { 0 };
 	uint32_t seen = 0;
 	struct semihost_config config = { .mem = mem_new(),

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The 16550 against its data sheet: registers, DLAB, loopback, FIFO, interrupt identification. */
+/* The 16550 against its data sheet: registers, DLAB, loopback, FIFO, interrupt identification
+ * and line, and what Linux's 8250 driver does to find and use it. */
 #include "dev/uart16550.h"
 
 #include <errno.h>
@@ -196,6 +197,201 @@ static void strides_and_widths(void)
 	uart16550_ops.destroy(u);
 }
 
+static struct uart16550 *make_wired(struct fake *f, struct fake_line *l, bool is_isa)
+{
+	struct uart16550_config config = { .chr = fake_chr(f),
+					   .is_isa = is_isa,
+					   .irq = fake_irq(l) };
+
+	return uart16550_new(&config);
+}
+
+static void line_follows_input(void)
+{
+	struct fake f = { 0 };
+	struct fake_line l = { 0 };
+	struct uart16550 *u = make_wired(&f, &l, false);
+
+	WR(2, 0x81);
+	WR(1, 0x01);
+	CHECK(!l.level);
+	f.in = "ab";
+	CHECK(!l.level); /* nobody has looked yet */
+	uart16550_poll(u);
+	CHECK(l.level);
+	CHECK_INT(RD(2), 0xcc); /* a time-out: fewer than the trigger level may wait */
+	CHECK(l.level);
+	CHECK_INT(RD(0), 'a');
+	CHECK(l.level);
+	CHECK_INT(RD(0), 'b');
+	CHECK(!l.level);
+	CHECK_INT(RD(2), 0xc1);
+	f.in = "c";
+	uart16550_poll(u);
+	WR(1, 0x00); /* masked */
+	CHECK(!l.level);
+	WR(1, 0x01);
+	CHECK(l.level);
+	uart16550_ops.destroy(u);
+}
+
+static void line_follows_the_transmitter(void)
+{
+	struct fake f = { 0 };
+	struct fake_line l = { 0 };
+	struct uart16550 *u = make_wired(&f, &l, false);
+
+	WR(0, 'x');
+	CHECK(!l.level);
+	WR(1, 0x02); /* how a driver starts to send: it waits for the first interrupt */
+	CHECK(l.level);
+	CHECK_INT(RD(2), 0x02);
+	CHECK(!l.level); /* reading IIR took it */
+	WR(0, 'y');
+	CHECK(l.level); /* sent at once: empty again */
+	CHECK_INT(l.rises, 2);
+	WR(1, 0x00); /* nothing left to send */
+	CHECK(!l.level);
+	CHECK_STR(f.out, "xy");
+	uart16550_ops.destroy(u);
+}
+
+static void priorities_on_the_line(void)
+{
+	struct fake f = { 0 };
+	struct fake_line l = { 0 };
+	struct uart16550 *u = make_wired(&f, &l, false);
+
+	WR(4, 0x10);
+	WR(0, '1');
+	WR(0, '2'); /* overrun */
+	WR(1, 0x0f);
+	CHECK_INT(RD(2), 0x06);
+	RD(5);
+	CHECK(l.level);
+	CHECK_INT(RD(2), 0x04);
+	RD(0);
+	CHECK(l.level);
+	CHECK_INT(RD(2), 0x02);
+	CHECK(l.level);
+	CHECK_INT(RD(2), 0x00);
+	RD(6);
+	CHECK(!l.level);
+	CHECK_INT(RD(2), 0x01);
+	uart16550_ops.destroy(u);
+}
+
+static void out2_gates_isa_only(void)
+{
+	struct fake f = { .in = "z" };
+	struct fake_line isa = { 0 };
+	struct fake_line mmio = { 0 };
+	struct uart16550 *u = make_wired(&f, &isa, true);
+
+	WR(1, 0x01);
+	CHECK(!isa.level);
+	WR(4, 0x08);
+	CHECK(isa.level);
+	WR(4, 0x00);
+	CHECK(!isa.level);
+	uart16550_ops.destroy(u);
+	u = make_wired(&f, &mmio, false);
+	WR(1, 0x01);
+	CHECK(mmio.level);
+	uart16550_ops.destroy(u);
+}
+
+/* What the 8250 driver does at start-up, and that it finds neither UART_BUG_THRE nor _TXEN. */
+static void linux_startup(void)
+{
+	struct fake f = { 0 };
+	struct fake_line l = { 0 };
+	struct uart16550 *u = make_wired(&f, &l, false);
+
+	/* autoconfig: scratch IER, loopback modem status, FIFO probe */
+	WR(1, 0x00);
+	CHECK_INT(RD(1) & 0x0f, 0x00);
+	WR(1, 0x0f);
+	CHECK_INT(RD(1) & 0x0f, 0x0f);
+	WR(1, 0x00);
+	WR(4, 0x1a);
+	CHECK_INT(RD(6) & 0xf0, 0x90);
+	WR(4, 0x00);
+	WR(3, 0xbf);
+	WR(2, 0x00);
+	WR(3, 0x00);
+	WR(2, 0x01);
+	CHECK_INT(RD(2) >> 6, 3); /* a 16550A */
+	WR(2, 0x00);
+	/* startup: clear FIFOs and old interrupts */
+	WR(2, 0x01);
+	WR(2, 0x07);
+	WR(2, 0x00);
+	RD(5);
+	RD(0);
+	RD(2);
+	RD(6);
+	WR(3, 0x03);
+	/* THRE test */
+	WR(1, 0x02);
+	CHECK_INT(RD(2) & 0x0f, 0x02);
+	WR(1, 0x00);
+	WR(1, 0x02);
+	CHECK_INT(RD(2) & 0x01, 0x00);
+	WR(1, 0x00);
+	/* TXEN test */
+	WR(1, 0x02);
+	CHECK_INT(RD(5) & 0x60, 0x60);
+	CHECK_INT(RD(2) & 0x01, 0x00);
+	WR(1, 0x00);
+	RD(5);
+	RD(0);
+	RD(2);
+	RD(6);
+	WR(4, 0x0b);
+	RD(6); /* nothing changed: the line is always ready */
+	WR(2, 0x81);
+	WR(1, 0x05);
+	CHECK(!l.level);
+	f.in = "hi";
+	uart16550_poll(u);
+	CHECK(l.level);
+	CHECK_INT(RD(2) & 0x01, 0x00);
+	while (RD(5) & 1) {
+		RD(0);
+	}
+	CHECK(!l.level);
+	WR(1, 0x07);
+	for (const char *s = "hello"; *s; s++) { /* one character per interrupt */
+		CHECK(l.level);
+		CHECK_INT(RD(2) & 0x0f, 0x02);
+		WR(0, (uint64_t)*s);
+	}
+	RD(2);
+	WR(1, 0x05);
+	CHECK(!l.level);
+	CHECK_STR(f.out, "hello");
+	uart16550_ops.destroy(u);
+}
+
+static void line_follows_a_loaded_state(void)
+{
+	struct fake f = { 0 };
+	struct fake_line l = { 0 };
+	struct uart16550 *u = make_wired(&f, &l, false);
+	uint8_t raised[64];
+	uint8_t idle[64];
+
+	uart16550_ops.save(u, idle);
+	WR(1, 0x02);
+	uart16550_ops.save(u, raised);
+	CHECK_INT(uart16550_ops.load(u, idle, NULL), 0);
+	CHECK(!l.level);
+	CHECK_INT(uart16550_ops.load(u, raised, NULL), 0);
+	CHECK(l.level);
+	uart16550_ops.destroy(u);
+}
+
 static void state(void)
 {
 	struct fake f = { 0 };
@@ -240,6 +436,12 @@ static const struct test_case cases[] = {
 	{ "overrun", overrun },
 	{ "interrupt identification", interrupt_identification },
 	{ "strides and widths", strides_and_widths },
+	{ "the line follows input", line_follows_input },
+	{ "the line follows the transmitter", line_follows_the_transmitter },
+	{ "priorities on the line", priorities_on_the_line },
+	{ "OUT2 gates the line on ISA only", out2_gates_isa_only },
+	{ "start-up of Linux's driver", linux_startup },
+	{ "the line follows a loaded state", line_follows_a_loaded_state },
 	{ "state", state },
 };
 
