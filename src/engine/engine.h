@@ -45,12 +45,16 @@
 	BIT(9) /* VM_EXIT_SHUTDOWN names the first exception, registers exact */
 #define ENGINE_CAP_WATCHPOINTS \
 	BIT(10) /* set_watchpoints() works; otherwise the caller steps and compares */
+#define ENGINE_CAP_SHARED_RAM BIT(12) /* needs guest memory in files (mem_region.fd) to be fast */
+#define ENGINE_CAP_SYSTEM \
+	BIT(11) /* interrupt lines, timers, privilege levels: what a board with a kernel needs */
 
 /** Why run() returned. */
 enum vm_exit_kind {
 	VM_EXIT_KICKED,	    /* kick() was called */
 	VM_EXIT_INSN_LIMIT, /* max_insns instructions were executed */
-	VM_EXIT_HALT,	    /* HLT or WFI was executed; pc is behind it */
+	VM_EXIT_HALT, /* HLT or WFI was executed; pc is behind it. With ENGINE_CAP_SYSTEM: run again
+		       * when wakes() says so */
 	VM_EXIT_EXCEPTION, /* a guest exception (fault); the caller delivers or reports it. pc is at the
 			     * instruction, also for system calls and breakpoints */
 	VM_EXIT_FAULT, /* an access that no memory, device or handler takes (fault); pc at the insn */
@@ -104,6 +108,12 @@ struct engine_bus {
 	enum bus_result (*mmio)(void *opaque, struct bus_access *a);
 };
 
+/** What the hart's time counter shows. */
+struct engine_clock {
+	void *opaque;
+	uint64_t (*ticks)(void *opaque);
+};
+
 /** Device register ranges, told in advance to engines that need to know them. */
 struct engine_mmio_range {
 	gpa_t base_gpa;
@@ -131,6 +141,13 @@ struct engine_config {
 	const struct engine_mmio_range *mmio;
 	size_t n_mmio;
 	struct mem *mem; /* for looking up why an access failed; outlives the engine */
+	/* With ENGINE_CAP_SYSTEM, for boards with a kernel. */
+	bool is_system; /* the engine delivers exceptions itself, but for those in exit_vectors */
+	uint64_t
+		exit_vectors; /* bit n: the exception of vector n ends the run (a board's own calls) */
+	uint32_t cpu_idx;     /* number of this CPU, e.g. mhartid */
+	uint8_t va_bits; /* of guest virtual addresses, where the architecture leaves it open; 0: all it has */
+	struct engine_clock clock; /* ticks may be NULL without is_system */
 };
 
 struct engine; /* each engine defines its own; the first member is its ops pointer */
@@ -150,6 +167,7 @@ struct engine_ops {
 	/**
 	 * Do in advance what is the same for every VM of an architecture, for a process that forks VM
 	 * processes: load libraries, find out what the host can do. Leaves no descriptor and no thread.
+	 * NULL: there is nothing.
 	 */
 	void (*prepare)(const struct cpu_arch *arch, const struct engine_host *host);
 	/**
@@ -187,11 +205,29 @@ struct engine_ops {
 	 */
 	int (*run)(struct engine *eng, uint64_t max_insns, struct vm_exit *ret, struct errmsg *e);
 
-	/** See the head of this file. Async-signal-safe, only on the engine's thread. */
-	void (*kick)(struct engine *eng);
+	/**
+	 * See the head of this file. Async-signal-safe, only on the engine's thread.
+	 * @param uc third argument of the signal handler (a ucontext_t); NULL outside of one, e.g. in a bus callback
+	 */
+	void (*kick)(struct engine *eng, void *uc);
 
 	/** Guest code in [gpa, gpa+len) was changed from outside (debugger, loader). May be NULL. */
 	void (*code_changed)(struct engine *eng, gpa_t gpa, uint64_t len);
+
+	/**
+	 * Drive interrupt lines; their bits are the architecture's (RISC-V: of mip). On the engine's
+	 * thread, also from bus callbacks. May be NULL without ENGINE_CAP_SYSTEM, like the next three.
+	 */
+	void (*set_lines)(struct engine *eng, uint64_t mask, uint64_t level);
+
+	/** @return when the CPU's own timer is due, in ticks of the clock; UINT64_MAX: never */
+	uint64_t (*timer_due)(const struct engine *eng);
+
+	/** @return whether a CPU that halted has reason to go on */
+	bool (*wakes)(const struct engine *eng);
+
+	/** Another CPU or the board changed page tables: forget cached translations. */
+	void (*flush_translations)(struct engine *eng);
 
 	/**
 	 * Replace the set of breakpoint addresses, virtual ones. May be NULL without

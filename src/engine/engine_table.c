@@ -5,11 +5,13 @@
 #include <string.h>
 
 #include "base/bug.h"
+#include "engine/dbt/dbt_engine.h"
 #include "engine/kvm/kvm_engine.h"
 #include "engine/unicorn/unicorn_engine.h"
 
 const struct engine_ops *const engine_table[] = {
 	&kvm_engine_ops,
+	&dbt_engine_ops,
 	&unicorn_engine_ops,
 };
 const size_t engine_count = ARRAY_SIZE(engine_table);

@@ -93,7 +93,11 @@ static void start(void)
 {
 	const struct proto_config *cfg = (const void *)in.body;
 	struct proto_failed failed = { .err = -ENOEXEC, .text = "no such \033]0;engine\a" };
-	struct jail_options jail = { cfg->jail, cfg->uid, cfg->gid, 16 << 20, -1 };
+	struct jail_options jail = { .flags = cfg->jail,
+				     .uid = cfg->uid,
+				     .gid = cfg->gid,
+				     .mem_bytes = 16 << 20,
+				     .kvm_fd = -1 };
 	struct errmsg e = { 0 };
 	uint32_t flags = 0;
 

@@ -228,8 +228,9 @@ static int stub_run(struct engine *eng, uint64_t max_insns, struct vm_exit *ret,
 	return 0;
 }
 
-static void stub_kick(struct engine *eng)
+static void stub_kick(struct engine *eng, void *uc)
 {
+	(void)uc;
 	((struct stub *)(void *)eng)->is_kicked = 1;
 }
 

@@ -12,19 +12,20 @@
 
 #include "test.h"
 
+#define RV_BYTES_V2 832 /* what a RISC-V state had in versions 1 and 2 */
+
 static uint8_t file[65536];
 static size_t file_bytes;
 
-static void write_file(void)
+static void write_version(uint32_t version, enum cpu_arch_id id, size_t state_bytes)
 {
-	const struct cpu_arch *arch = cpu_arch_by_id(CPU_ARCH_RV64);
 	struct context_head head = {
 		.magic = CONTEXT_MAGIC,
-		.version = CONTEXT_VERSION,
-		.arch = CPU_ARCH_RV64,
+		.version = version,
+		.arch = id,
 		.n_regions = 1,
 		.ram_bytes = 0x10000,
-		.state_bytes = arch->state_bytes,
+		.state_bytes = state_bytes,
 		.device_bytes = 5,
 		.board = "bare",
 	};
@@ -35,7 +36,7 @@ static void write_file(void)
 	struct context_writer *w = context_writer_new(fd);
 
 	context_writer_add(w, &head, sizeof(head));
-	context_writer_add(w, state, arch->state_bytes);
+	context_writer_add(w, state, state_bytes);
 	context_writer_add(w, "devs", 5);
 	context_writer_add(w, &region, sizeof(region));
 	context_writer_page(w, 0x80000000, page);
@@ -45,6 +46,11 @@ static void write_file(void)
 	CHECK(file_bytes <= sizeof(file));
 	CHECK_INT(pread(fd, file, file_bytes, 0), file_bytes);
 	close(fd);
+}
+
+static void write_file(void)
+{
+	write_version(CONTEXT_VERSION, CPU_ARCH_RV64, cpu_arch_by_id(CPU_ARCH_RV64)->state_bytes);
 }
 
 static void round_trip(void)
@@ -78,15 +84,20 @@ static void pages_are_aligned(void)
 
 static uint8_t old[sizeof(file)];
 
-/* The same as version 1 had it. */
+/* The same as version 1 had it: a RISC-V state was shorter. */
 static size_t make_old(const struct context_view *v)
 {
 	size_t n = (size_t)(v->regions - file) + v->head.n_regions * sizeof(struct context_region);
+	size_t less = v->head.state_bytes - RV_BYTES_V2;
 	struct context_head head = v->head;
 	uint64_t sum;
 
-	memcpy(old, file, n);
+	memcpy(old, file, sizeof(head) + RV_BYTES_V2);
+	memcpy(old + sizeof(head) + RV_BYTES_V2, v->devices,
+	       n - sizeof(head) - v->head.state_bytes);
+	n -= less;
 	head.version = 1;
+	head.state_bytes = RV_BYTES_V2;
 	memcpy(old, &head, sizeof(head));
 	for (uint64_t i = 0; i < v->n_pages; i++) {
 		struct context_page_v1 page = { .gpa = context_page_gpa(v, i) };
@@ -119,6 +130,31 @@ static void version_1_is_read(void)
 		      0);
 	}
 	CHECK_INT(context_parse(old, n - 8, true, &v, NULL), -EINVAL);
+}
+
+static int parse_version(uint32_t version, enum cpu_arch_id id, size_t state_bytes)
+{
+	struct context_view v;
+	int r;
+
+	write_version(version, id, state_bytes);
+	r = context_parse(file, file_bytes, false, &v, NULL);
+	CHECK(r < 0 || v.head.state_bytes == state_bytes);
+	return r;
+}
+
+/* Only RISC-V's state has grown since version 2. */
+static void version_2_is_read(void)
+{
+	size_t rv = cpu_arch_by_id(CPU_ARCH_RV64)->state_bytes;
+	size_t a64 = cpu_arch_by_id(CPU_ARCH_A64)->state_bytes;
+
+	CHECK_INT(parse_version(2, CPU_ARCH_RV64, RV_BYTES_V2), 0);
+	CHECK_INT(parse_version(2, CPU_ARCH_RV64, rv), -EINVAL);
+	CHECK_INT(parse_version(3, CPU_ARCH_RV64, RV_BYTES_V2), -EINVAL);
+	CHECK_INT(parse_version(3, CPU_ARCH_RV64, rv), 0);
+	CHECK_INT(parse_version(2, CPU_ARCH_A64, a64), 0);
+	CHECK_INT(parse_version(3, CPU_ARCH_A64, a64), 0);
 }
 
 /* Who has found the sum right need not find it again; all else is checked. */
@@ -169,7 +205,7 @@ static void reasons(void)
 	write_file();
 	file[8]++;
 	CHECK_INT(context_parse(file, file_bytes, false, &v, &e), -EINVAL);
-	CHECK_STR(e.text, "the context has format version 3, this Pinfold reads versions 1 to 2");
+	CHECK_STR(e.text, "the context has format version 4, this Pinfold reads versions 1 to 3");
 	CHECK_INT(context_parse((const uint8_t *)"\177ELF", 4, false, &v, &e), -EINVAL);
 	CHECK_STR(e.text, "this is not a Pinfold context file: it is too short");
 }
@@ -188,6 +224,7 @@ static const struct test_case cases[] = {
 	{ "round trip", round_trip },
 	{ "pages are aligned", pages_are_aligned },
 	{ "version 1 is read", version_1_is_read },
+	{ "version 2 is read", version_2_is_read },
 	{ "summed before", summed_before },
 	{ "every flipped bit is found", every_flipped_bit },
 	{ "every truncation is found", every_truncation },

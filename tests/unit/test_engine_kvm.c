@@ -202,7 +202,7 @@ static void check_kick(enum guest g, const uint8_t *code, const uint8_t *end)
 	kick_every(NULL, 0);
 	CHECK(last > 0x1000);
 	/* outside run(): it may end the next one at once, and nothing more */
-	rig.eng->ops->kick(rig.eng);
+	rig.eng->ops->kick(rig.eng, NULL);
 	rig_run(&rig, 100, &out);
 	if (out.kind == VM_EXIT_KICKED) {
 		rig_run(&rig, 100 - out.insns, &out);

@@ -232,7 +232,7 @@ static inline void on_alarm(int nr)
 {
 	(void)nr;
 	if (kicked_engine) {
-		kicked_engine->ops->kick(kicked_engine);
+		kicked_engine->ops->kick(kicked_engine, NULL);
 	}
 }
 

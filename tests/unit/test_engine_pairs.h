@@ -42,11 +42,12 @@ static inline void set_pc(gva_t pc)
 
 static struct engine *volatile kick_target;
 
-static inline void on_timer(int signo)
+static inline void on_timer(int signo, siginfo_t *info, void *uc)
 {
 	(void)signo;
+	(void)info;
 	if (kick_target) {
-		kick_target->ops->kick(kick_target);
+		kick_target->ops->kick(kick_target, uc);
 	}
 }
 
@@ -75,10 +76,14 @@ static inline void check_counters(void)
 static inline void check_kicks(void (*prepare)(void))
 {
 	struct sigevent ev = { .sigev_notify = SIGEV_SIGNAL, .sigev_signo = SIGALRM };
-	struct sigaction sa = { .sa_handler = on_timer };
+	/* Engines that translate have no stack for signals. */
+	static uint8_t stack_bytes[65536];
+	stack_t stack = { .ss_sp = stack_bytes, .ss_size = sizeof(stack_bytes) };
+	struct sigaction sa = { .sa_sigaction = on_timer, .sa_flags = SA_SIGINFO | SA_ONSTACK };
 	struct vm_exit x;
 	timer_t t;
 
+	sigaltstack(&stack, NULL);
 	sigaction(SIGALRM, &sa, NULL);
 	timer_create(CLOCK_MONOTONIC, &ev, &t);
 	begin(&guest->counters, 0);

@@ -52,7 +52,7 @@ static inline void on_timer(int signo)
 {
 	(void)signo;
 	if (kick_target) {
-		kick_target->ops->kick(kick_target);
+		kick_target->ops->kick(kick_target, NULL);
 	}
 }
 

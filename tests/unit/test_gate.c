@@ -72,9 +72,10 @@ static bool make(struct rig *r)
 		.board = "bare",
 		.arch = CPU_ARCH_X86,
 		.flags = PROTO_CFG_16BIT,
+		.n_cpus = 1,
 		.slice_ns = 10 * NS_PER_MS,
 	};
-	struct vm_fds fds = { -1, -1, -1, -1, -1 };
+	struct vm_fds fds = VM_FDS_NONE;
 	struct vm_callbacks cb = { NULL, on_stop, on_output };
 	struct proto_ready ready;
 	struct errmsg e = { "" };

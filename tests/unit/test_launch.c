@@ -112,7 +112,7 @@ static void bad_options_are_named(void)
 	launch_options_defaults(&o);
 	o.vm_program = vm_program;
 	CHECK_INT(launch_vm(&o, &vm, &e), -EINVAL);
-	CHECK_STR(e.text, "a VM needs an image or a context");
+	CHECK_STR(e.text, "a VM needs an image, a kernel or a context");
 	o.image_path = "/nonexistent/image";
 	CHECK_INT(launch_vm(&o, &vm, &e), -ENOENT);
 	CHECK_STR(e.text, "/nonexistent/image: No such file or directory");

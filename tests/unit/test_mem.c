@@ -15,7 +15,9 @@ static uint8_t host[MODEL_PAGES * PAGE_BYTES];
 
 static struct mem_region region(gpa_t gpa, uint64_t bytes, uint32_t perm)
 {
-	return (struct mem_region){ gpa, bytes, perm, host, "ram" };
+	return (struct mem_region){
+		.base_gpa = gpa, .size_bytes = bytes, .perm = perm, .hva = host, .name = "ram"
+	};
 }
 
 static void refused_shapes(void)
@@ -23,12 +25,16 @@ static void refused_shapes(void)
 	struct mem *m = mem_new();
 	struct mem_region ok = region(0x10000, 0x4000, MEM_RWX);
 	struct mem_region bad[] = {
-		region(0x10000, 0, MEM_R),		   region(0x10800, 0x1000, MEM_R),
-		region(0x10000, 0x800, MEM_R),		   region(0xfffffffffffff000, 0x2000, MEM_R),
+		region(0x10000, 0, MEM_R),
+		region(0x10800, 0x1000, MEM_R),
+		region(0x10000, 0x800, MEM_R),
+		region(0xfffffffffffff000, 0x2000, MEM_R),
 	};
 	struct mem_region overlaps[] = {
-		region(0x10000, 0x1000, MEM_R), region(0xf000, 0x2000, MEM_R),
-		region(0x13000, 0x2000, MEM_R), region(0xf000, 0x10000, MEM_R),
+		region(0x10000, 0x1000, MEM_R),
+		region(0xf000, 0x2000, MEM_R),
+		region(0x13000, 0x2000, MEM_R),
+		region(0xf000, 0x10000, MEM_R),
 	};
 	struct mem_region last = region(0xfffffffffffff000, 0x1000, MEM_R);
 	struct errmsg e = { "" };
@@ -122,7 +128,8 @@ static void random_against_model(void)
 			uint64_t n = 1 + rng() % (MODEL_PAGES - first);
 			uint32_t p = rng() % 8;
 
-			CHECK_INT(mem_region_protect(m, first * PAGE_BYTES, n * PAGE_BYTES, p, NULL),
+			CHECK_INT(mem_region_protect(m, first * PAGE_BYTES, n * PAGE_BYTES, p,
+						     NULL),
 				  0);
 			for (uint64_t k = 0; k < n; k++) {
 				perm[first + k] = p;

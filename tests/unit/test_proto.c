@@ -35,7 +35,7 @@ static void headers(void)
 	make(PROTO_START, 0);
 	msg.hdr.revision++;
 	CHECK_INT(check(&e), -EPROTO);
-	CHECK(strstr(e.text, "revision 4, this one 3")); /* follows PROTO_REVISION */
+	CHECK(strstr(e.text, "revision 5, this one 4")); /* follows PROTO_REVISION */
 	make((enum proto_type)999, 0);
 	CHECK_INT(check(&e), -EPROTO);
 	CHECK_STR(e.text, "unknown message type 999");
@@ -48,6 +48,10 @@ static void config(void)
 	struct proto_config *c = (void *)msg.body;
 
 	make(PROTO_CONFIG, sizeof(*c));
+	CHECK_INT(check(NULL), -EPROTO); /* no CPU */
+	c->n_cpus = PROTO_CPUS_MAX + 1;
+	CHECK_INT(check(NULL), -EPROTO);
+	c->n_cpus = 1;
 	CHECK_INT(check(NULL), 0);
 	c->fds = PROTO_FD_IMAGE | PROTO_FD_CONSOLE;
 	CHECK_INT(check(NULL), -EPROTO); /* no descriptors came */

@@ -157,8 +157,9 @@ static int stub_run(struct engine *eng, uint64_t max_insns, struct vm_exit *ret,
 	return r;
 }
 
-static void stub_kick(struct engine *eng)
+static void stub_kick(struct engine *eng, void *uc)
 {
+	(void)uc;
 	stub_of(eng)->is_kicked = true;
 }
 
@@ -269,6 +270,7 @@ static struct proto_config config_for(const struct cpu_arch *arch)
 {
 	struct proto_config cfg = {
 		.arch = (uint32_t)arch->id,
+		.n_cpus = 1,
 		.slice_ns = SMALL_SLICE,
 		.limits = { .mem_bytes = 1 << 20 },
 		.engine = "stub",
@@ -282,7 +284,7 @@ static struct proto_config config_for(const struct cpu_arch *arch)
 static int rig_try(struct rig *g, const struct proto_config *cfg, const char *letters,
 		   struct errmsg *e)
 {
-	struct vm_fds fds = { -1, -1, -1, -1, -1 };
+	struct vm_fds fds = VM_FDS_NONE;
 	struct vm_callbacks cb = { g, on_stop, on_output };
 	struct proto_ready ready = { 0 };
 	int r;

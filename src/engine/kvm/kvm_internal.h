@@ -169,7 +169,7 @@ bool kvm_insn_undo_write(struct x86_state *x, const struct mem *m, const struct 
 int kvm_run_run(struct engine *eng, uint64_t max_insns, struct vm_exit *ret, struct errmsg *e);
 
 /** kick() of struct engine_ops. */
-void kvm_run_kick(struct engine *eng);
+void kvm_run_kick(struct engine *eng, void *uc);
 
 /**
  * Let KVM finish the instruction whose I/O it has reported, without starting another one.

@@ -17,10 +17,11 @@
 #include "base/bug.h"
 #include "engine/kvm/kvm_internal.h"
 
-void kvm_run_kick(struct engine *eng)
+void kvm_run_kick(struct engine *eng, void *uc)
 {
 	struct kvm_engine *k = (struct kvm_engine *)eng;
 
+	(void)uc;
 	k->kicked = 1;
 	atomic_signal_fence(memory_order_seq_cst);
 	*(volatile __u8 *)&k->vm.run->immediate_exit = 1;

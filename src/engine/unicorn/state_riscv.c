@@ -33,9 +33,6 @@ static const struct {
 #undef CSR
 };
 
-/* UXL and SXL, which the library does not have: all levels are 64-bit. */
-#define MSTATUS_XLEN_64 0xa00000000ULL
-
 #define CSR_PMPADDR0 0x3b0
 #define PMPADDRS     16
 
@@ -98,6 +95,8 @@ static void csrs_get(struct unicorn_engine *u, struct rv_state *v)
 {
 	uint64_t priv = priv_get(u);
 
+	/* What the library does not have stays 0: envcfg, stimecmp and, since a state must follow
+	 * from what was executed, its counters, which are the host's. */
 	priv_set(u, RV_PRIV_M);
 	for (size_t i = 0; i < ARRAY_SIZE(csrs); i++) {
 		store_le((uint8_t *)v + csrs[i].offset, csr_get(u, csrs[i].csr), 8);
@@ -109,7 +108,7 @@ static void csrs_get(struct unicorn_engine *u, struct rv_state *v)
 	csr_set(u, CSR_MSTATUS, v->mstatus | RV_MSTATUS_FS);
 	v->fcsr = (uint32_t)csr_get(u, CSR_FCSR);
 	csr_set(u, CSR_MSTATUS, v->mstatus);
-	v->mstatus |= MSTATUS_XLEN_64;
+	v->mstatus = (v->mstatus & ~RV_MSTATUS_SD) | RV_MSTATUS_UXL | RV_MSTATUS_SXL;
 	priv_set(u, priv);
 }
 

@@ -653,10 +653,11 @@ static int unicorn_run(struct engine *eng, uint64_t max_insns, struct vm_exit *r
  * Called by a signal handler. While instructions are counted, the callback of the next one does
  * the stopping: only there is it certain which instructions were executed.
  */
-static void unicorn_kick(struct engine *eng)
+static void unicorn_kick(struct engine *eng, void *uc)
 {
 	struct unicorn_engine *u = self(eng);
 
+	(void)uc;
 	u->is_kicked = 1;
 	if (u->can_stop) {
 		u->lib->uc_emu_stop(u->uc);

@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Faults of translated code: an access that a window does not serve arrives as SIGSEGV. The handler only makes the code
+ * leave; what the access needs is done outside of it, in the run loop.
+ *
+ * A fault of anything else goes to whoever handled it before, at last to the kernel.
+ */
+#include "engine/dbt/dbt_priv.h"
+
+#include <errno.h>
+#include <string.h>
+
+#define STACK_BYTES 65536
+
+static _Thread_local struct dbt_engine *volatile owner;
+static struct sigaction old_segv, old_bus;
+static bool is_installed;
+
+static void pass_on(const struct sigaction *old, int signo, siginfo_t *info, void *uc)
+{
+	if (old->sa_flags & SA_SIGINFO) {
+		old->sa_sigaction(signo, info, uc);
+	} else if (old->sa_handler == SIG_DFL || old->sa_handler == SIG_IGN) {
+		/* Back to the instruction, which faults again, for good. */
+		signal(signo, SIG_DFL);
+	} else {
+		old->sa_handler(signo);
+	}
+}
+
+static void on_fault(int signo, siginfo_t *info, void *uc)
+{
+	struct dbt_engine *d = owner;
+
+	if (!d || !emit_on_signal(d->em, info, uc)) {
+		pass_on(signo == SIGSEGV ? &old_segv : &old_bus, signo, info, uc);
+	}
+}
+
+/* Translated code uses the stack pointer for its own ends. A VM's vCPU thread brings a stack; others get ours. */
+static int take_stack(struct errmsg *e)
+{
+	static _Thread_local uint8_t bytes[STACK_BYTES];
+	stack_t stack = { .ss_sp = bytes, .ss_size = sizeof(bytes) };
+	stack_t old;
+
+	if (sigaltstack(NULL, &old) < 0 ||
+	    ((old.ss_flags & SS_DISABLE) && sigaltstack(&stack, NULL) < 0)) {
+		return errmsg_set(e, -errno, "no stack for signals: %s", strerror(errno));
+	}
+	return 0;
+}
+
+int dbt_signal_init(struct errmsg *e)
+{
+	int r = take_stack(e);
+
+	struct sigaction sa = { .sa_sigaction = on_fault,
+				.sa_flags = SA_SIGINFO | SA_ONSTACK | SA_NODEFER };
+
+	if (r < 0 || is_installed) {
+		return r;
+	}
+	sigfillset(&sa.sa_mask); /* a kick comes after the fault has been dealt with */
+	if (sigaction(SIGSEGV, &sa, &old_segv) < 0 || sigaction(SIGBUS, &sa, &old_bus) < 0) {
+		return errmsg_set(e, -errno, "no handler for faults: %s", strerror(errno));
+	}
+	is_installed = true;
+	return 0;
+}
+
+void dbt_signal_own(struct dbt_engine *d)
+{
+	owner = d;
+}

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The guest CPU object of the RISC-V front end. */
+#ifndef PINFOLD_ENGINE_DBT_FRONT_RISCV_RV_CPU_H
+#define PINFOLD_ENGINE_DBT_FRONT_RISCV_RV_CPU_H
+
+#include "cpu/riscv/rv_exec.h"
+#include "engine/dbt/front/front.h"
+
+#define RV_TLB_ENTRIES 256u
+
+/** Kinds of access, each with its own translations. */
+enum rv_tlb_kind { RV_TLB_R, RV_TLB_W, RV_TLB_X, RV_TLB_KINDS };
+
+/** Where a page of RAM is in the host, for one way of looking at it. */
+struct rv_tlb_entry {
+	uint64_t tag;  /* page address | what it was translated for; 0: empty */
+	uint8_t *host; /* of the page */
+	gpa_t gpa;
+};
+
+/** A hart and what its interpreter needs. The hart comes first: registers' offsets count from here. */
+struct rv_cpu {
+	struct rv_hart hart;
+	struct front_memory memory;
+	struct rv_memory exec_memory;
+	struct rv_exec exec;
+	bool is_system;
+	uint64_t exit_vectors;
+	bool has_refused;  /* the last refused access went to no memory and no device, ... */
+	gpa_t refused_gpa; /* ... here */
+	uint64_t tlb_satp; /* the TLB's entries belong to it */
+	struct rv_tlb_entry tlb[RV_TLB_KINDS][RV_TLB_ENTRIES];
+};
+
+/** How the interpreter reaches memory; to be copied, with the rv_cpu as opaque. */
+extern const struct rv_memory rv_cpu_memory;
+
+/** Forget what the TLB knows. */
+void rv_cpu_tlb_flush(struct rv_cpu *c);
+
+/**
+ * Fetch the instruction word at the pc: 2 or 4 bytes.
+ * @return false: c->exec.cause and tval say why
+ */
+bool rv_cpu_fetch(struct rv_cpu *c, uint32_t *ret);
+
+#endif
