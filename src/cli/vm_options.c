@@ -54,7 +54,7 @@ const struct argp_option vm_options_table[] = {
 
 	{ NULL, 0, NULL, 0, "Engine and limits:", 2 },
 	{ "engine", KEY_ENGINE, "ENGINE", 0,
-	  "auto (default: the fastest that works here), unicorn or kvm", 0 },
+	  "auto (default: the fastest that works here), dbt, kvm or unicorn", 0 },
 	{ "slice", KEY_SLICE, "TIME", 0, "time slice, 0.5ms to 100ms (default 10ms)", 0 },
 	{ "limit-cpu", KEY_LIMIT_CPU, "TIME", 0, "end the guest after so much CPU time", 0 },
 	{ "limit-insns", KEY_LIMIT_INSNS, "N", 0, "end the guest after N instructions", 0 },

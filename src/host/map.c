@@ -3,8 +3,10 @@
 #include "host/map.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 #include "base/bits.h"
 #include "base/bug.h"
@@ -37,6 +39,43 @@ int host_map_ram(uint64_t bytes, uint8_t **ret, struct errmsg *e)
 				  (unsigned long long)bytes >> 20, strerror(errno));
 	}
 	*ret = p;
+	return 0;
+}
+
+int host_map_shared_ram(uint64_t bytes, uint8_t **ret, int *ret_fd, struct errmsg *e)
+{
+	int fd = memfd_create("pinfold-ram", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	void *p = MAP_FAILED;
+	int r = 0;
+
+	BUG_ON(bytes == 0 || bytes % PAGE_BYTES != 0);
+	if (fd < 0 || ftruncate(fd, (off_t)bytes) < 0 ||
+	    fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW) < 0) {
+		r = -errno;
+	}
+	if (r == 0) {
+		p = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, fd, 0);
+		r = p == MAP_FAILED ? -errno : 0;
+	}
+	if (r < 0) {
+		if (fd >= 0) {
+			close(fd);
+		}
+		return errmsg_set(e, r, "can't reserve %llu MiB of memory: %s",
+				  (unsigned long long)bytes >> 20, strerror(-r));
+	}
+	madvise(p, bytes, MADV_DONTDUMP);
+	*ret = p;
+	*ret_fd = fd;
+	return 0;
+}
+
+int host_map_shared_clear(uint8_t *at, uint64_t bytes, struct errmsg *e)
+{
+	if (madvise(at, bytes, MADV_REMOVE) < 0) {
+		return errmsg_set(e, -errno, "can't clear %llu MiB of memory: %s",
+				  (unsigned long long)bytes >> 20, strerror(errno));
+	}
 	return 0;
 }
 

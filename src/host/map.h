@@ -26,6 +26,16 @@
 int host_map_ram(uint64_t bytes, uint8_t **ret, struct errmsg *e);
 
 /**
+ * The same in a memory file, so that it can be mapped again elsewhere.
+ * @param ret_fd the file; the caller closes it
+ * @return 0; -EINVAL; -ENOMEM; -EMFILE
+ */
+int host_map_shared_ram(uint64_t bytes, uint8_t **ret, int *ret_fd, struct errmsg *e);
+
+/** Make part of a host_map_shared_ram() reservation zero again. @return 0; negative errno */
+int host_map_shared_clear(uint8_t *at, uint64_t bytes, struct errmsg *e);
+
+/**
  * Put a private view of a file over part of a reservation. Pages are shared with everybody who
  * maps the file until they are written here.
  * @param at           page-aligned, inside a host_map_ram() reservation of the caller

@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -26,7 +27,11 @@
  * its cgroup must bound it before it runs. A context brings its own amount. */
 #define RAM_DEFAULT_BYTES (128ULL << 20)
 #define PROGRAM_NAME	  "pinfold-vm"
+#define PROGRAM_NAME_MAX  32
 #define PATH_BYTES	  4096
+
+/* Locally administered; alone on its network, every VM may have the same. */
+static const uint8_t mac_default[6] = { 0x52, 0x50, 0x46, 0x00, 0x00, 0x01 };
 
 /* What goes to the VM, in the order of enum proto_config_fd; -1: not there. */
 struct gifts {
@@ -40,7 +45,11 @@ enum gift {
 	GIFT_TRACE,
 	GIFT_PLUGIN,
 	GIFT_CONTEXT,
-	GIFT_LISTEN
+	GIFT_LISTEN,
+	GIFT_KERNEL,
+	GIFT_INITRD,
+	GIFT_NET,
+	GIFT_DISK0,
 };
 
 static void gifts_done(struct gifts *g)
@@ -57,6 +66,7 @@ void launch_options_defaults(struct launch_options *o)
 	memset(o, 0, sizeof(*o));
 	snprintf(o->config.engine, sizeof(o->config.engine), "auto");
 	snprintf(o->config.board, sizeof(o->config.board), "bare");
+	o->config.n_cpus = 1;
 	o->config.slice_ns = 10 * NS_PER_MS;
 	o->is_kvm_allowed = true;
 	o->listen_fd = -1;
@@ -83,11 +93,35 @@ static int open_regular(const char *path, const char *what, int *ret_fd, struct 
 	return 0;
 }
 
+/* A disk image: a regular file or a block device, used by this VM alone if it is written to. */
+static int open_disk(const char *path, bool is_ro, int *ret_fd, struct errmsg *e)
+{
+	_cleanup_close_ int fd =
+		open(path, (is_ro ? O_RDONLY : O_RDWR) | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+	struct stat st;
+
+	if (fd < 0 || fstat(fd, &st) < 0) {
+		return errmsg_set(e, -errno, "disk %s: %s", path, strerror(errno));
+	}
+	if (!S_ISREG(st.st_mode) && !S_ISBLK(st.st_mode)) {
+		return errmsg_set(e, -EINVAL,
+				  "disk %s is neither a regular file nor a block device", path);
+	}
+	if (flock(fd, (is_ro ? LOCK_SH : LOCK_EX) | LOCK_NB) < 0) {
+		return errmsg_set(
+			e, -EBUSY,
+			"disk %s is used by another VM; give it --disk %s,ro in both to share it",
+			path, path);
+	}
+	*ret_fd = steal_fd(&fd);
+	return 0;
+}
+
 /* Beside the program that runs now. */
-static int open_beside(void)
+int launch_open_beside(const char *name)
 {
 	char path[PATH_BYTES];
-	ssize_t n = readlink("/proc/self/exe", path, sizeof(path) - sizeof(PROGRAM_NAME));
+	ssize_t n = readlink("/proc/self/exe", path, sizeof(path) - PROGRAM_NAME_MAX);
 	char *slash;
 
 	if (n <= 0) {
@@ -98,7 +132,7 @@ static int open_beside(void)
 	if (!slash) {
 		return -1;
 	}
-	strcpy(slash + 1, PROGRAM_NAME);
+	strcpy(slash + 1, name);
 	return open(path, O_RDONLY | O_CLOEXEC);
 }
 
@@ -138,7 +172,7 @@ int launch_open_program(const char *option, int *ret_fd, struct errmsg *e)
 			return r;
 		}
 	} else {
-		fd = open_beside();
+		fd = launch_open_beside(PROGRAM_NAME);
 		if (fd < 0 && (errno == EMFILE || errno == ENFILE)) {
 			return errmsg_set(e, -errno, "no descriptor is left for %s: %s",
 					  PROGRAM_NAME, strerror(errno));
@@ -217,13 +251,37 @@ static bool has_context(const struct launch_options *o)
 	return o->context_fd >= 0 || o->context_path;
 }
 
+/* What boards with a kernel have besides. */
+static int open_boot_gifts(const struct launch_options *o, struct launch_vm *vm, struct gifts *g,
+			   struct errmsg *e)
+{
+	int r = 0;
+
+	if (o->kernel_path) {
+		r = host_fd_seal_file(o->kernel_path, IMAGE_BYTES_MAX, &g->fds[GIFT_KERNEL], NULL,
+				      e);
+	}
+	if (r == 0 && o->initrd_path) {
+		r = host_fd_seal_file(o->initrd_path, IMAGE_BYTES_MAX, &g->fds[GIFT_INITRD], NULL,
+				      e);
+	}
+	if (r == 0 && o->net) {
+		r = launch_net_start(o->net, vm, &g->fds[GIFT_NET], e);
+	}
+	for (size_t i = 0; r == 0 && i < PROTO_DISKS_MAX && o->disk_paths[i]; i++) {
+		r = open_disk(o->disk_paths[i], o->config.disks_ro & BIT(i),
+			      &g->fds[GIFT_DISK0 + i], e);
+	}
+	return r;
+}
+
 static int open_gifts(const struct launch_options *o, struct launch_vm *vm, struct gifts *g,
 		      struct errmsg *e)
 {
 	int r = 0;
 
-	if (!o->image_path && o->image_fd < 0 && !has_context(o)) {
-		return errmsg_set(e, -EINVAL, "a VM needs an image or a context");
+	if (!o->image_path && o->image_fd < 0 && !o->kernel_path && !has_context(o)) {
+		return errmsg_set(e, -EINVAL, "a VM needs an image, a kernel or a context");
 	}
 	if (o->image_fd >= 0) {
 		r = give_fd(o->image_fd, &g->fds[GIFT_IMAGE], e);
@@ -249,7 +307,7 @@ static int open_gifts(const struct launch_options *o, struct launch_vm *vm, stru
 		r = host_fd_seal_file(o->context_path, CONTEXT_BYTES_MAX, &g->fds[GIFT_CONTEXT],
 				      NULL, e);
 	}
-	return r;
+	return r < 0 ? r : open_boot_gifts(o, vm, g, e);
 }
 
 static int send_config(struct launch_vm *vm, struct proto_config *cfg, const struct gifts *g,
@@ -304,9 +362,13 @@ static int await_ready(struct launch_vm *vm, struct errmsg *e)
 static int launch_with(const struct launch_options *o, int program_fd, struct gifts *g,
 		       struct launch_vm *vm, struct errmsg *e)
 {
+	static const uint8_t no_mac[sizeof(o->config.mac)];
 	struct proto_config cfg = o->config;
 	int r;
 
+	if (memcmp(cfg.mac, no_mac, sizeof(no_mac)) == 0) {
+		memcpy(cfg.mac, mac_default, sizeof(cfg.mac));
+	}
 	r = open_gifts(o, vm, g, e);
 	if (cfg.limits.mem_bytes == 0 && !has_context(o)) {
 		cfg.limits.mem_bytes = RAM_DEFAULT_BYTES;
@@ -327,13 +389,14 @@ static int launch_with(const struct launch_options *o, int program_fd, struct gi
 
 int launch_vm(const struct launch_options *o, struct launch_vm *ret, struct errmsg *e)
 {
-	struct gifts g = { { -1, -1, -1, -1, -1, -1, -1 } };
+	struct gifts g;
 	struct launch_vm vm = {
 		.trace_fd = -1, .image_fd = -1, .reply_ms = o->reply_ms, .cancel_fd = o->cancel_fd
 	};
 	_cleanup_close_ int program_fd = -1;
 	int r = 0;
 
+	memset(&g, 0xff, sizeof(g)); /* -1: not there */
 	/* A zygote has it. */
 	if (!o->zygote) {
 		r = launch_open_program(o->vm_program, &program_fd, e);
@@ -367,6 +430,7 @@ void launch_vm_done(struct launch_vm *vm)
 		launch_vm_force_stop(vm);
 		launch_vm_wait(vm, &status, NULL);
 	}
+	launch_net_end(vm);
 	launch_cgroup_remove(vm->cgroup_memory, vm->cgroup_pids);
 	image_store_drop(vm->image_entry, vm->image_fd);
 	vm->image_entry[0] = '\0';

@@ -24,9 +24,14 @@
 /** What to launch. Fill by launch_options_defaults() first. */
 struct launch_options {
 	struct proto_config config; /* fds, jail, uid and gid are filled in by launch_vm() */
-	const char *image_path;	 /* read into a sealed, shared memfd; NULL only with context_path */
-	int image_fd;		 /* instead of image_path: a sealed memfd; borrowed; -1: none */
-	const char *plugin_path; /* or NULL */
+	const char *
+		image_path; /* read into a sealed, shared memfd; NULL only with context_path or kernel_path */
+	const char *net; /* description of the network ("user,..."); NULL: none */
+	const char *kernel_path, *initrd_path; /* or NULL */
+	const char
+		*disk_paths[PROTO_DISKS_MAX]; /* those behind the last are NULL; config.disks_ro */
+	int image_fd;		  /* instead of image_path: a sealed memfd; borrowed; -1: none */
+	const char *plugin_path;  /* or NULL */
 	const char *context_path; /* file for --load-context, or NULL */
 	int context_fd;		  /* instead of context_path: a sealed memfd; borrowed; -1: none */
 	int listen_fd;		  /* where later controllers find the VM; borrowed; -1: nowhere */
@@ -66,6 +71,8 @@ struct launch_vm {
 	/* Stop events that arrived while a reply was awaited; launch_vm_event() gives them first. */
 	bool has_event;
 	struct proto_stopped event;
+	pid_t net_pid; /* of the process that is its network; 0: none */
+	int net_pidfd;
 	/* The sealed image, kept open so that other controllers can share it; or -1. */
 	int image_fd;
 	char image_entry[IMAGE_STORE_PATH_BYTES];

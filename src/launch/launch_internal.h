@@ -104,4 +104,18 @@ int launch_wait_first(struct launch_vm *vm, struct proto_msg *m, struct errmsg *
 /** Say that the VM process is gone, with what it left on stderr. @return -EPIPE */
 int launch_gone(struct launch_vm *vm, struct errmsg *e);
 
+/**
+ * Start the process that is a VM's network; it ends when the VM does, at the latest in launch_vm_done().
+ * @param text   its description
+ * @param ret_fd the VM's end
+ * @return 0; negative errno with the network's own sentence
+ */
+int launch_net_start(const char *text, struct launch_vm *vm, int *ret_fd, struct errmsg *e);
+
+/** End it, if there is one. */
+void launch_net_end(struct launch_vm *vm);
+
+/** Open a program that lies beside the one that runs now. @return descriptor; -1 with errno */
+int launch_open_beside(const char *name);
+
 #endif

@@ -19,14 +19,16 @@
 #define RAM_BYTES_MAX_32 (3 * BIT(30))
 #define FDT_BYTES	 0x10000ULL
 
-static struct machine_map map(const struct cpu_mode *mode)
+static struct machine_map map(const struct cpu_mode *mode, bool has_sbi)
 {
 	(void)mode;
+	(void)has_sbi;
 	return (struct machine_map){
 		.ram_base_gpa = RAM_GPA,
 		.ram_default_bytes = 128 * BIT(20),
 		.ram_max_bytes = RAM_BYTES_MAX,
 		.load_default_gpa = RAM_GPA,
+		.cpus_max = 1,
 	};
 }
 
@@ -81,6 +83,7 @@ static int setup(struct machine *m, struct cpu_state *s, struct errmsg *e)
 }
 
 const struct board_ops bare_arm_ops = {
+	.has_semihosting = true,
 	.map = map,
 	.make = make,
 	.setup = setup,

@@ -26,14 +26,16 @@
 #define RAM_GPA	       0x80000000ULL
 #define RAM_BYTES_MAX  (64 * BIT(30))
 
-static struct machine_map map(const struct cpu_mode *mode)
+static struct machine_map map(const struct cpu_mode *mode, bool has_sbi)
 {
 	(void)mode;
+	(void)has_sbi;
 	return (struct machine_map){
 		.ram_base_gpa = RAM_GPA,
 		.ram_default_bytes = 128 * BIT(20),
 		.ram_max_bytes = RAM_BYTES_MAX,
 		.load_default_gpa = RAM_GPA,
+		.cpus_max = 1,
 	};
 }
 
@@ -52,8 +54,9 @@ static int make(struct machine *m, struct errmsg *e)
 				 sifive_test_new(&m->host), e);
 	}
 	if (r == 0) {
-		r = board_attach(m, &m->mmio, CLINT_GPA, CLINT_RANGE_BYTES, &clint_ops,
-				 clint_new(&m->cfg.clock, 1), e);
+		m->clint = clint_new(&m->cfg.clock, 1);
+		r = board_attach(m, &m->mmio, CLINT_GPA, CLINT_RANGE_BYTES, &clint_ops, m->clint,
+				 e);
 	}
 	return r;
 }
@@ -102,6 +105,7 @@ static int setup(struct machine *m, struct cpu_state *s, struct errmsg *e)
 }
 
 const struct board_ops bare_riscv_ops = {
+	.has_semihosting = true,
 	.map = map,
 	.make = make,
 	.setup = setup,

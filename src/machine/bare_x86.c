@@ -22,13 +22,15 @@
 #define SEGMENT_BYTES	0x10000ULL
 #define INT_TABLE_BYTES 0x400ULL
 
-static struct machine_map map(const struct cpu_mode *mode)
+static struct machine_map map(const struct cpu_mode *mode, bool has_sbi)
 {
+	(void)has_sbi;
 	return (struct machine_map){
 		.ram_base_gpa = 0,
 		.ram_default_bytes = 128 * BIT(20),
 		.ram_max_bytes = RAM_BYTES_MAX,
 		.load_default_gpa = mode->is_16bit ? BOOT_GPA : 0,
+		.cpus_max = 1,
 	};
 }
 

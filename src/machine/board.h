@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What the files of room machine share: one machine, and one table per family of boards. */
+/* What the files of room machine share: one machine, and one table per board and family of architectures. */
 #ifndef PINFOLD_MACHINE_BOARD_H
 #define PINFOLD_MACHINE_BOARD_H
 
 #include "dev/semihost.h"
 #include "machine/machine.h"
 
-#define MACHINE_DEVICES_MAX 8
+#define MACHINE_DEVICES_MAX 24
 
 /** A device that the machine owns. */
 struct machine_device {
@@ -32,11 +32,15 @@ struct machine {
 	const struct cpu_state *walk_state; /* while a semihosting call runs */
 	gpa_t fdt_gpa;			    /* 0: none */
 	uint64_t engine_caps;		    /* ENGINE_CAP_*, from machine_setup() on */
+	gpa_t initrd_gpa;		    /* 0: none */
+	struct clint *clint;		    /* RISC-V; or NULL */
+	struct virt_riscv *virt;	    /* or NULL */
 };
 
-/** What differs between the families of `bare`. */
+/** What differs between boards. */
 struct board_ops {
-	struct machine_map (*map)(const struct cpu_mode *mode);
+	bool has_semihosting;
+	struct machine_map (*map)(const struct cpu_mode *mode, bool has_sbi);
 	/** Declare memory (RAM first) and make the devices. */
 	int (*make)(struct machine *m, struct errmsg *e);
 	/** Fill firmware memory and set up the state, which is the architecture's reset state. */
@@ -49,11 +53,24 @@ struct board_ops {
 	/** Whether delivering the exception would only lead to the board's own stub. May be NULL. */
 	bool (*is_unhandled)(const struct machine *m, const struct cpu_state *s,
 			     const struct cpu_fault *f);
+	/** The state of a CPU beyond the first, whose state is @p first. @return whether it takes part. NULL: one CPU */
+	bool (*setup_other)(const struct machine *m, uint32_t cpu_idx,
+			    const struct cpu_state *first, struct cpu_state *ret);
+	/** An exception that is the board's business; true: it was, with the verdict. May be NULL. */
+	bool (*call)(struct machine *m, uint32_t cpu_idx, struct cpu_state *s,
+		     const struct cpu_fault *f, enum machine_verdict *ret);
+	/** Time, input; may be NULL. */
+	void (*poll)(struct machine *m);
+	/** See machine_due_ns(). May be NULL. */
+	ns_t (*due_ns)(const struct machine *m);
+	/** Free what the board made besides devices. May be NULL. */
+	void (*done)(struct machine *m);
 };
 
 extern const struct board_ops bare_x86_ops;
 extern const struct board_ops bare_arm_ops; /* ARM and AArch64 */
 extern const struct board_ops bare_riscv_ops;
+extern const struct board_ops virt_riscv_ops;
 
 /** Declare memory. */
 void board_want(struct machine *m, gpa_t base_gpa, uint64_t size_bytes, uint32_t perm, bool is_ram,

@@ -10,25 +10,54 @@
 #include "base/bug.h"
 #include "base/log.h"
 #include "board.h"
+#include "dev/clint.h"
 #include "dev/htif.h"
 
-static const struct board_ops *board_of(const struct cpu_arch *arch)
+#define NS_PER_TICK (NS_PER_S / CLINT_MTIME_HZ)
+
+/* Every board: its name, and for which architectures it is what. */
+static const struct {
+	const char *name;
+	enum cpu_arch_id arch;
+	const struct board_ops *ops;
+} boards[] = {
+	{ "bare", CPU_ARCH_X86, &bare_x86_ops },    { "bare", CPU_ARCH_X64, &bare_x86_ops },
+	{ "bare", CPU_ARCH_ARM, &bare_arm_ops },    { "bare", CPU_ARCH_A64, &bare_arm_ops },
+	{ "bare", CPU_ARCH_RV64, &bare_riscv_ops }, { "virt", CPU_ARCH_RV64, &virt_riscv_ops },
+};
+
+static int board_find(const char *name, const struct cpu_arch *arch, const struct board_ops **ret,
+		      struct errmsg *e)
 {
-	switch (arch->id) {
-	case CPU_ARCH_X86:
-	case CPU_ARCH_X64:
-		return &bare_x86_ops;
-	case CPU_ARCH_ARM:
-	case CPU_ARCH_A64:
-		return &bare_arm_ops;
-	default:
-		return &bare_riscv_ops;
+	bool is_known = false;
+
+	for (size_t i = 0; i < ARRAY_SIZE(boards); i++) {
+		if (strcmp(boards[i].name, name) != 0) {
+			continue;
+		}
+		is_known = true;
+		if (boards[i].arch == arch->id) {
+			*ret = boards[i].ops;
+			return 0;
+		}
 	}
+	return is_known
+		       ? errmsg_set(e, -ENOTSUP, "board %s is not for %s guests", name, arch->title)
+		       : errmsg_set(e, -ENOENT,
+				    "there is no board '%s'; this build has: bare, virt", name);
 }
 
-struct machine_map machine_bare_map(const struct cpu_arch *arch, const struct cpu_mode *mode)
+int machine_map(const char *board, const struct cpu_arch *arch, const struct cpu_mode *mode,
+		bool has_sbi, struct machine_map *ret, struct errmsg *e)
 {
-	return board_of(arch)->map(mode);
+	const struct board_ops *ops = NULL;
+	int r;
+
+	r = board_find(board, arch, &ops, e);
+	if (r == 0) {
+		*ret = ops->map(mode, has_sbi);
+	}
+	return r;
 }
 
 void board_want(struct machine *m, gpa_t base_gpa, uint64_t size_bytes, uint32_t perm, bool is_ram,
@@ -123,14 +152,20 @@ static int make_plugin(struct machine *m, struct errmsg *e)
 
 int machine_new(const struct machine_config *cfg, struct machine **ret, struct errmsg *e)
 {
-	struct machine *m = calloc(1, sizeof(*m));
+	const struct board_ops *ops = NULL;
+	struct machine *m;
 	int r;
 
+	r = board_find(cfg->board, cfg->arch, &ops, e);
+	if (r < 0) {
+		return r;
+	}
+	m = calloc(1, sizeof(*m));
 	if (!m) {
 		return errmsg_set(e, -ENOMEM, "out of memory");
 	}
 	m->cfg = *cfg;
-	m->ops = board_of(cfg->arch);
+	m->ops = ops;
 	m->host = (struct dev_host){ m, on_stop };
 	r = make_plugin(m, e);
 	if (r == 0) {
@@ -151,6 +186,9 @@ void machine_free(struct machine *m)
 	}
 	for (size_t i = 0; i < m->n_devices; i++) {
 		m->devices[i].ops->destroy(m->devices[i].dev);
+	}
+	if (m->ops->done) {
+		m->ops->done(m);
 	}
 	plugin_free(m->plugin);
 	free(m);
@@ -227,7 +265,7 @@ int machine_setup(struct machine *m, struct mem *mem, uint64_t engine_caps, gva_
 	m->engine_caps = engine_caps;
 	m->cfg.arch->reset(&s, &m->cfg.mode);
 	r = m->ops->setup(m, &s, e);
-	if (r == 0 && m->ops != &bare_x86_ops) {
+	if (r == 0 && m->ops->has_semihosting) {
 		r = make_semihost(m, e);
 	}
 	if (r < 0) {
@@ -236,6 +274,13 @@ int machine_setup(struct machine *m, struct mem *mem, uint64_t engine_caps, gva_
 	m->cfg.arch->set_pc(&s, m->cfg.mode.is_thumb ? entry | 1 : entry);
 	*ret = s;
 	return 0;
+}
+
+bool machine_setup_other(struct machine *m, uint32_t cpu_idx, const struct cpu_state *first,
+			 struct cpu_state *ret)
+{
+	BUG_ON(!m->ops->setup_other);
+	return m->ops->setup_other(m, cpu_idx, first, ret);
 }
 
 static enum bus_result access_bus(struct machine *m, struct bus *bus, struct bus_access *a)
@@ -303,15 +348,19 @@ static enum machine_verdict serve_semihost(struct machine *m, struct cpu_state *
 }
 
 enum machine_verdict machine_exception(struct machine *m, enum machine_event event,
-				       struct cpu_state *s, struct cpu_fault *f)
+				       uint32_t cpu_idx, struct cpu_state *s, struct cpu_fault *f)
 {
 	struct cpu_semihost_call call;
+	enum machine_verdict verdict;
 
 	if (m->ops->refine) {
 		m->ops->refine(m, s, f);
 	}
 	if (event == MACHINE_EVENT_ACCESS) {
 		return MACHINE_FAULT;
+	}
+	if (m->ops->call && m->ops->call(m, cpu_idx, s, f, &verdict)) {
+		return verdict;
 	}
 	if (m->semihost && m->cfg.arch->semihost_match(s, m->mem, f, &call) == CPU_SEMIHOST_CALL) {
 		return serve_semihost(m, s, &call);
@@ -338,6 +387,38 @@ void machine_poll(struct machine *m)
 	if (m->htif) {
 		htif_poll(m->htif); /* a stop is seen through machine_stop_info() */
 	}
+	if (m->ops->poll) {
+		m->ops->poll(m);
+	}
+}
+
+uint64_t machine_ticks(void *opaque)
+{
+	struct machine *m = opaque;
+
+	return m->clint ? clint_ticks(m->clint) : 0;
+}
+
+ns_t machine_tick_time_ns(const struct machine *m, uint64_t ticks)
+{
+	uint64_t now = clint_ticks(m->clint);
+	ns_t now_ns = m->cfg.clock.now_ns(m->cfg.clock.opaque);
+	uint64_t left = ticks > now ? ticks - now : 0;
+
+	if (ticks == UINT64_MAX || left > (UINT64_MAX - now_ns) / NS_PER_TICK) {
+		return UINT64_MAX;
+	}
+	return now_ns + left * NS_PER_TICK;
+}
+
+ns_t machine_due_ns(const struct machine *m)
+{
+	return m->ops->due_ns ? m->ops->due_ns(m) : UINT64_MAX;
+}
+
+gpa_t machine_initrd_gpa(const struct machine *m)
+{
+	return m->initrd_gpa;
 }
 
 const struct machine_stop *machine_stop_info(const struct machine *m)

@@ -31,8 +31,9 @@ static bool check_config(const struct proto_msg *m)
 	const struct proto_config *c = (const void *)m->body;
 
 	if (!IS_TEXT(c->name) || !IS_TEXT(c->engine) || !IS_TEXT(c->board) ||
-	    !IS_TEXT(c->image_name) || c->n_sets > PROTO_SETS_MAX ||
-	    c->args_bytes >= PROTO_ARGS_MAX || c->args[c->args_bytes] != '\0') {
+	    !IS_TEXT(c->image_name) || c->n_sets > PROTO_SETS_MAX || c->n_cpus < 1 ||
+	    c->n_cpus > PROTO_CPUS_MAX || c->args_bytes >= PROTO_ARGS_MAX ||
+	    c->args[c->args_bytes] != '\0') {
 		return false;
 	}
 	for (uint32_t i = 0; i < c->n_sets; i++) {

@@ -27,7 +27,7 @@
 #include "base/errmsg.h"
 
 #define PROTO_MAGIC    0x444e4650u /* "PFND" */
-#define PROTO_REVISION 3u
+#define PROTO_REVISION 4u
 
 /** Largest message, header included. */
 #define PROTO_BYTES_MAX 65536u
@@ -38,6 +38,8 @@
 #define PROTO_SETS_MAX	64
 #define PROTO_ARGS_MAX	4096
 #define PROTO_MEM_MAX	32768u /* bytes of guest memory in one message */
+#define PROTO_DISKS_MAX 4u
+#define PROTO_CPUS_MAX	8u
 
 /** Descriptors of an ATTACH request, in this order. */
 enum proto_attach_fd {
@@ -136,7 +138,12 @@ enum proto_config_fd {
 	PROTO_FD_PLUGIN = 1 << 4,  /* shared object */
 	PROTO_FD_CONTEXT = 1 << 5, /* context file to start from */
 	PROTO_FD_LISTEN = 1 << 6,  /* listening socket: where a new controller finds the VM */
-	PROTO_FD_COUNT = 7,
+	PROTO_FD_KERNEL =
+		1 << 7, /* sealed memfd: what boots, on boards with firmware of their own */
+	PROTO_FD_INITRD = 1 << 8, /* sealed memfd: initial RAM disk */
+	PROTO_FD_NET = 1 << 9,	  /* SOCK_SEQPACKET socket: one Ethernet frame per packet */
+	PROTO_FD_DISK0 = 1 << 10, /* disk image; the others follow */
+	PROTO_FD_COUNT = 14,
 };
 
 enum proto_config_flag {
@@ -184,10 +191,14 @@ struct proto_config {
 	char engine[16];      /* "auto", "unicorn", ... */
 	char board[16];	      /* "bare" */
 	char image_name[256]; /* for messages only */
-	uint32_t arch;	      /* enum cpu_arch_id; 0 = the image says */
-	uint32_t flags;	      /* enum proto_config_flag */
-	uint32_t fds;	      /* enum proto_config_fd */
-	uint32_t jail;	      /* enum proto_jail_flag */
+	uint32_t n_cpus;      /* 1 to PROTO_CPUS_MAX */
+	uint32_t disks_ro;    /* bit n: disk n may only be read */
+	uint8_t mac[6];	      /* of the network card */
+	uint8_t unused[2];
+	uint32_t arch;	/* enum cpu_arch_id; 0 = the image says */
+	uint32_t flags; /* enum proto_config_flag */
+	uint32_t fds;	/* enum proto_config_fd */
+	uint32_t jail;	/* enum proto_jail_flag */
 	uint32_t uid, gid;
 	uint64_t load_gpa, entry_gva;
 	uint64_t slice_ns;

@@ -15,6 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/random.h>
 #include <time.h>
 
 #include "base/bug.h"
@@ -24,36 +25,41 @@
 
 #define HEX_BYTES_MAX (64 * BIT(20))
 
-/* The image while the VM is made. */
-struct loading {
+/* A file that is put into memory, while the VM is made. */
+struct payload {
+	int fd; /* -1: there is none */
 	struct image_plan plan;
-	bool has_image;
 	const uint8_t *bytes;
 	uint64_t size;
 };
 
-static void loading_done(struct loading *l)
+struct loading {
+	struct payload image, kernel;
+	uint64_t initrd_bytes;
+};
+
+static void payload_done(struct payload *p)
 {
-	image_plan_done(&l->plan);
-	if (l->bytes) {
-		munmap((void *)(uintptr_t)l->bytes, l->size);
+	image_plan_done(&p->plan);
+	if (p->bytes) {
+		munmap((void *)(uintptr_t)p->bytes, p->size);
 	}
 }
 
-static int map_image(struct vm *vm, struct loading *l, struct errmsg *e)
+static int map_payload(struct payload *p, struct errmsg *e)
 {
-	void *p;
+	void *at;
 	int r;
 
-	r = host_fd_check_sealed(vm->fds.image, &l->size);
+	r = host_fd_check_sealed(p->fd, &p->size);
 	if (r < 0) {
 		return errmsg_set(e, r, "the image descriptor is not a sealed memory file");
 	}
-	p = mmap(NULL, l->size, PROT_READ, MAP_SHARED, vm->fds.image, 0);
-	if (p == MAP_FAILED) {
+	at = mmap(NULL, p->size, PROT_READ, MAP_SHARED, p->fd, 0);
+	if (at == MAP_FAILED) {
 		return errmsg_set(e, -errno, "the image can't be mapped: %s", strerror(errno));
 	}
-	l->bytes = p;
+	p->bytes = at;
 	return 0;
 }
 
@@ -91,42 +97,78 @@ static int settle_arch(struct vm *vm, const struct image_plan *plan, struct errm
 	return 0;
 }
 
+/* What the board is like for this guest. */
+static int get_map(const struct vm *vm, struct machine_map *ret, struct errmsg *e)
+{
+	return machine_map(vm->cfg.board, vm->arch, &vm->mode, vm->has_sbi, ret, e);
+}
+
 /* A flat image's address is known only when the architecture is. */
-static int plan_flat(struct vm *vm, struct loading *l, struct errmsg *e)
+static int plan_flat(struct vm *vm, struct payload *p, struct errmsg *e)
 {
 	struct machine_map map;
 	int r;
 
-	r = settle_arch(vm, &l->plan, e);
+	r = settle_arch(vm, &p->plan, e);
+	r = r < 0 ? r : get_map(vm, &map, e);
 	if (r < 0) {
 		return r;
 	}
-	map = machine_bare_map(vm->arch, &vm->mode);
-	return image_parse_flat(l->size,
+	return image_parse_flat(p->size,
 				vm->cfg.flags & PROTO_CFG_HAS_LOAD ? vm->cfg.load_gpa
 								   : map.load_default_gpa,
-				&l->plan, e);
+				&p->plan, e);
 }
 
-static int plan_image(struct vm *vm, struct loading *l, struct errmsg *e)
+/* A Linux kernel says how far behind the start of RAM it wants to be. */
+static int plan_linux(struct vm *vm, struct payload *p, struct errmsg *e)
 {
-	enum image_kind kind = image_detect(l->bytes, l->size);
+	struct machine_map map;
+	int r;
+
+	p->plan = (struct image_plan){ .has_arch = true, .arch = CPU_ARCH_RV64 };
+	r = settle_arch(vm, &p->plan, e);
+	r = r < 0 ? r : get_map(vm, &map, e);
+	return r < 0 ? r : image_parse_linux(p->bytes, p->size, map.ram_base_gpa, &p->plan, e);
+}
+
+static int plan_payload(struct vm *vm, struct payload *p, struct errmsg *e)
+{
+	enum image_kind kind = image_detect(p->bytes, p->size);
 	int r;
 
 	if (kind == IMAGE_FLAT) {
-		return plan_flat(vm, l, e);
+		return plan_flat(vm, p, e);
 	}
 	if (vm->cfg.flags & PROTO_CFG_HAS_LOAD) {
 		return errmsg_set(e, -EINVAL,
 				  "--load is for flat images; this one says itself "
 				  "where it belongs");
 	}
-	if (kind == IMAGE_ELF) {
-		r = image_parse_elf(l->bytes, l->size, &l->plan, e);
-	} else {
-		r = image_parse_hex(l->bytes, l->size, HEX_BYTES_MAX, &l->plan, e);
+	if (kind == IMAGE_LINUX) {
+		return plan_linux(vm, p, e);
 	}
-	return r < 0 ? r : settle_arch(vm, &l->plan, e);
+	if (kind == IMAGE_ELF) {
+		r = image_parse_elf(p->bytes, p->size, &p->plan, e);
+	} else {
+		r = image_parse_hex(p->bytes, p->size, HEX_BYTES_MAX, &p->plan, e);
+	}
+	return r < 0 ? r : settle_arch(vm, &p->plan, e);
+}
+
+static int load_payload(struct vm *vm, struct payload *p, const char *name, struct errmsg *e)
+{
+	int r;
+
+	if (p->fd < 0) {
+		return 0;
+	}
+	r = map_payload(p, e);
+	r = r < 0 ? r : plan_payload(vm, p, e);
+	if (r < 0) {
+		errmsg_prefix(e, "%s: ", name);
+	}
+	return r;
 }
 
 static int make_read_only(struct image_plan *plan, struct errmsg *e)
@@ -145,27 +187,30 @@ static int make_read_only(struct image_plan *plan, struct errmsg *e)
 	return 0;
 }
 
-static int load_image(struct vm *vm, struct loading *l, struct errmsg *e)
+static int load_files(struct vm *vm, struct loading *l, struct errmsg *e)
 {
 	int r;
 
-	if (vm->fds.image < 0) {
+	if (l->image.fd < 0 && l->kernel.fd < 0) {
 		if (vm->fds.context < 0) {
-			return errmsg_set(e, -EINVAL, "there is neither an image nor a context");
+			return errmsg_set(e, -EINVAL,
+					  "there is neither an image nor a kernel nor a context");
 		}
 		r = vm_context_settle(vm, vm->fds.context, e);
-		return r < 0 ? r : settle_arch(vm, &l->plan, e);
+		return r < 0 ? r : settle_arch(vm, &l->image.plan, e);
 	}
-	r = map_image(vm, l, e);
-	if (r == 0) {
-		r = plan_image(vm, l, e);
+	r = load_payload(vm, &l->image, vm->cfg.image_name, e);
+	r = r < 0 ? r : load_payload(vm, &l->kernel, "kernel", e);
+	if (r == 0 && vm->fds.initrd >= 0) {
+		r = host_fd_check_sealed(vm->fds.initrd, &l->initrd_bytes);
+		if (r < 0) {
+			errmsg_set(e, r, "the initrd descriptor is not a sealed memory file");
+		}
 	}
 	if (r < 0) {
-		errmsg_prefix(e, "%s: ", vm->cfg.image_name);
 		return r;
 	}
-	l->has_image = true;
-	return vm->cfg.flags & PROTO_CFG_IMAGE_RO ? make_read_only(&l->plan, e) : 0;
+	return vm->cfg.flags & PROTO_CFG_IMAGE_RO ? make_read_only(&l->image.plan, e) : 0;
 }
 
 static void chr_put(void *opaque, uint8_t c)
@@ -234,38 +279,109 @@ static int load_plugin(struct vm *vm, pinfold_plugin_fn **ret, struct errmsg *e)
 
 static int settle_ram(struct vm *vm, struct errmsg *e)
 {
-	struct machine_map map = machine_bare_map(vm->arch, &vm->mode);
 	uint64_t bytes = vm->cfg.limits.mem_bytes;
+	struct machine_map map;
+	int r;
 
+	r = get_map(vm, &map, e);
+	if (r < 0) {
+		return r;
+	}
+	if (vm->cfg.n_cpus > map.cpus_max) {
+		return errmsg_set(e, -EINVAL, "board %s has %u CPU%s at most; use a smaller --smp",
+				  vm->cfg.board, map.cpus_max, map.cpus_max == 1 ? "" : "s");
+	}
+	vm->is_system = map.is_system;
 	if (bytes == 0) {
 		bytes = map.ram_default_bytes;
 	}
 	if (!align_up_checked(bytes, PAGE_BYTES, &bytes) || bytes > map.ram_max_bytes) {
 		return errmsg_set(e, -EINVAL,
 				  "%" PRIu64
-				  " MiB of RAM are too much: board bare has room for %" PRIu64
+				  " MiB of RAM are too much: board %s has room for %" PRIu64
 				  " MiB with %s; use a smaller --mem",
-				  vm->cfg.limits.mem_bytes >> 20, map.ram_max_bytes >> 20,
-				  vm->arch->title);
+				  vm->cfg.limits.mem_bytes >> 20, vm->cfg.board,
+				  map.ram_max_bytes >> 20, vm->arch->title);
 	}
 	vm->ram_bytes = bytes;
 	return 0;
 }
 
-static int make_board(struct vm *vm, const struct loading *l, struct errmsg *e)
+static void fill_entropy(void *opaque, uint8_t *to, size_t n)
+{
+	(void)opaque;
+	while (n > 0) {
+		ssize_t got = getrandom(to, n, 0);
+
+		BUG_ON(got < 0 && errno != EINTR);
+		to += got > 0 ? got : 0;
+		n -= got > 0 ? (size_t)got : 0;
+	}
+}
+
+static void on_net_ready(void *opaque)
+{
+	struct vm *vm = opaque;
+
+	atomic_store(&vm->has_news, true);
+	vm->cb.on_output(vm->cb.opaque); /* the control thread looks at the socket again */
+}
+
+static void on_disk_done(void *opaque)
+{
+	vm_has_news(opaque);
+}
+
+static int load_memory(struct vm *vm, const struct loading *l, struct errmsg *e)
+{
+	const struct payload *const all[] = { &l->image, &l->kernel };
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < ARRAY_SIZE(all); i++) {
+		if (all[i]->fd >= 0) {
+			r = vm_memory_load(&vm->memory, &all[i]->plan, all[i]->fd, all[i]->bytes,
+					   e);
+		}
+	}
+	if (r == 0 && l->initrd_bytes) {
+		r = vm_memory_load_file(&vm->memory, machine_initrd_gpa(vm->machine),
+					vm->fds.initrd, l->initrd_bytes, e);
+	}
+	return r;
+}
+
+static int make_board(struct vm *vm, const struct engine_probe *probe, const struct loading *l,
+		      struct errmsg *e)
 {
 	struct machine_config mc = {
+		.board = vm->cfg.board,
 		.arch = vm->arch,
 		.mode = vm->mode,
-		.image = l->has_image ? &l->plan : NULL,
+		.image = l->image.fd >= 0 ? &l->image.plan : NULL,
+		.kernel = l->kernel.fd >= 0 ? &l->kernel.plan : NULL,
+		.initrd_bytes = l->initrd_bytes,
+		.has_sbi = vm->has_sbi,
 		.args = vm->cfg.args,
 		.console = { vm, chr_put, chr_get, chr_has, chr_is_eof },
 		.clock = { vm, clock_now, clock_wall },
+		.n_cpus = vm->cfg.n_cpus,
+		.cpus = harts_cpus(vm),
+		.entropy = { NULL, fill_entropy },
 	};
 	struct machine_want wants[MACHINE_WANTS_MAX];
 	size_t n;
 	int r;
 
+	r = disks_init(&vm->disks, vm->fds.disks, vm->cfg.disks_ro, on_disk_done, vm, mc.disks, e);
+	if (r < 0) {
+		return r;
+	}
+	mc.n_disks = (size_t)r;
+	if (vm->fds.net >= 0) {
+		mc.has_net = true;
+		memcpy(mc.mac, vm->cfg.mac, sizeof(mc.mac));
+	}
+	mc.net = net_link_init(&vm->net, vm->fds.net, on_net_ready, vm);
 	r = settle_ram(vm, e);
 	mc.ram_bytes = vm->ram_bytes;
 	if (r == 0) {
@@ -278,11 +394,8 @@ static int make_board(struct vm *vm, const struct loading *l, struct errmsg *e)
 		return r;
 	}
 	n = machine_wants(vm->machine, wants);
-	r = vm_memory_init(&vm->memory, wants, n, e);
-	if (r == 0 && l->has_image) {
-		r = vm_memory_load(&vm->memory, &l->plan, vm->fds.image, l->bytes, e);
-	}
-	return r;
+	r = vm_memory_init(&vm->memory, wants, n, probe->caps & ENGINE_CAP_SHARED_RAM, e);
+	return r < 0 ? r : load_memory(vm, l, e);
 }
 
 /* A guest that prints faster than it is read stands after the instruction that filled the queue. */
@@ -301,13 +414,18 @@ static enum bus_result on_port(void *opaque, struct bus_access *a)
 static enum bus_result on_mmio(void *opaque, struct bus_access *a)
 {
 	struct vm *vm = opaque;
+	enum bus_result result = or_choke(vm, machine_mmio(vm->machine, a));
 
-	return or_choke(vm, machine_mmio(vm->machine, a));
+	/* A timer that is due earlier now: the vCPU thread's own has to be set anew. */
+	return result == BUS_OK && vm->is_system && a->is_write && harts_due_ns(vm) < vm->due_ns
+		       ? BUS_STOP
+		       : result;
 }
 
 static int make_engine(struct vm *vm, const struct engine_ops *ops, struct errmsg *e)
 {
 	struct engine_mmio_range mmio[MACHINE_MMIO_MAX];
+	struct machine_map map;
 	struct engine_config ec = {
 		.arch = vm->arch,
 		.mode = vm->mode,
@@ -316,14 +434,19 @@ static int make_engine(struct vm *vm, const struct engine_ops *ops, struct errms
 		.mmio = mmio,
 		.n_mmio = machine_mmio_ranges(vm->machine, mmio),
 		.mem = vm->memory.map,
+		.is_system = vm->is_system,
+		.clock = { vm->machine, machine_ticks },
 	};
 	int r;
 
-	vm->bus = (struct engine_bus){ vm, on_port, on_mmio };
-	r = ops->create(&ec, &vm->eng, e);
-	for (size_t i = 0; r == 0 && i < mem_region_count(vm->memory.map); i++) {
-		r = ops->map(vm->eng, mem_region_at(vm->memory.map, i), e);
+	r = get_map(vm, &map, e);
+	if (r < 0) {
+		return r;
 	}
+	ec.exit_vectors = map.exit_vectors;
+	ec.va_bits = map.va_bits;
+	vm->bus = (struct engine_bus){ vm, on_port, on_mmio };
+	r = harts_make(vm, ops, &ec, e);
 	if (r == 0 && vm->limits.insns && !(vm->eng->caps & ENGINE_CAP_INSN_COUNT)) {
 		r = errmsg_set(e, -ENOTSUP, "engine %s can't count instructions here", ops->name);
 	}
@@ -353,26 +476,26 @@ static int apply_sets(struct vm *vm, struct cpu_state *cs, struct errmsg *e)
 
 static gva_t entry_of(const struct vm *vm, const struct loading *l)
 {
+	const struct payload *p = l->image.fd >= 0 ? &l->image : &l->kernel;
+
 	if (vm->cfg.flags & PROTO_CFG_HAS_ENTRY) {
 		return vm->cfg.entry_gva;
 	}
-	if (l->has_image && (l->plan.has_entry || l->plan.kind == IMAGE_FLAT)) {
-		return l->plan.entry;
+	if (p->fd >= 0 && (p->plan.has_entry || p->plan.kind == IMAGE_FLAT)) {
+		return p->plan.entry;
 	}
-	return l->has_image && l->plan.n_segs ? l->plan.segs[0].gpa : 0;
+	return p->fd >= 0 && p->plan.n_segs ? p->plan.segs[0].gpa : 0;
 }
 
 static void describe(struct vm *vm, gva_t entry, struct proto_ready *ready)
 {
-	struct machine_map map = machine_bare_map(vm->arch, &vm->mode);
-
 	ready->arch = (uint32_t)vm->arch->id;
 	ready->flags = vm_mode_flags(vm->mode);
 	ready->caps = vm->eng->caps;
 	snprintf(ready->engine, sizeof(ready->engine), "%s", vm->eng->ops->name);
 	snprintf(ready->arch_name, sizeof(ready->arch_name), "%s", vm->arch->name);
 	snprintf(ready->gdb_arch, sizeof(ready->gdb_arch), "%s", vm->arch->gdb_arch);
-	ready->ram_base_gpa = map.ram_base_gpa;
+	ready->ram_base_gpa = mem_region_at(vm->memory.map, 0)->base_gpa;
 	ready->ram_bytes = vm->ram_bytes;
 	ready->entry_gva = entry;
 	ready->n_regs = (uint32_t)vm->arch->n_regs;
@@ -381,16 +504,17 @@ static void describe(struct vm *vm, gva_t entry, struct proto_ready *ready)
 static int build(struct vm *vm, struct loading *l, struct proto_ready *ready, struct errmsg *e)
 {
 	const struct engine_ops *ops = NULL;
+	struct engine_probe probe;
 	struct cpu_state cs = { 0 };
 	gva_t entry;
 	int r;
 
-	r = load_image(vm, l, e);
+	r = load_files(vm, l, e);
 	if (r == 0) {
-		r = vm_choose_engine(vm, &ops, ready, e);
+		r = vm_choose_engine(vm, &ops, &probe, ready, e);
 	}
 	if (r == 0) {
-		r = make_board(vm, l, e);
+		r = make_board(vm, &probe, l, e);
 	}
 	if (r < 0) {
 		return r;
@@ -405,7 +529,7 @@ static int build(struct vm *vm, struct loading *l, struct proto_ready *ready, st
 		r = apply_sets(vm, &cs, e);
 	}
 	if (r == 0) {
-		r = ops->set_state(vm->eng, &cs, e);
+		r = harts_setup(vm, &cs, e);
 	}
 	if (r == 0 && vm->fds.context >= 0) {
 		r = vm_context_load(vm, vm->fds.context,
@@ -422,18 +546,16 @@ static int build(struct vm *vm, struct loading *l, struct proto_ready *ready, st
 int vm_build(struct vm *vm, struct proto_ready *ret_ready, struct errmsg *e)
 {
 	struct proto_ready ready = { 0 };
-	struct loading l = { 0 };
+	struct loading l = { .image = { .fd = vm->fds.image }, .kernel = { .fd = vm->fds.kernel } };
 	int r;
 
-	if (strcmp(vm->cfg.board, "bare") != 0) {
-		return errmsg_set(e, -EINVAL, "there is no board '%s'; this build has: bare",
-				  vm->cfg.board);
-	}
 	if (vm->cfg.slice_ns < 500 * NS_PER_US || vm->cfg.slice_ns > 100 * NS_PER_MS) {
 		return errmsg_set(e, -EINVAL, "a slice is 0.5ms to 100ms long");
 	}
+	vm->has_sbi = vm->fds.kernel >= 0 && vm->fds.image < 0;
 	r = build(vm, &l, &ready, e);
-	loading_done(&l);
+	payload_done(&l.image);
+	payload_done(&l.kernel);
 	if (r == 0) {
 		*ret_ready = ready;
 	}

@@ -10,8 +10,23 @@ static int probe(const struct vm *vm, const struct engine_ops *ops, struct engin
 {
 	struct engine_host host = { .kvm_fd = vm->fds.kvm };
 
+	struct machine_map map;
+	struct errmsg e = { 0 };
+	int r;
+
 	*ret = (struct engine_probe){ 0 };
-	return ops->probe(vm->arch, &vm->mode, &host, ret);
+	r = machine_map(vm->cfg.board, vm->arch, &vm->mode, false, &map, &e);
+	if (r < 0) {
+		snprintf(ret->detail, sizeof(ret->detail), "%.150s", e.text);
+		return r;
+	}
+	r = ops->probe(vm->arch, &vm->mode, &host, ret);
+	if (r == 0 && map.is_system && !(ret->caps & ENGINE_CAP_SYSTEM)) {
+		snprintf(ret->detail, sizeof(ret->detail),
+			 "it can't interrupt its guests, as board %s needs", vm->cfg.board);
+		return -ENOTSUP;
+	}
+	return r;
 }
 
 /* What a guest of this engine must do without. */
@@ -31,8 +46,8 @@ static void describe_lacks(const struct engine_ops *ops, const struct engine_pro
 	}
 }
 
-static int choose_named(struct vm *vm, const struct engine_ops **ret, struct proto_ready *ready,
-			struct errmsg *e)
+static int choose_named(struct vm *vm, const struct engine_ops **ret,
+			struct engine_probe *ret_probe, struct proto_ready *ready, struct errmsg *e)
 {
 	const struct engine_ops *ops = engine_by_name(vm->cfg.engine);
 	struct engine_probe p;
@@ -51,6 +66,7 @@ static int choose_named(struct vm *vm, const struct engine_ops **ret, struct pro
 		 p.detail);
 	describe_lacks(ops, &p, ready);
 	*ret = ops;
+	*ret_probe = p;
 	return 0;
 }
 
@@ -63,8 +79,8 @@ static void note_rejected(char *why, size_t size, const struct engine_ops *ops,
 	snprintf(why + len, size - len, "%s%s: %s", len ? "; " : "", ops->name, p->detail);
 }
 
-static int choose_auto(struct vm *vm, const struct engine_ops **ret, struct proto_ready *ready,
-		       struct errmsg *e)
+static int choose_auto(struct vm *vm, const struct engine_ops **ret, struct engine_probe *ret_probe,
+		       struct proto_ready *ready, struct errmsg *e)
 {
 	const struct engine_ops *best = NULL;
 	struct engine_probe best_probe = { 0 };
@@ -100,12 +116,13 @@ static int choose_auto(struct vm *vm, const struct engine_ops **ret, struct prot
 		 best_probe.detail, why[0] ? "; not " : "", why);
 	describe_lacks(best, &best_probe, ready);
 	*ret = best;
+	*ret_probe = best_probe;
 	return 0;
 }
 
-int vm_choose_engine(struct vm *vm, const struct engine_ops **ret, struct proto_ready *ready,
-		     struct errmsg *e)
+int vm_choose_engine(struct vm *vm, const struct engine_ops **ret, struct engine_probe *ret_probe,
+		     struct proto_ready *ready, struct errmsg *e)
 {
-	return strcmp(vm->cfg.engine, "auto") == 0 ? choose_auto(vm, ret, ready, e)
-						   : choose_named(vm, ret, ready, e);
+	return strcmp(vm->cfg.engine, "auto") == 0 ? choose_auto(vm, ret, ret_probe, ready, e)
+						   : choose_named(vm, ret, ret_probe, ready, e);
 }

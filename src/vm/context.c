@@ -35,17 +35,24 @@ static void save_pages(struct vm *vm, struct context_writer *w)
 	}
 }
 
+/* What a context says about the VM that it is of. */
+static uint32_t board_flags(const struct vm *vm)
+{
+	return vm_mode_flags(vm->mode) | (vm->has_sbi ? (uint32_t)CONTEXT_FLAG_SBI : 0) |
+	       (vm->n_harts - 1) << CONTEXT_CPUS_SHIFT;
+}
+
 int vm_context_save(struct vm *vm, int fd, struct errmsg *e)
 {
 	struct context_head head = {
 		.magic = CONTEXT_MAGIC,
 		.version = CONTEXT_VERSION,
 		.arch = (uint32_t)vm->arch->id,
-		.flags = vm_mode_flags(vm->mode),
+		.flags = board_flags(vm),
 		.n_regions = (uint32_t)mem_region_count(vm->memory.map),
 		.ram_bytes = vm->ram_bytes,
 		.state_bytes = vm->arch->state_bytes,
-		.device_bytes = machine_state_bytes(vm->machine),
+		.device_bytes = machine_state_bytes(vm->machine) + harts_state_bytes(vm),
 		.insns = vm->insns,
 	};
 	struct cpu_state cs = { 0 };
@@ -53,6 +60,9 @@ int vm_context_save(struct vm *vm, int fd, struct errmsg *e)
 	uint8_t *devices;
 	int r;
 
+	/* What the disks still do to guest memory belongs into the context. */
+	disks_settle(&vm->disks);
+	disks_collect(&vm->disks, vm->machine);
 	r = vm->eng->ops->get_state(vm->eng, &cs, e);
 	if (r < 0) {
 		return r;
@@ -66,6 +76,12 @@ int vm_context_save(struct vm *vm, int fd, struct errmsg *e)
 	}
 	memcpy(head.board, vm->cfg.board, sizeof(head.board));
 	machine_state_save(vm->machine, devices);
+	r = harts_state_save(vm, devices + machine_state_bytes(vm->machine), e);
+	if (r < 0) {
+		free(devices);
+		context_writer_finish(w, NULL);
+		return r;
+	}
 	context_writer_add(w, &head, sizeof(head));
 	context_writer_add(w, cs.bytes, head.state_bytes);
 	context_writer_add(w, devices, head.device_bytes);
@@ -94,7 +110,19 @@ static int check_fits(const struct vm *vm, const struct context_view *v, struct 
 				  "the context is of board '%s', this VM has board '%s'", h->board,
 				  vm->cfg.board);
 	}
-	if ((h->flags ^ vm_mode_flags(vm->mode)) & ~(uint32_t)PROTO_CFG_THUMB) {
+	if (h->flags >> CONTEXT_CPUS_SHIFT != vm->n_harts - 1) {
+		return errmsg_set(e, -EINVAL,
+				  "the context has %u CPUs, this VM has %u; use --smp %u",
+				  (h->flags >> CONTEXT_CPUS_SHIFT) + 1, vm->n_harts,
+				  (h->flags >> CONTEXT_CPUS_SHIFT) + 1);
+	}
+	if ((h->flags ^ board_flags(vm)) & CONTEXT_FLAG_SBI) {
+		return errmsg_set(
+			e, -EINVAL,
+			"the context is of a guest %s firmware of its own, this VM is not",
+			h->flags & CONTEXT_FLAG_SBI ? "without" : "with");
+	}
+	if ((h->flags ^ board_flags(vm)) & ~(uint32_t)PROTO_CFG_THUMB) {
 		return errmsg_set(e, -EINVAL,
 				  "the context was made with another --mode or --endian");
 	}
@@ -136,8 +164,12 @@ static int unmap_all(struct vm *vm, struct errmsg *e)
 {
 	int r = 0;
 
-	for (size_t i = 0; r == 0 && i < mem_region_count(vm->memory.map); i++) {
-		r = vm->eng->ops->unmap(vm->eng, mem_region_at(vm->memory.map, i), e);
+	for (uint32_t k = 0; k < vm->n_harts; k++) {
+		struct engine *eng = vm->harts[k].eng;
+
+		for (size_t i = 0; r == 0 && i < mem_region_count(vm->memory.map); i++) {
+			r = eng->ops->unmap(eng, mem_region_at(vm->memory.map, i), e);
+		}
 	}
 	return r;
 }
@@ -152,8 +184,12 @@ static int map_all(struct vm *vm, const struct context_view *v, struct errmsg *e
 		r = mem_region_protect(vm->memory.map, cr.base_gpa, cr.size_bytes,
 				       (uint32_t)cr.perm, e);
 	}
-	for (size_t i = 0; r == 0 && i < mem_region_count(vm->memory.map); i++) {
-		r = vm->eng->ops->map(vm->eng, mem_region_at(vm->memory.map, i), e);
+	for (uint32_t k = 0; k < vm->n_harts; k++) {
+		struct engine *eng = vm->harts[k].eng;
+
+		for (size_t i = 0; r == 0 && i < mem_region_count(vm->memory.map); i++) {
+			r = eng->ops->map(eng, mem_region_at(vm->memory.map, i), e);
+		}
 	}
 	return r;
 }
@@ -224,7 +260,10 @@ static int load(struct vm *vm, const struct context_view *v, int fd, struct errm
 		errmsg_prefix(e, "the context's CPU state is refused: ");
 		return r;
 	}
-	r = machine_state_load(vm->machine, v->devices, v->head.device_bytes, e);
+	r = v->head.device_bytes < harts_state_bytes(vm)
+		    ? errmsg_set(e, -EINVAL, "the devices' state is for another board")
+		    : machine_state_load(vm->machine, v->devices,
+					 v->head.device_bytes - harts_state_bytes(vm), e);
 	if (r < 0) {
 		vm->eng->ops->set_state(vm->eng, &old, NULL);
 		return r;
@@ -237,7 +276,10 @@ static int load(struct vm *vm, const struct context_view *v, int fd, struct errm
 	}
 	vm->insns = v->head.insns;
 	/* Tables in memory (segments, pages) have changed: give the state again. */
-	return vm->eng->ops->set_state(vm->eng, &cs, e);
+	r = vm->eng->ops->set_state(vm->eng, &cs, e);
+	r = r < 0 ? r : harts_state_load(vm, v->devices + machine_state_bytes(vm->machine), e);
+	atomic_store(&vm->has_news, vm->is_system); /* what devices had under way begins anew */
+	return r;
 }
 
 /* A checked view of a context file, mapped while fn works on it. */
@@ -281,6 +323,13 @@ static int settle(struct vm *vm, const struct context_view *v, int fd, struct er
 		vm->cfg.flags |=
 			v->head.flags & (PROTO_CFG_16BIT | PROTO_CFG_BIG_ENDIAN | PROTO_CFG_THUMB);
 	}
+	vm->has_sbi = v->head.flags & CONTEXT_FLAG_SBI;
+	vm->cfg.n_cpus = (v->head.flags >> CONTEXT_CPUS_SHIFT) + 1;
+	if (vm->cfg.n_cpus > PROTO_CPUS_MAX) {
+		return errmsg_set(e, -EINVAL, "the context has %u CPUs; %u are the most",
+				  vm->cfg.n_cpus, PROTO_CPUS_MAX);
+	}
+	memcpy(vm->cfg.board, v->head.board, sizeof(vm->cfg.board));
 	if (vm->cfg.limits.mem_bytes == 0) {
 		vm->cfg.limits.mem_bytes = v->head.ram_bytes;
 	}

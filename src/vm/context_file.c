@@ -31,6 +31,12 @@ static const uint8_t *take(struct cursor *c, uint64_t n)
 	return p;
 }
 
+/* How long the architecture's state was in a version. */
+static uint64_t state_bytes_of(const struct cpu_arch *arch, uint32_t version)
+{
+	return version <= 2 && arch->state_bytes_v2 ? arch->state_bytes_v2 : arch->state_bytes;
+}
+
 static int check_head(const struct context_head *h, struct errmsg *e)
 {
 	const struct cpu_arch *arch;
@@ -45,8 +51,8 @@ static int check_head(const struct context_head *h, struct errmsg *e)
 				  h->version, CONTEXT_VERSION);
 	}
 	arch = cpu_arch_by_id((enum cpu_arch_id)h->arch);
-	if (!arch || h->state_bytes != arch->state_bytes || h->n_regions > MEM_REGIONS_MAX ||
-	    memchr(h->board, '\0', sizeof(h->board)) == NULL) {
+	if (!arch || h->state_bytes != state_bytes_of(arch, h->version) ||
+	    h->n_regions > MEM_REGIONS_MAX || memchr(h->board, '\0', sizeof(h->board)) == NULL) {
 		return errmsg_set(e, -EINVAL, "the context's head is damaged");
 	}
 	return 0;

@@ -6,7 +6,8 @@
  *   head | CPU state | device state | regions[] | zeros | 4096 bytes... | gpa... | tail
  *
  * Pages begin at a multiple of their size, so that whoever loads them can map them from the file
- * instead of copying them. In version 1, which is still read, each page came behind its gpa.
+ * instead of copying them. Older versions are still read: up to version 2 a RISC-V state ended
+ * behind its PMP registers (what came later is zero); in version 1 each page came behind its gpa.
  * Pages that are all zero are left out. The tail carries a checksum over everything before it,
  * which finds damage; it is no protection against forgery, so every field is checked as hostile.
  * Numbers are little endian. A change of layout, of a CPU state struct or of a device's state
@@ -25,16 +26,20 @@
 #include "mem/mem.h"
 
 #define CONTEXT_MAGIC	0x58544e4344464e50ULL /* "PNFDCNTX" */
-#define CONTEXT_VERSION 2u
+#define CONTEXT_VERSION 3u
+
+#define CONTEXT_FLAG_SBI   BIT(16) /* the board is the guest's firmware */
+#define CONTEXT_CPUS_SHIFT 24
 
 struct context_head {
 	uint64_t magic;
 	uint32_t version;
-	uint32_t arch;	/* enum cpu_arch_id */
-	uint32_t flags; /* PROTO_CFG_16BIT, BIG_ENDIAN, THUMB */
+	uint32_t arch; /* enum cpu_arch_id */
+	uint32_t
+		flags; /* PROTO_CFG_16BIT, BIG_ENDIAN, THUMB; CONTEXT_FLAG_*; number of CPUs less one */
 	uint32_t n_regions;
 	uint64_t ram_bytes;
-	uint64_t state_bytes;
+	uint64_t state_bytes; /* may be less than today's: see above */
 	uint64_t device_bytes;
 	uint64_t insns; /* executed so far */
 	char board[16];

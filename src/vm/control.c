@@ -462,18 +462,22 @@ static void wait_and_serve(struct control *c, bool is_flushed)
 {
 	bool wants_input = c->console_fd >= 0 && !c->is_input_over && vm_console_has_room(c->vm);
 	short console_events = (short)((is_flushed ? 0 : POLLOUT) | (wants_input ? POLLIN : 0));
-	struct pollfd fds[3] = {
+	struct pollfd fds[4] = {
 		{ .fd = c->socket_fd >= 0 ? c->socket_fd : c->listen_fd, .events = POLLIN },
 		{ .fd = c->wake_fd, .events = POLLIN },
 		{ .fd = console_events ? c->console_fd : -1, .events = console_events },
+		{ .fd = vm_net_wants(c->vm), .events = POLLIN },
 	};
 
-	if (poll(fds, 3, -1) < 0) {
+	if (poll(fds, 4, -1) < 0) {
 		BUG_ON(errno != EINTR);
 		return;
 	}
 	if (fds[1].revents) {
 		drain_wake(c);
+	}
+	if (fds[3].revents) {
+		vm_net_arrived(c->vm);
 	}
 	if (fds[2].revents & (POLLIN | POLLHUP) && wants_input) {
 		take_input(c);

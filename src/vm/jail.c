@@ -160,7 +160,7 @@ static int take_root(const struct jail_options *o, uint32_t *flags, struct errms
 static int set_limits(const struct jail_options *o, struct errmsg *e)
 {
 	bool is_count_own = o->flags & (PROTO_JAIL_SETUID | PROTO_JAIL_USERNS);
-	uint64_t space = 2 * o->mem_bytes + OVERHEAD_BYTES;
+	uint64_t space = 2 * o->mem_bytes + o->window_bytes + OVERHEAD_BYTES;
 	int r;
 
 	r = host_priv_limit(RLIMIT_CORE, 0, e);

@@ -26,6 +26,9 @@ const struct jail_syscall jail_syscall_table[] = {
 	CALL(recvfrom, "console input without waiting; only with DONTWAIT and PEEK"),
 	CALL(sendto, "console output without SIGPIPE; only with DONTWAIT and NOSIGNAL"),
 	CALL(accept4, "the next controller, on a listening socket that was passed"),
+	CALL(pread64, "disk images, on the device thread"),
+	CALL(pwrite64, "disk images, on the device thread"),
+	CALL(fdatasync, "a guest flushes its disk"),
 	CALL(close, "descriptors that came with a request"),
 	CALL(fcntl, "only F_GET_SEALS: is a context to load sealed?"),
 	CALL(poll, "waiting for requests and console input"),
@@ -45,6 +48,8 @@ const struct jail_syscall jail_syscall_table[] = {
 	CALL(getrusage, "resource usage"),
 	CALL(exit, "end of a thread"),
 	CALL(exit_group, "end of the process"),
+
+	CALL(getrandom, "the guest's entropy source"),
 
 	/* Memory. */
 	CALL(brk, "malloc()"),

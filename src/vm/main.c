@@ -21,6 +21,9 @@
 #include "vm/vm.h"
 #include "vm/zygote.h"
 
+/* Address space in which an engine maps guest memory as the guest sees it: reserved, not used. */
+#define WINDOW_BYTES (64 * BIT(40))
+
 /* Everything that came with CONFIG. */
 struct start {
 	struct proto_msg msg;
@@ -59,8 +62,10 @@ static int receive_config(struct start *s, struct errmsg *e)
 static void sort_fds(struct start *s)
 {
 	int *const slots[PROTO_FD_COUNT] = {
-		&s->fds.image,	&s->console_fd,	 &s->fds.kvm,	&s->fds.trace,
-		&s->fds.plugin, &s->fds.context, &s->listen_fd,
+		&s->fds.image,	  &s->console_fd,   &s->fds.kvm,      &s->fds.trace,
+		&s->fds.plugin,	  &s->fds.context,  &s->listen_fd,    &s->fds.kernel,
+		&s->fds.initrd,	  &s->fds.net,	    &s->fds.disks[0], &s->fds.disks[1],
+		&s->fds.disks[2], &s->fds.disks[3],
 	};
 	size_t next = 0;
 
@@ -85,6 +90,7 @@ static int enter_jail(const struct start *s, const struct proto_ready *ready, ui
 	struct jail_options o = jail_options_of(s);
 
 	o.mem_bytes = ready->ram_bytes;
+	o.window_bytes = ready->caps & ENGINE_CAP_SHARED_RAM ? WINDOW_BYTES : 0;
 	o.kvm_fd = strcmp(ready->engine, "kvm") == 0 ? s->fds.kvm : -1;
 	return jail_enter(&o, ret_flags, e);
 }

@@ -10,12 +10,13 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/bug.h"
 #include "host/map.h"
 
 int vm_memory_init(struct vm_memory *vmm, const struct machine_want *wants, size_t n,
-		   struct errmsg *e)
+		   bool is_shared, struct errmsg *e)
 {
 	int r;
 
@@ -33,7 +34,9 @@ int vm_memory_init(struct vm_memory *vmm, const struct machine_want *wants, size
 			.name = wants[i].name,
 		};
 
-		r = host_map_ram(wants[i].size_bytes, &b->hva, e);
+		b->fd = -1;
+		r = is_shared ? host_map_shared_ram(wants[i].size_bytes, &b->hva, &b->fd, e)
+			      : host_map_ram(wants[i].size_bytes, &b->hva, e);
 		if (r < 0) {
 			errmsg_prefix(e, "guest memory '%s': ", wants[i].name);
 			return r;
@@ -41,6 +44,8 @@ int vm_memory_init(struct vm_memory *vmm, const struct machine_want *wants, size
 		b->want = wants[i];
 		vmm->n_backings++;
 		region.hva = b->hva;
+		region.has_file = is_shared;
+		region.fd = b->fd;
 		r = mem_region_add(vmm->map, &region, e);
 		if (r < 0) {
 			return r;
@@ -53,6 +58,9 @@ void vm_memory_done(struct vm_memory *vmm)
 {
 	for (size_t i = 0; i < vmm->n_backings; i++) {
 		host_map_free(vmm->backings[i].hva, vmm->backings[i].want.size_bytes);
+		if (vmm->backings[i].fd >= 0) {
+			close(vmm->backings[i].fd);
+		}
 	}
 	mem_free(vmm->map);
 	memset(vmm, 0, sizeof(*vmm));
@@ -130,7 +138,7 @@ static int load_segment(struct vm_memory *vmm, const struct image_seg *seg, int 
 				  ram->base_gpa + ram->size_bytes - 1);
 	}
 	hva = b->hva + (seg->gpa - b->want.base_gpa);
-	r = map_pages(seg, hva, fd, &mapped_gpa, &mapped_bytes, e);
+	r = map_pages(seg, hva, b->fd < 0 ? fd : -1, &mapped_gpa, &mapped_bytes, e);
 	if (r < 0) {
 		return r;
 	}
@@ -209,7 +217,10 @@ int vm_memory_clear(struct vm_memory *vmm, struct errmsg *e)
 	int r = 0;
 
 	for (size_t i = 0; i < vmm->n_backings && r == 0; i++) {
-		r = host_map_clear(vmm->backings[i].hva, vmm->backings[i].want.size_bytes, e);
+		const struct vm_backing *b = &vmm->backings[i];
+
+		r = b->fd >= 0 ? host_map_shared_clear(b->hva, b->want.size_bytes, e)
+			       : host_map_clear(b->hva, b->want.size_bytes, e);
 	}
 	return r;
 }
@@ -218,8 +229,35 @@ int vm_memory_view(struct vm_memory *vmm, gpa_t gpa, uint64_t bytes, int fd, uin
 {
 	const struct vm_backing *b = backing_of(vmm, gpa, bytes);
 
-	return b ? host_map_file(b->hva + (gpa - b->want.base_gpa), bytes, fd, offset, true, NULL)
-		 : -ENOENT;
+	if (!b) {
+		return -ENOENT;
+	}
+	/* A private view would be seen here, and not where the engine has mapped the memory file. */
+	return b->fd >= 0 ? -ENOTSUP
+			  : host_map_file(b->hva + (gpa - b->want.base_gpa), bytes, fd, offset,
+					  true, NULL);
+}
+
+int vm_memory_load_file(struct vm_memory *vmm, gpa_t gpa, int fd, uint64_t bytes, struct errmsg *e)
+{
+	const struct vm_backing *b = backing_of(vmm, gpa, bytes);
+	uint64_t done = 0;
+
+	if (!b) {
+		return errmsg_set(e, -EINVAL,
+				  "there is no memory for 0x%" PRIx64 " bytes at 0x%" PRIx64, bytes,
+				  gpa);
+	}
+	while (done < bytes) {
+		ssize_t n = pread(fd, b->hva + (gpa - b->want.base_gpa) + done, bytes - done,
+				  (off_t)done);
+
+		if (n == 0 || (n < 0 && errno != EINTR)) {
+			return errmsg_set(e, n < 0 ? -errno : -EIO, "the file can't be read");
+		}
+		done += n > 0 ? (uint64_t)n : 0;
+	}
+	return 0;
 }
 
 size_t vm_memory_poke(struct vm_memory *vmm, gpa_t gpa, const void *buf, size_t len)

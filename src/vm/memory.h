@@ -21,13 +21,18 @@ struct vm_memory {
 	size_t n_backings;
 	struct vm_backing {
 		uint8_t *hva;
+		int fd; /* memory file; -1: anonymous memory */
 		struct machine_want want;
 	} backings[MACHINE_WANTS_MAX];
 };
 
-/** Reserve host memory for every want. @return 0; -ENOMEM; -EINVAL */
+/**
+ * Reserve host memory for every want.
+ * @param is_shared in memory files, for engines that map it a second time; images are copied then
+ * @return 0; -ENOMEM; -EINVAL
+ */
 int vm_memory_init(struct vm_memory *vmm, const struct machine_want *wants, size_t n,
-		   struct errmsg *e);
+		   bool is_shared, struct errmsg *e);
 
 /** Accepts a zeroed one. */
 void vm_memory_done(struct vm_memory *vmm);
@@ -52,9 +57,12 @@ int vm_memory_clear(struct vm_memory *vmm, struct errmsg *e);
 /**
  * Put a private view of a sealed file into memory: shared with all who have one, until it is written.
  * @param gpa    page-aligned, as are @p bytes and @p offset
- * @return 0; -ENOENT no such memory; -ENOMEM, then the memory is as before
+ * @return 0; -ENOENT no such memory; -ENOTSUP it is shared; -ENOMEM, then the memory is as before
  */
 int vm_memory_view(struct vm_memory *vmm, gpa_t gpa, uint64_t bytes, int fd, uint64_t offset);
+
+/** Put a whole file at an address, as boards say. @return 0; negative errno with a sentence */
+int vm_memory_load_file(struct vm_memory *vmm, gpa_t gpa, int fd, uint64_t bytes, struct errmsg *e);
 
 /** Whether all of a range lies in memory that was reserved at once. */
 bool vm_memory_has(const struct vm_memory *vmm, gpa_t gpa, uint64_t bytes);

@@ -41,13 +41,14 @@ enum outcome {
 	OUTCOME_STOP,  /* the vCPU stands: on_stop was told */
 };
 
-static void on_kick_signal(int signo)
+static void on_kick_signal(int signo, siginfo_t *info, void *uc)
 {
 	struct engine *eng = kick_target;
 
 	(void)signo;
+	(void)info;
 	if (eng) {
-		eng->ops->kick(eng);
+		eng->ops->kick(eng, uc);
 	}
 }
 
@@ -167,10 +168,17 @@ static enum proto_limit_kind limit_reached(const struct vm *vm)
 	return PROTO_LIMIT_NONE;
 }
 
-/* Time until the slice or a time limit could be over. */
+/* Time until the slice or a time limit could be over, or the machine has to be polled. */
 static ns_t time_left_ns(const struct vm *vm)
 {
 	ns_t left = vm->turn_left_ns;
+
+	if (vm->is_system && vm->due_ns != UINT64_MAX) {
+		ns_t now_ns = host_clock_monotonic_ns();
+		ns_t due_left = vm->due_ns > now_ns ? vm->due_ns - now_ns : 0;
+
+		left = due_left < left ? due_left : left;
+	}
 
 	if (vm->limits.cpu_ns && vm->limits.cpu_ns - vm->cpu_ns < left) {
 		left = vm->limits.cpu_ns - vm->cpu_ns;
@@ -202,7 +210,7 @@ static bool must_step(const struct vm *vm)
 }
 
 /* How many instructions the next run may execute; 0 = no limit. */
-static uint64_t insn_budget(const struct vm *vm)
+static uint64_t insn_budget(struct vm *vm)
 {
 	uint64_t budget = vm->cfg.flags & PROTO_CFG_COUNT_INSNS ? UINT64_MAX / 2 : 0;
 
@@ -212,7 +220,27 @@ static uint64_t insn_budget(const struct vm *vm)
 	if (vm->goal == VM_GOAL_STEPS && (budget == 0 || vm->steps_left < budget)) {
 		budget = vm->steps_left;
 	}
+	if (vm->n_harts > 1) {
+		uint64_t turn = harts_turn_insns(vm);
+
+		budget = turn && (budget == 0 || turn < budget) ? turn : budget;
+	}
 	return must_step(vm) || vm->is_leaving_point ? 1 : budget;
+}
+
+/* Let the machine see that time has passed or a back-end has news, if so. */
+static void poll_machine(struct vm *vm)
+{
+	bool has_news = atomic_exchange(&vm->has_news, false);
+
+	if (has_news) {
+		disks_collect(&vm->disks, vm->machine);
+		net_link_collect(&vm->net, vm->machine);
+	}
+	if (has_news || host_clock_monotonic_ns() >= vm->due_ns) {
+		machine_poll(vm->machine);
+	}
+	vm->due_ns = harts_due_ns(vm);
 }
 
 /* Ask the machine about an exception, and act on its verdict. */
@@ -228,7 +256,7 @@ static enum outcome handle_fault(struct vm *vm, struct vm_exit *x)
 	if (vm->eng->ops->get_state(vm->eng, &cs, &e) < 0) {
 		return stop_broken(vm, &e);
 	}
-	verdict = machine_exception(vm->machine, event, &cs, &x->fault);
+	verdict = machine_exception(vm->machine, event, vm->cur_hart, &cs, &x->fault);
 	if (verdict == MACHINE_FAULT) {
 		return stop_fault(vm, &cs, &x->fault);
 	}
@@ -252,6 +280,11 @@ static enum outcome handle_halt(struct vm *vm)
 	struct errmsg e = { 0 };
 	struct cpu_fault f;
 
+	if (vm->is_system) {
+		vm->harts[vm->cur_hart].is_waiting = true;
+		vm->hart_left = 0;
+		return OUTCOME_AGAIN;
+	}
 	if (vm->eng->ops->get_state(vm->eng, &cs, &e) < 0) {
 		return stop_broken(vm, &e);
 	}
@@ -414,7 +447,10 @@ static enum outcome run_once(struct vm *vm)
 	int r;
 
 	kick_target = vm->eng;
-	if (must_step(vm)) {
+	if (atomic_load(&vm->has_news)) {
+		x.kind = VM_EXIT_KICKED; /* of which a kick just before this may have told */
+		r = 0;
+	} else if (must_step(vm)) {
 		out = run_stepwise(vm, &x, &e, &r);
 	} else {
 		r = vm->eng->ops->run(vm->eng, budget, &x, &e);
@@ -427,6 +463,7 @@ static enum outcome run_once(struct vm *vm)
 	vm->cpu_ns += used_ns;
 	vm->slice_used_ns += used_ns;
 	vm->insns += x.insns;
+	harts_charge(vm, x.insns);
 	if (budget == 0 || !(vm->eng->caps & ENGINE_CAP_INSN_COUNT)) {
 		vm->are_insns_exact = false;
 	}
@@ -486,6 +523,12 @@ static void run_turn(struct vm *vm)
 	enum outcome out = check_turn(vm);
 
 	while (out == OUTCOME_AGAIN) {
+		if (vm->is_system) {
+			poll_machine(vm);
+		}
+		if (!harts_pick(vm)) {
+			break; /* all wait for interrupts */
+		}
 		host_timer_arm(&vm->timer, time_left_ns(vm), TIMER_AGAIN_NS);
 		out = run_once(vm);
 		if (out == OUTCOME_AGAIN) {
@@ -504,19 +547,24 @@ static bool is_blocked(struct vm *vm)
 	if (vm->is_waiting_input && console_is_input_ready(&vm->console)) {
 		vm->is_waiting_input = false;
 	}
-	return vm->is_waiting_input || console_is_choked(&vm->console);
+	return vm->is_waiting_input || console_is_choked(&vm->console) ||
+	       (vm->is_system && !harts_can_run(vm));
 }
 
 /* When a standing vCPU has to look at its limit again. */
 static ns_t look_again_ns(const struct vm *vm)
 {
 	ns_t used_ns = wall_used_ns(vm);
+	ns_t at_ns = GRANT_NO_END;
 
-	if (atomic_load(&vm->state) != PROTO_VM_RUNNING || vm->limits.wall_ns == 0) {
+	if (atomic_load(&vm->state) != PROTO_VM_RUNNING) {
 		return GRANT_NO_END;
 	}
-	return host_clock_monotonic_ns() +
-	       (vm->limits.wall_ns > used_ns ? vm->limits.wall_ns - used_ns : 0);
+	if (vm->limits.wall_ns) {
+		at_ns = host_clock_monotonic_ns() +
+			(vm->limits.wall_ns > used_ns ? vm->limits.wall_ns - used_ns : 0);
+	}
+	return vm->is_system && vm->due_ns < at_ns ? vm->due_ns : at_ns;
 }
 
 /* Whether the guest could go on if it had a core. */
@@ -535,6 +583,9 @@ static void vcpu_main(struct vm *vm)
 		ns_t until_ns;
 
 		pthread_mutex_lock(&vm->run_lock);
+		if (vm->is_system && atomic_load(&vm->state) == PROTO_VM_RUNNING) {
+			poll_machine(vm);
+		}
 		is_wanting = is_runnable(vm);
 		until_ns = look_again_ns(vm);
 		if (is_wanting && !atomic_load(&vm->is_call_pending) &&
@@ -565,10 +616,15 @@ static void *vcpu_thread(void *arg)
 {
 	struct thread_start *start = arg;
 	struct vm *vm = start->vm;
+	/* Guest code of a translator uses the stack pointer for its own ends. */
+	stack_t stack = { .ss_sp = vm->signal_stack, .ss_size = sizeof(vm->signal_stack) };
 	int r;
 
 	prctl(PR_SET_NAME, GRANT_THREAD_NAME);
 	r = jail_thread_enter(start->e);
+	if (r == 0 && sigaltstack(&stack, NULL) < 0) {
+		r = errmsg_set(start->e, -errno, "no stack for signals: %s", strerror(errno));
+	}
 	if (r == 0) {
 		r = host_timer_init(&vm->timer, KICK_SIGNAL, start->e);
 	}
@@ -582,10 +638,15 @@ static void *vcpu_thread(void *arg)
 
 int vm_thread_start(struct vm *vm, struct errmsg *e)
 {
-	struct sigaction sa = { .sa_handler = on_kick_signal };
+	struct sigaction sa = { .sa_sigaction = on_kick_signal,
+				.sa_flags = SA_SIGINFO | SA_ONSTACK };
 	struct thread_start start = { .vm = vm, .e = e };
 	int r;
 
+	r = disks_start(&vm->disks, e);
+	if (r < 0) {
+		return r;
+	}
 	sigaction(KICK_SIGNAL, &sa, NULL);
 	sem_init(&start.done, 0, 0);
 	r = pthread_create(&vm->thread, NULL, vcpu_thread, &start);
@@ -646,4 +707,13 @@ int vm_call_vcpu(struct vm *vm, int (*fn)(struct vm *, void *, struct errmsg *),
 	r = fn(vm, arg, e);
 	give_run_lock(vm);
 	return r;
+}
+
+void vm_has_news(struct vm *vm)
+{
+	if (vm->is_system && vm->has_thread) {
+		atomic_store(&vm->has_news, true);
+		pthread_kill(vm->thread, KICK_SIGNAL);
+	}
+	gate_wake(&vm->gate);
 }

@@ -53,9 +53,8 @@ void vm_free(struct vm *vm)
 		vm_thread_stop(vm);
 	}
 	host_timer_done(&vm->timer);
-	if (vm->eng) {
-		vm->eng->ops->destroy(vm->eng);
-	}
+	disks_done(&vm->disks);
+	harts_free(vm);
 	machine_free(vm->machine);
 	vm_memory_done(&vm->memory);
 	console_done(&vm->console);
@@ -573,17 +572,28 @@ size_t vm_console_give(struct vm *vm, const uint8_t *buf, size_t n)
 {
 	size_t done = console_give(&vm->console, buf, n);
 
-	gate_wake(&vm->gate);
+	vm_has_news(vm);
 	return done;
 }
 
 void vm_console_eof(struct vm *vm)
 {
 	console_set_eof(&vm->console);
-	gate_wake(&vm->gate);
+	vm_has_news(vm);
 }
 
 bool vm_console_has_room(struct vm *vm)
 {
 	return console_has_room(&vm->console);
+}
+
+int vm_net_wants(struct vm *vm)
+{
+	return net_link_wants(&vm->net);
+}
+
+void vm_net_arrived(struct vm *vm)
+{
+	net_link_arrived(&vm->net);
+	vm_has_news(vm);
 }

@@ -35,7 +35,23 @@ struct vm_fds {
 	int trace;
 	int plugin;
 	int context;
+	int kernel;
+	int initrd;
+	int net; /* socket for frames */
+	int disks[PROTO_DISKS_MAX];
 };
+
+/** No descriptor at all. */
+#define VM_FDS_NONE                                                                             \
+	{                                                                                       \
+		.image = -1, .kvm = -1, .trace = -1, .plugin = -1, .context = -1, .kernel = -1, \
+		.initrd = -1, .net = -1, .disks = {                                             \
+			-1,                                                                     \
+			-1,                                                                     \
+			-1,                                                                     \
+			-1                                                                      \
+		}                                                                               \
+	}
 
 /** How the VM talks to whoever drives it. */
 struct vm_callbacks {
@@ -55,6 +71,12 @@ struct vm_callbacks {
 int vm_new(const struct proto_config *cfg, const struct vm_fds *fds,
 	   const struct vm_callbacks *callbacks, struct vm **ret, struct proto_ready *ret_ready,
 	   struct errmsg *e);
+
+/** @return a descriptor on which the control thread waits until it is readable, for vm_net_arrived(); -1: none now */
+int vm_net_wants(struct vm *vm);
+
+/** The network has something for the guest. */
+void vm_net_arrived(struct vm *vm);
 
 /** Ends the vCPU thread at the next instruction and frees all. Accepts NULL. */
 void vm_free(struct vm *vm);

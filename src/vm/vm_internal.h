@@ -12,8 +12,10 @@
 #include "mem/mem.h"
 #include "proto/proto.h"
 #include "vm/console.h"
+#include "vm/disks.h"
 #include "vm/gate.h"
 #include "vm/memory.h"
+#include "vm/netlink.h"
 #include "vm/points.h"
 #include "vm/vm.h"
 
@@ -22,6 +24,13 @@ enum vm_goal {
 	VM_GOAL_RUN,   /* until something ends it */
 	VM_GOAL_STEPS, /* steps_left instructions */
 	VM_GOAL_SLICE, /* one slice */
+};
+
+/** One CPU of the guest. */
+struct vm_hart {
+	struct engine *eng;
+	bool is_online;
+	bool is_waiting; /* for an interrupt */
 };
 
 struct vm {
@@ -36,7 +45,13 @@ struct vm {
 	uint64_t ram_bytes;
 	struct machine *machine;
 	struct engine_bus bus; /* what the engine calls */
-	struct engine *eng;
+	bool is_system;	       /* the board has interrupts and timers */
+	bool has_sbi;	       /* the board is the guest\'s firmware */
+	struct engine *eng;    /* of the current CPU */
+	uint32_t n_harts, cur_hart;
+	uint64_t hart_left; /* instructions of the current CPU's turn */
+	struct vm_hart harts[MACHINE_HARTS_MAX];
+	ns_t due_ns; /* monotonic: when the machine has to be polled; UINT64_MAX: not by time */
 	struct vm_points points;
 	_Atomic enum proto_vm_state state;
 	enum vm_goal goal;
@@ -58,6 +73,8 @@ struct vm {
 	struct proto_stopped last_stop;
 
 	/* Shared by both threads. */
+	struct vm_disks disks;
+	struct net_link net;
 	struct vm_console console;
 	struct gate gate;
 	struct host_timer timer; /* of the vCPU thread */
@@ -68,6 +85,8 @@ struct vm {
 	pthread_mutex_t run_lock;
 	_Atomic bool is_call_pending; /* the control thread wants run_lock */
 	_Atomic bool is_quitting;
+	_Atomic bool has_news; /* a back-end of the machine has something for it */
+	_Alignas(16) uint8_t signal_stack[65536];
 };
 
 /* vm.c, with run_lock held */
@@ -79,8 +98,34 @@ void vm_points_apply(struct vm *vm);
 /* vcpu.c: carry out an operation while no instruction runs. */
 int vm_call_vcpu(struct vm *vm, int (*fn)(struct vm *, void *, struct errmsg *), void *arg,
 		 struct errmsg *e);
+/* A back-end has something for the machine: the vCPU thread is to look soon. */
+void vm_has_news(struct vm *vm);
 /* End the vCPU thread and join it. */
 void vm_thread_stop(struct vm *vm);
+
+/* harts.c: the CPUs. */
+/* Make their engines, and give them the guest's memory. */
+int harts_make(struct vm *vm, const struct engine_ops *ops, const struct engine_config *cfg,
+	       struct errmsg *e);
+void harts_free(struct vm *vm);
+/* First states; first is that of CPU 0. */
+int harts_setup(struct vm *vm, const struct cpu_state *first, struct errmsg *e);
+/* What the board needs of them. */
+struct machine_cpus harts_cpus(struct vm *vm);
+/* Whether any of them has something to do. */
+bool harts_can_run(struct vm *vm);
+/* Make the CPU whose turn it is the current one; false: none has anything to do. */
+bool harts_pick(struct vm *vm);
+/* How many instructions the current one may run before it is another's turn; 0: nobody else wants one. */
+uint64_t harts_turn_insns(struct vm *vm);
+/* The current one has executed so many. */
+void harts_charge(struct vm *vm, uint64_t insns);
+/* When the machine or a CPU's timer is due, on the monotonic clock; UINT64_MAX: never. */
+ns_t harts_due_ns(struct vm *vm);
+/* All of them, as part of a context; 0 bytes on boards without interrupts. */
+size_t harts_state_bytes(const struct vm *vm);
+int harts_state_save(struct vm *vm, uint8_t *to, struct errmsg *e);
+int harts_state_load(struct vm *vm, const uint8_t *from, struct errmsg *e);
 
 /* report.c: fill in what is known about the vCPU's stop, and its sentence. */
 void vm_report_init(struct vm *vm, struct proto_stopped *s, enum proto_stop reason,
@@ -96,8 +141,8 @@ uint32_t vm_mode_flags(struct cpu_mode mode);
 uint32_t vm_insn_flags(const struct vm *vm, const struct cpu_state *state);
 
 /* choose.c: the engine for this guest. */
-int vm_choose_engine(struct vm *vm, const struct engine_ops **ret, struct proto_ready *ready,
-		     struct errmsg *e);
+int vm_choose_engine(struct vm *vm, const struct engine_ops **ret, struct engine_probe *ret_probe,
+		     struct proto_ready *ready, struct errmsg *e);
 
 /* trace.c: one executed instruction. */
 int vm_trace_step(struct vm *vm, const struct cpu_state *before, const struct cpu_state *after);

@@ -40,7 +40,9 @@ static void prepare_engines(void)
 
 	for (size_t i = 0; i < engine_count; i++) {
 		for (size_t k = 0; k < cpu_arch_count; k++) {
-			engine_table[i]->prepare(cpu_arch_table[k], &host);
+			if (engine_table[i]->prepare) {
+				engine_table[i]->prepare(cpu_arch_table[k], &host);
+			}
 		}
 	}
 }

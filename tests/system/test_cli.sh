@@ -153,7 +153,7 @@ stderr_is "pinfold: '--colour' is not understood: there is no such option, or it
 run "an option without its value" 125 run "$guests/x64/sum.elf" --mem
 stderr_has "'--mem' is not understood"
 run "no image" 125 run
-stderr_has "an image is missing"
+stderr_has "an image or a kernel is missing"
 run "two images" 125 run a b
 stderr_has "'b' is one image too many"
 run "image that is not there" 125 run "$tmp/none.elf"

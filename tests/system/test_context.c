@@ -495,7 +495,7 @@ static void check_heads(const struct spoilt *s)
 	memcpy(&h, s->good, sizeof(h));
 	check_forged(s, HEAD(magic), "ELF", 3, "this is not a Pinfold context file");
 	check_forged(s, HEAD(version), &(uint32_t){ CONTEXT_VERSION + 1 }, 4,
-		     "the context has format version 3, this Pinfold reads versions 1 to 2");
+		     "the context has format version 4, this Pinfold reads versions 1 to 3");
 	check_forged(s, HEAD(arch), &(uint32_t){ 77 }, 4, "head is damaged");
 	check_forged(s, HEAD(arch), &(uint32_t){ 0 }, 4, "head is damaged");
 	check_forged(s, HEAD(state_bytes), &(uint64_t){ h.state_bytes + 8 }, 8, "head is damaged");

@@ -45,6 +45,7 @@ void spec_defaults(struct vm_spec *s)
 	s->host_core = SPEC_CORE_ANY;
 	snprintf(s->config.engine, sizeof(s->config.engine), "auto");
 	snprintf(s->config.board, sizeof(s->config.board), "bare");
+	s->config.n_cpus = 1;
 	s->config.slice_ns = SCHED_SLICE_NS;
 	s->config.limits.mem_bytes = MEM_DEFAULT_BYTES;
 }

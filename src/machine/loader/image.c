@@ -11,6 +11,9 @@ enum image_kind image_detect(const uint8_t *bytes, size_t n)
 	if (n >= 4 && memcmp(bytes, "\177ELF", 4) == 0) {
 		return IMAGE_ELF;
 	}
+	if (image_is_linux(bytes, n)) {
+		return IMAGE_LINUX;
+	}
 	return image_is_hex(bytes, n) ? IMAGE_HEX : IMAGE_FLAT;
 }
 

@@ -19,7 +19,7 @@
 #define IMAGE_SEGS_MAX 64
 
 /** Image formats. */
-enum image_kind { IMAGE_FLAT, IMAGE_ELF, IMAGE_HEX };
+enum image_kind { IMAGE_FLAT, IMAGE_ELF, IMAGE_HEX, IMAGE_LINUX };
 
 /** A piece of the image: file_bytes from the file, then zeros up to mem_bytes. */
 struct image_seg {
@@ -33,7 +33,7 @@ struct image_seg {
 /** The plan. Segments are in order of address and share no byte; they may share a page. */
 struct image_plan {
 	enum image_kind kind;
-	bool has_arch; /* ELF only: arch, is_big_endian and is_thumb are known */
+	bool has_arch; /* ELF and LINUX only: arch, is_big_endian and is_thumb are known */
 	enum cpu_arch_id arch;
 	bool is_big_endian; /* arm: BE8 */
 	bool is_thumb;	    /* arm: bit 0 of the entry was set; it is removed */
@@ -73,6 +73,17 @@ int image_parse_hex(const uint8_t *bytes, size_t n, uint64_t limit_bytes,
  * @return 0; -ENOEXEC empty, or wraps around
  */
 int image_parse_flat(size_t n, gpa_t load_gpa, struct image_plan *ret_plan, struct errmsg *e);
+
+/**
+ * Plan Linux's boot image for RISC-V: at its offset into RAM, with the room that it asks for.
+ * @param bytes image_is_linux() has said yes
+ * @return 0; -ENOEXEC damaged; -ENOTSUP big endian
+ */
+int image_parse_linux(const uint8_t *bytes, size_t n, gpa_t ram_base_gpa,
+		      struct image_plan *ret_plan, struct errmsg *e);
+
+/** Whether the file starts with the header of Linux's boot image for RISC-V. */
+bool image_is_linux(const uint8_t *bytes, size_t n);
 
 /** Whether the file starts with a whole HEX record: right length, known type, then a line end. */
 bool image_is_hex(const uint8_t *bytes, size_t n);
