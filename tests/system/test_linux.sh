@@ -67,6 +67,14 @@ check "four harts: ends well" ended_well
 check "four harts: the guest sees four" says "harts: 4"
 check "four harts: processes come and go" says "forked: 200"
 
+opensbi=/usr/lib/riscv64-linux-gnu/opensbi/generic/fw_jump.elf
+if [ -e "$opensbi" ]; then
+	boot hello --smp 2 "$opensbi"
+	check "behind OpenSBI: ends well" ended_well
+	check "behind OpenSBI: the guest sees two harts" says "harts: 2"
+	check "behind OpenSBI: processes come and go" says "forked: 200"
+fi
+
 head -c 4194304 /dev/urandom >"$tmp/read.img"
 sum=$(md5sum <"$tmp/read.img" | cut -d ' ' -f 1)
 truncate -s 1M "$tmp/write.img"
