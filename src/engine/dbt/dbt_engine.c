@@ -183,17 +183,6 @@ static int dbt_get_state(struct engine *eng, struct cpu_state *ret, struct errms
 	return 0;
 }
 
-static int dbt_set_state(struct engine *eng, const struct cpu_state *s, struct errmsg *e)
-{
-	struct dbt_engine *d = of(eng);
-	int r = d->front->set_state(d->cpu, s, e);
-
-	if (r == 0) {
-		dbt_translations_flush(d);
-	}
-	return r;
-}
-
 static void apply(struct dbt_engine *d, const struct front_effects *e)
 {
 	if (e->what & FRONT_FLUSH_TRANSLATIONS) {
@@ -212,6 +201,18 @@ static void apply(struct dbt_engine *d, const struct front_effects *e)
 	if (e->what & FRONT_TIMER) {
 		d->is_kicked = 1; /* the caller sets its timer anew */
 	}
+}
+
+static int dbt_set_state(struct engine *eng, const struct cpu_state *s, struct errmsg *e)
+{
+	struct dbt_engine *d = of(eng);
+	struct front_effects effects = { 0 };
+	int r = d->front->set_state(d->cpu, s, &effects, e);
+
+	if (r == 0) {
+		apply(d, &effects);
+	}
+	return r;
 }
 
 /* One instruction by the interpreter. */

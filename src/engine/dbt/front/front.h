@@ -76,7 +76,8 @@ struct front_ops {
 	void (*init)(void *cpu, const struct front_config *cfg);
 	void (*get_state)(const void *cpu, struct cpu_state *ret);
 	/** @return 0; -EINVAL with the reason */
-	int (*set_state)(void *cpu, const struct cpu_state *s, struct errmsg *e);
+	int (*set_state)(void *cpu, const struct cpu_state *s, struct front_effects *effects,
+			 struct errmsg *e);
 	uint64_t (*get_pc)(const void *cpu);
 	void (*set_pc)(void *cpu, uint64_t pc);
 

@@ -3,6 +3,7 @@
 #include "engine/dbt/front/riscv/rv_front.h"
 
 #include <errno.h>
+#include <string.h>
 
 #include "base/bug.h"
 #include "engine/dbt/emit/emit_fp.h"
@@ -127,17 +128,33 @@ static void get_state(const void *cpu, struct cpu_state *ret)
 	*rv_state(ret) = c->hart.s;
 }
 
-static int set_state(void *cpu, const struct cpu_state *s, struct errmsg *e)
+/* Whether what was known about translations still holds; the address space itself is part of space(). */
+static bool is_translating_alike(const struct rv_state *a, const struct rv_state *b)
+{
+	return a->satp == b->satp && a->menvcfg == b->menvcfg &&
+	       memcmp(a->pmpcfg, b->pmpcfg, sizeof(a->pmpcfg)) == 0 &&
+	       memcmp(a->pmpaddr, b->pmpaddr, sizeof(a->pmpaddr)) == 0;
+}
+
+/* A board's call (SBI) changes a register or two: that must not cost all translations. */
+static int set_state(void *cpu, const struct cpu_state *s, struct front_effects *effects,
+		     struct errmsg *e)
 {
 	struct rv_cpu *c = cpu;
+	struct rv_state next;
 
 	if (s->arch != CPU_ARCH_RV64) {
 		return errmsg_set(e, -EINVAL, "the state is not a RISC-V hart's");
 	}
-	c->hart.s = *rv_state_const(s);
-	rv_state_legalise(&c->hart.s);
+	next = *rv_state_const(s);
+	rv_state_legalise(&next);
+	if (!is_translating_alike(&next, &c->hart.s)) {
+		rv_cpu_tlb_flush(c);
+		effects->what |= FRONT_FLUSH_TRANSLATIONS;
+	}
+	effects->what |= FRONT_MODE;
+	c->hart.s = next;
 	c->hart.has_reservation = false;
-	rv_cpu_tlb_flush(c);
 	return 0;
 }
 
