@@ -618,11 +618,14 @@ static void *vcpu_thread(void *arg)
 	struct vm *vm = start->vm;
 	/* Guest code of a translator uses the stack pointer for its own ends. */
 	stack_t stack = { .ss_sp = vm->signal_stack, .ss_size = sizeof(vm->signal_stack) };
+	stack_t old;
 	int r;
 
 	prctl(PR_SET_NAME, GRANT_THREAD_NAME);
 	r = jail_thread_enter(start->e);
-	if (r == 0 && sigaltstack(&stack, NULL) < 0) {
+	/* Sanitizers have given the thread one, and want it back. */
+	if (r == 0 && (sigaltstack(NULL, &old) < 0 ||
+		       ((old.ss_flags & SS_DISABLE) && sigaltstack(&stack, NULL) < 0))) {
 		r = errmsg_set(start->e, -errno, "no stack for signals: %s", strerror(errno));
 	}
 	if (r == 0) {

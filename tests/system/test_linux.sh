@@ -15,6 +15,13 @@ checks=0
 trap 'if [ -n "$server" ]; then kill "$server"; fi; rm -rf "$tmp"' EXIT
 trap 'exit 130' INT TERM
 
+why=$("$pinfold" run --engine dbt --limit-insns 1 "$build/guests/riscv64/sum.elf" 2>&1 </dev/null)
+case $why in
+*"needs a CPU with"*)
+	echo "$why"
+	exit 77
+	;;
+esac
 packages=$(scripts/riscv/packages 2>"$tmp/why") || {
 	cat "$tmp/why"
 	exit 77

@@ -14,6 +14,13 @@ checks=0
 trap 'rm -rf "$tmp"' EXIT
 trap 'exit 130' INT TERM
 
+why=$("$pinfold" run --engine dbt --limit-insns 1 "$build/guests/riscv64/sum.elf" 2>&1 </dev/null)
+case $why in
+*"needs a CPU with"*)
+	echo "$why"
+	exit 77
+	;;
+esac
 for file in "$opensbi" "$machine_mode" "$supervisor_mode"; do
 	[ -e "$file" ] || {
 		echo "$file is missing: apt-get install opensbi u-boot-qemu"

@@ -51,12 +51,17 @@ static const struct front_ops *front_of(const struct cpu_arch *arch)
 static int dbt_probe(const struct cpu_arch *arch, const struct cpu_mode *mode,
 		     const struct engine_host *host, struct engine_probe *ret)
 {
+	struct errmsg e = { 0 };
 
 	(void)mode;
 	(void)host;
 	if (!front_of(arch)) {
 		snprintf(ret->detail, sizeof(ret->detail), "dbt translates RISC-V only so far");
 		return -ENOTSUP;
+	}
+	if (emitter_probe(&e) < 0) {
+		snprintf(ret->detail, sizeof(ret->detail), "%.150s", e.text);
+		return -ENODEV;
 	}
 	ret->caps = ENGINE_CAP_INSN_COUNT | ENGINE_CAP_STEP | ENGINE_CAP_EXEC_PERM | ENGINE_CAP_FP |
 		    ENGINE_CAP_SIMD | ENGINE_CAP_BREAKPOINTS | ENGINE_CAP_NO_WX |
@@ -399,7 +404,9 @@ static int dbt_set_breakpoints(struct engine *eng, const gva_t *addrs, size_t n)
 	if (n || d->n_breaks) {
 		dbt_code_reset(d); /* blocks end before breakpoints */
 	}
-	memcpy(d->breaks, addrs, n * sizeof(*addrs));
+	for (size_t i = 0; i < n; i++) {
+		d->breaks[i] = addrs[i];
+	}
 	d->n_breaks = n;
 	return 0;
 }

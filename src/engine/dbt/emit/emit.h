@@ -135,6 +135,9 @@ struct emit_config {
 
 struct emitter;
 
+/** Whether this host has the instructions that the emitter uses. @return 0; -ENOTSUP with a sentence */
+int emitter_probe(struct errmsg *e);
+
 /** @return 0; -ENOTSUP the host lacks an instruction set extension (said in @p e); -EINVAL, -ENOMEM */
 int emitter_new(const struct emit_config *cfg, struct emitter **ret, struct errmsg *e);
 

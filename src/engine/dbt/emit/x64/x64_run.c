@@ -30,7 +30,7 @@ static bool has_lzcnt(void)
 	return __get_cpuid(0x80000001, &eax, &ebx, &ecx, &edx) && (ecx & BIT(5));
 }
 
-static int host_check(struct errmsg *e)
+int emitter_probe(struct errmsg *e)
 {
 	const char *lacks = NULL;
 
@@ -138,7 +138,7 @@ int emitter_new(const struct emit_config *cfg, struct emitter **ret, struct errm
 	uint64_t bottom;
 	int r;
 
-	r = host_check(e);
+	r = emitter_probe(e);
 	if (r < 0) {
 		return r;
 	}
