@@ -17,7 +17,7 @@
 
 /** Zero-initialise; fd -1: there is no network. */
 struct net_link {
-	int fd;
+	_Atomic int fd; /* -1: there is no network, or its other end is gone */
 	void (*on_ready)(
 		void *opaque); /* the card has room again, or the socket has been emptied */
 	void *opaque;

