@@ -207,7 +207,6 @@ static struct dbt_block *translate(struct dbt_engine *d, uint64_t pc, const stru
 	dbt_code_page_add(d, pc, page->bytes);
 	memcpy(d->copies + d->n_copied, bytes, b->guest_bytes);
 	d->n_copied += b->guest_bytes;
-	d->n_translations++;
 	return b;
 }
 

@@ -226,7 +226,6 @@ static enum served step(struct dbt_engine *d, struct vm_exit *ret)
 	struct front_effects effects = { 0 };
 	enum front_step done = d->front->step(d->cpu, &effects, &ret->fault);
 
-	d->n_steps++;
 	if (effects.what) {
 		apply(d, &effects);
 	}
@@ -263,7 +262,6 @@ static void enter(struct dbt_engine *d, const void *code, uint64_t pc, int64_t b
 	env->pc = pc;
 	env->budget = budget;
 	env->fp_control = emit_fp_control((enum emit_round)d->front->fp_round(d->cpu));
-	d->n_entries++;
 	emit_enter(d->em, env, code);
 	done = (uint64_t)(budget - env->budget);
 	ret->insns += done;
@@ -334,14 +332,13 @@ static enum served go_on(struct dbt_engine *d, uint64_t left, struct vm_exit *re
 	return serve(d, ret);
 }
 
-static enum served take_interrupt(struct dbt_engine *d)
+static void take_interrupt(struct dbt_engine *d)
 {
 	struct front_effects effects = { 0 };
 
 	if (d->cfg.is_system && d->front->interrupt(d->cpu, &effects)) {
 		apply(d, &effects);
 	}
-	return SERVED_AGAIN;
 }
 
 static int dbt_run(struct engine *eng, uint64_t max_insns, struct vm_exit *ret, struct errmsg *e)
@@ -364,7 +361,7 @@ static int dbt_run(struct engine *eng, uint64_t max_insns, struct vm_exit *ret, 
 			x.kind = VM_EXIT_INSN_LIMIT;
 			break;
 		}
-		s = take_interrupt(d);
+		take_interrupt(d);
 		if (d->n_breaks && !is_first && is_break(d, d->front->get_pc(d->cpu))) {
 			x.kind = VM_EXIT_BREAKPOINT;
 			break;

@@ -115,7 +115,6 @@ struct dbt_engine {
 	gva_t access_gva; /* of EMIT_EXIT_ACCESS */
 	bool is_access_write;
 	volatile sig_atomic_t is_kicked;
-	uint64_t n_steps, n_entries, n_translations; /* statistics for debug */
 };
 
 /* dbt_code.c */

@@ -169,14 +169,21 @@ static struct dbt_context *context_of(struct dbt_engine *d, uint32_t mode, uint6
 	return best;
 }
 
+/* A window that several address spaces share holds only what is the same in all of them. */
+static bool may_hold(const struct dbt_window *w, const struct front_page *page)
+{
+	return !(w->space & FRONT_SPACE_GLOBAL) || page->is_global;
+}
+
 /* Whether the guest's tables still say what they said when a page was mapped. */
-static bool is_true(struct dbt_engine *d, const struct dbt_piece *p)
+static bool is_true(struct dbt_engine *d, const struct dbt_window *w, const struct dbt_piece *p)
 {
 	gva_t gva = p->key & ~(PAGE_BYTES - 1);
 	struct cpu_fault unread;
 	struct front_page page;
 
-	if (!d->front->translate_address(d->cpu, gva, MEM_R, &page, &unread)) {
+	if (!d->front->translate_address(d->cpu, gva, MEM_R, &page, &unread) ||
+	    !may_hold(w, &page)) {
 		return false;
 	}
 	return BIT(p->key % PAGE_BYTES) == piece_bytes(&page) &&
@@ -195,7 +202,7 @@ static void verify(struct dbt_engine *d, struct dbt_window *w)
 	do {
 		n = 0;
 		for (uint32_t i = 0; i < DBT_WINDOW_SLOTS && n < VERIFY_AT_ONCE; i++) {
-			if (w->pieces[i].key && !is_true(d, &w->pieces[i])) {
+			if (w->pieces[i].key && !is_true(d, w, &w->pieces[i])) {
 				stale[n++] = w->pieces[i];
 			}
 		}
@@ -411,7 +418,7 @@ bool dbt_window_fill(struct dbt_engine *d, gva_t gva, uint32_t access)
 
 	if (!w || at < -(int64_t)DBT_WINDOW_HALF || at >= (int64_t)DBT_WINDOW_HALF ||
 	    !d->front->translate_address(d->cpu, gva, access, &page, &unread) ||
-	    page.bytes < PAGE_BYTES || ((w->space & FRONT_SPACE_GLOBAL) && !page.is_global)) {
+	    page.bytes < PAGE_BYTES || !may_hold(w, &page)) {
 		return false;
 	}
 	r = region_of(d, page.gpa);

@@ -95,7 +95,7 @@ struct front_ops {
 	/**
 	 * Translate an address as the current mode would.
 	 * @param access MEM_R, MEM_W or MEM_X
-	 * @return false with @p ret_fault: an exception that trap() delivers
+	 * @return false with @p ret_fault: the exception that step() would raise
 	 */
 	bool (*translate_address)(void *cpu, gva_t gva, uint32_t access, struct front_page *ret,
 				  struct cpu_fault *ret_fault);
@@ -111,8 +111,6 @@ struct front_ops {
 	/** Interpret the instruction at the pc. */
 	enum front_step (*step)(void *cpu, struct front_effects *effects,
 				struct cpu_fault *ret_fault);
-	/** Deliver an exception at the pc. @return false: the caller has to deal with it */
-	bool (*trap)(void *cpu, const struct cpu_fault *f, struct front_effects *effects);
 	/** Take an interrupt if one is due before the instruction at the pc. @return whether it was taken */
 	bool (*interrupt)(void *cpu, struct front_effects *effects);
 

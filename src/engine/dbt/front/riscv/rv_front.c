@@ -323,20 +323,6 @@ static enum front_step step(void *cpu, struct front_effects *effects, struct cpu
 	return done == RV_DONE_WFI ? FRONT_HALT : done == RV_DONE_STOP ? FRONT_STOP : FRONT_NEXT;
 }
 
-static bool trap(void *cpu, const struct cpu_fault *f, struct front_effects *effects)
-{
-	struct rv_cpu *c = cpu;
-
-	if (!c->is_system || (c->exit_vectors & BIT(f->vector))) {
-		return false;
-	}
-	add_effects(c,
-		    rv_trap(&c->hart, f->vector, f->has_address ? f->address : f->syndrome) |
-			    RV_EFFECT_MODE,
-		    effects);
-	return true;
-}
-
 static bool interrupt(void *cpu, struct front_effects *effects)
 {
 	struct rv_cpu *c = cpu;
@@ -403,7 +389,6 @@ const struct front_ops rv_front_ops = {
 	.translate_address = translate_address,
 	.decode = decode,
 	.step = step,
-	.trap = trap,
 	.interrupt = interrupt,
 	.set_lines = set_lines,
 	.timer_due = timer_due,
