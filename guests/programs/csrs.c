@@ -129,13 +129,8 @@ static int is_ecall(uint64_t cause)
 
 static void put_number(uint64_t v)
 {
-	unsigned int digits = 1;
-
-	while (digits < 16 && v >> 4 * digits) {
-		digits++;
-	}
 	guest_putc(' ');
-	guest_puthex(v, digits);
+	guest_putnumber(v);
 }
 
 /* ---- who may ---- */
@@ -222,16 +217,6 @@ static void open_gates(int is_open)
 	env(CSR_PMPCFG2, 0x1fULL << 56);
 }
 
-static uint64_t next_random(void)
-{
-	static uint64_t x = 88172645463325252ULL;
-
-	x ^= x << 13;
-	x ^= x >> 7;
-	x ^= x << 17;
-	return x;
-}
-
 static void patterns(uint32_t csr, uint64_t mode)
 {
 	static const char ops[] = "wsc";
@@ -245,9 +230,9 @@ static void patterns(uint32_t csr, uint64_t mode)
 		burst(csr, mode, 'w', ALL, ~(1ULL << i));
 	}
 	for (unsigned int i = 0; i < 12; i++) {
-		uint64_t base = next_random();
+		uint64_t base = guest_random();
 
-		burst(csr, mode, ops[i % 3], base, next_random());
+		burst(csr, mode, ops[i % 3], base, guest_random());
 	}
 }
 
@@ -283,7 +268,7 @@ static void pmp_patterns(void)
 			burst(csr, MODE_M, 'w', 0, 1ULL << i & unlocked);
 		}
 		for (unsigned int i = 0; i < 32; i++) {
-			burst(csr, MODE_M, 'w', 0, next_random() & unlocked);
+			burst(csr, MODE_M, 'w', 0, guest_random() & unlocked);
 		}
 	}
 	for (uint32_t i = 0; i < 16; i++) {

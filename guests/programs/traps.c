@@ -14,7 +14,9 @@
  */
 #include "guest.h"
 
-enum { TRIES = 6000 };
+#ifndef TRIES
+#define TRIES 6000
+#endif
 
 #define MSIP0	  0x2000000UL
 #define MTIMECMP0 0x2004000UL
@@ -156,38 +158,18 @@ __asm__("	.text\n"
 	"traps_code: .zero 12\n"
 	"	.text\n");
 
-static uint64_t next_random(void)
-{
-	static uint64_t x = 88172645463325252ULL;
-
-	x ^= x << 13;
-	x ^= x >> 7;
-	x ^= x << 17;
-	return x * 0x2545f4914f6cdd1dULL;
-}
-
-static uint64_t below(uint64_t n)
-{
-	return (next_random() >> 32) % n;
-}
-
 static void put_number(uint64_t v)
 {
-	unsigned int digits = 1;
-
-	while (digits < 16 && v >> 4 * digits) {
-		digits++;
-	}
 	guest_putc(' ');
-	guest_puthex(v, digits);
+	guest_putnumber(v);
 }
 
 /* Interrupts of both kinds: software's bits, and the wires of the CLINT. @return mip */
 static uint64_t set_pending(void)
 {
-	uint64_t bits = below(2) ? next_random() & next_random() & 0x222 : 0;
-	int has_msi = below(5) == 0;
-	int has_mti = below(5) == 0;
+	uint64_t bits = guest_below(2) ? guest_random() & guest_random() & 0x222 : 0;
+	int has_msi = guest_below(5) == 0;
+	int has_mti = guest_below(5) == 0;
 
 	*(volatile uint32_t *)MSIP0 = (uint32_t)has_msi;
 	*(volatile uint64_t *)MTIMECMP0 = has_mti ? 0 : ALL;
@@ -197,15 +179,15 @@ static uint64_t set_pending(void)
 
 static void set_registers(uint64_t medeleg, uint64_t mideleg)
 {
-	uint64_t machine = (uintptr_t)traps_machine_vectors | below(2);
-	uint64_t supervisor = (uintptr_t)traps_supervisor_vectors | below(2);
+	uint64_t machine = (uintptr_t)traps_machine_vectors | guest_below(2);
+	uint64_t supervisor = (uintptr_t)traps_supervisor_vectors | guest_below(2);
 
 	__asm__ volatile("csrw medeleg, %0" ::"r"(medeleg));
 	__asm__ volatile("csrw mideleg, %0" ::"r"(mideleg));
 	__asm__ volatile("csrw mtvec, %0" ::"r"(machine));
 	__asm__ volatile("csrw stvec, %0" ::"r"(supervisor));
-	__asm__ volatile("csrw mcounteren, %0" ::"r"(next_random() & 7));
-	__asm__ volatile("csrw scounteren, %0" ::"r"(next_random() & 7));
+	__asm__ volatile("csrw mcounteren, %0" ::"r"(guest_random() & 7));
+	__asm__ volatile("csrw scounteren, %0" ::"r"(guest_random() & 7));
 }
 
 /* mtval may be 0 for an illegal instruction and for ebreak: qemu 7.2 makes use of it now and then. */
@@ -241,12 +223,12 @@ static void try_one(void)
 	static const uint64_t privs[] = { MODE_M, MODE_S, MODE_S, MODE_U, MODE_U };
 	/* SIE MIE SPIE MPIE SPP FS MPRV SUM MXR TVM TW TSR */
 	const uint64_t mask = 0x7e61aaULL;
-	uint32_t insn = insns[below(sizeof(insns) / sizeof(insns[0]))];
-	uint64_t priv = privs[below(5)];
-	uint64_t status = (next_random() & mask) | priv << 11;
-	uint64_t medeleg = next_random() & 0xb1ff;
-	uint64_t mideleg = next_random() & 0x222;
-	uint64_t ie = below(3) ? next_random() & 0xaaa : 0;
+	uint32_t insn = insns[guest_below(sizeof(insns) / sizeof(insns[0]))];
+	uint64_t priv = privs[guest_below(5)];
+	uint64_t status = (guest_random() & mask) | priv << 11;
+	uint64_t medeleg = guest_random() & 0xb1ff;
+	uint64_t mideleg = guest_random() & 0x222;
+	uint64_t ie = guest_below(3) ? guest_random() & 0xaaa : 0;
 	uint64_t ip = set_pending();
 
 	if (priv != MODE_M || insn == INSN_MRET || insn == INSN_SRET) {

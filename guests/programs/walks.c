@@ -14,7 +14,11 @@
  */
 #include "guest.h"
 
-enum { WORLDS = 500, TRIES = 24, PAGE = 4096 };
+#ifndef WORLDS
+#define WORLDS 500
+#endif
+
+enum { TRIES = 24, PAGE = 4096 };
 
 /*
  * A page of tables is used at every level; only these of its entries are. They also keep large pages from reaching
@@ -105,21 +109,6 @@ __asm__("	.text\n"
 	"walks_saved: .zero 24\n"
 	"	.text\n");
 
-static uint64_t next_random(void)
-{
-	static uint64_t x = 88172645463325252ULL;
-
-	x ^= x << 13;
-	x ^= x >> 7;
-	x ^= x << 17;
-	return x * 0x2545f4914f6cdd1dULL;
-}
-
-static uint64_t below(uint64_t n)
-{
-	return (next_random() >> 32) % n;
-}
-
 /* Every 8 bytes tell where they are, and are an ecall. */
 static void fill_data(void)
 {
@@ -130,7 +119,7 @@ static void fill_data(void)
 
 static uint64_t leaf_ppn(void)
 {
-	switch (below(8)) {
+	switch (guest_below(8)) {
 	case 0:
 		return DATA >> 12; /* 2 MiB */
 	case 1:
@@ -140,30 +129,30 @@ static uint64_t leaf_ppn(void)
 	case 3:
 		return 1ULL << 36;
 	case 4: /* 64 KiB */
-		return ((DATA >> 12) + below(32) * 16) | 8;
+		return ((DATA >> 12) + guest_below(32) * 16) | 8;
 	case 5:
-		return next_random() >> 20;
+		return guest_random() >> 20;
 	default:
-		return (DATA >> 12) + below(DATA_BYTES / PAGE);
+		return (DATA >> 12) + guest_below(DATA_BYTES / PAGE);
 	}
 }
 
 static uint64_t entry(void)
 {
-	uint64_t flags = next_random() & 0x33e; /* RSW, G, U, X, W, R */
+	uint64_t flags = guest_random() & 0x33e; /* RSW, G, U, X, W, R */
 	uint64_t e = PTE_V;
 
-	if (below(2) || !(flags & (PTE_R | PTE_W | PTE_X))) {
+	if (guest_below(2) || !(flags & (PTE_R | PTE_W | PTE_X))) {
 		flags &= 0x320;
-		flags |= below(25) ? 0 : 0x10ULL << below(4); /* U, A, D */
-		e |= ((POOL >> 12) + below(POOL_PAGES)) << 10;
+		flags |= guest_below(25) ? 0 : 0x10ULL << guest_below(4); /* U, A, D */
+		e |= ((POOL >> 12) + guest_below(POOL_PAGES)) << 10;
 	} else {
 		flags |= PTE_A | PTE_D;
 		e |= leaf_ppn() << 10;
-		e |= below(4) ? 0 : 1ULL << 63;
+		e |= guest_below(4) ? 0 : 1ULL << 63;
 	}
-	e |= below(12) ? 0 : below(3) << 61;
-	e ^= below(40) ? 0 : PTE_V;
+	e |= guest_below(12) ? 0 : guest_below(3) << 61;
+	e ^= guest_below(40) ? 0 : PTE_V;
 	return e | flags;
 }
 
@@ -184,14 +173,14 @@ static void set_pmp(void)
 {
 	uint64_t cfg0 = 0;
 
-	if (below(3) == 0) {
-		uint64_t table = POOL + below(POOL_PAGES) * PAGE;
-		uint64_t data = DATA + below(32) * 0x10000;
+	if (guest_below(3) == 0) {
+		uint64_t table = POOL + guest_below(POOL_PAGES) * PAGE;
+		uint64_t data = DATA + guest_below(32) * 0x10000;
 		static const uint8_t perms[] = { 0, 1, 3, 4, 5, 7 };
 
 		__asm__ volatile("csrw pmpaddr0, %0" ::"r"(table >> 2 | 0x1ff));
 		__asm__ volatile("csrw pmpaddr1, %0" ::"r"(data >> 2 | 0x1fff));
-		cfg0 = (0x18ULL | perms[below(6)]) | (0x18ULL | perms[below(6)]) << 8;
+		cfg0 = (0x18ULL | perms[guest_below(6)]) | (0x18ULL | perms[guest_below(6)]) << 8;
 	}
 	__asm__ volatile("csrw pmpcfg0, %0" ::"r"(cfg0));
 	__asm__ volatile("csrw pmpaddr15, %0" ::"r"(~0ULL >> 10));
@@ -201,13 +190,13 @@ static void set_pmp(void)
 static uint64_t new_world(void)
 {
 	static const uint8_t modes[] = { 0, 8, 8, 9, 9, 10, 10, 10 };
-	uint64_t mode = modes[below(8)];
-	uint64_t satp = mode << 60 | below(0x10000) << 44;
+	uint64_t mode = modes[guest_below(8)];
+	uint64_t satp = mode << 60 | guest_below(0x10000) << 44;
 
 	fill_tables();
 	set_pmp();
 	__asm__ volatile("csrw 0x30a, %0" ::"r"(PBMTE)); /* menvcfg */
-	__asm__ volatile("csrw satp, %0" ::"r"(satp | ((POOL >> 12) + below(POOL_PAGES))));
+	__asm__ volatile("csrw satp, %0" ::"r"(satp | ((POOL >> 12) + guest_below(POOL_PAGES))));
 	__asm__ volatile("sfence.vma" ::: "memory");
 	return mode;
 }
@@ -215,40 +204,35 @@ static uint64_t new_world(void)
 static uint64_t address(uint64_t mode)
 {
 	unsigned int bits = mode ? 9 * ((unsigned int)mode - 5) + 12 : 39;
-	uint64_t va = next_random() & 0xff8;
+	uint64_t va = guest_random() & 0xff8;
 
 	if (mode == 0) {
-		return DATA + va + below(DATA_BYTES / PAGE) * PAGE;
+		return DATA + va + guest_below(DATA_BYTES / PAGE) * PAGE;
 	}
 	for (unsigned int at = 12; at < bits; at += 9) {
-		va |= (uint64_t)slots[below(8)] << at;
+		va |= (uint64_t)slots[guest_below(8)] << at;
 	}
 	if (va >> (bits - 1)) {
 		va |= ~0ULL << (bits - 1);
 	}
-	return below(50) ? va : va ^ 1ULL << (12 + below(52));
+	return guest_below(50) ? va : va ^ 1ULL << (12 + guest_below(52));
 }
 
 static void put_number(uint64_t v)
 {
-	unsigned int digits = 1;
-
-	while (digits < 16 && v >> 4 * digits) {
-		digits++;
-	}
 	guest_putc(' ');
-	guest_puthex(v, digits);
+	guest_putnumber(v);
 }
 
 static void try_one(uint64_t mode)
 {
 	static uint64_t n_stores;
 	uint64_t va = address(mode);
-	uint64_t priv = below(2);
-	uint64_t status = priv << 11 | (next_random() & (SUM | MXR));
+	uint64_t priv = guest_below(2);
+	uint64_t status = priv << 11 | (guest_random() & (SUM | MXR));
 	uint64_t got = 0;
 	uint64_t cause;
-	char kind = "llssff"[below(6)];
+	char kind = "llssff"[guest_below(6)];
 
 	if (kind == 'l') {
 		cause = walks_load(va, status | MPRV, &got);

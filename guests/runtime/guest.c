@@ -65,6 +65,21 @@ uint32_t guest_crc32(uint32_t crc, const void *data, size_t bytes)
 	return ~crc;
 }
 
+uint64_t guest_random(void)
+{
+	static uint64_t x = 88172645463325252ULL;
+
+	x ^= x << 13;
+	x ^= x >> 7;
+	x ^= x << 17;
+	return x * 0x2545f4914f6cdd1dULL;
+}
+
+uint64_t guest_below(uint32_t n)
+{
+	return (uint32_t)(guest_random() >> 32) % n;
+}
+
 /* Plain loops; -fno-tree-loop-distribute-patterns keeps them from calling themselves. */
 void *memcpy(void *restrict to, const void *restrict from, size_t bytes)
 {

@@ -39,6 +39,17 @@ void guest_puts(const char *s);
 /** Write @p value as exactly @p digits (1 to 16) lower-case hexadecimal digits. */
 void guest_puthex(uint64_t value, unsigned int digits);
 
+/** Write @p value in as few of them as it takes. */
+static inline void guest_putnumber(uint64_t value)
+{
+	unsigned int digits = 1;
+
+	while (digits < 16 && value >> 4 * digits) {
+		digits++;
+	}
+	guest_puthex(value, digits);
+}
+
 /** Write @p value in decimal. */
 void guest_putdec(uint32_t value);
 
@@ -56,6 +67,12 @@ int guest_verdict(int is_right);
 
 /** CRC-32 (IEEE 802.3, reflected) continued from @p crc, which starts at 0. */
 uint32_t guest_crc32(uint32_t crc, const void *data, size_t bytes);
+
+/** The next number of a fixed sequence that looks random: the same in each run (xorshift64*). */
+uint64_t guest_random(void);
+
+/** A number of that sequence, brought down to 0 to @p n - 1. */
+uint64_t guest_below(uint32_t n);
 
 /* The compiler may call these by itself. */
 /** Copy @p bytes; no overlap. */

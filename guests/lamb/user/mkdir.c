@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* mkdir PATH...: new directories. */
+#include "user.h"
+
+int main(int argc, char **argv)
+{
+	for (int i = 1; i < argc; i++) {
+		int r = mkdir(argv[i]);
+
+		if (r < 0) {
+			fail(argv[i], r);
+		}
+	}
+	return 0;
+}
