@@ -13,7 +13,11 @@ target_compile_options(pinfold_options INTERFACE
 	-Wall -Wextra -Wconversion -Wsign-conversion -Wshadow -Wvla -Wundef -Wmissing-prototypes
 	-Wstrict-prototypes -Wcast-qual -Wformat=2 -Wno-missing-field-initializers
 	-fno-common -fstack-protector-strong -fPIE)
-target_link_options(pinfold_options INTERFACE -pie -Wl,-z,relro,-z,now)
+if(CMAKE_CROSSCOMPILING)
+	target_link_options(pinfold_options INTERFACE -static -no-pie -Wl,-z,relro,-z,now)
+else()
+	target_link_options(pinfold_options INTERFACE -pie -Wl,-z,relro,-z,now)
+endif()
 if(PINFOLD_WERROR)
 	target_compile_options(pinfold_options INTERFACE -Werror)
 endif()

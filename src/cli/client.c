@@ -18,9 +18,7 @@
 #define PATH_BYTES 108
 /* Largest answer that is kept in memory: some 100,000 VMs. */
 #define ANSWER_MAX_BYTES (256u << 20)
-/* From this size on the daemon may refuse a body before it is sent. */
-#define EXPECT_BYTES 65536u
-#define CONNECT_MS   10000L
+#define CONNECT_MS	 10000L
 
 struct client {
 	char path[PATH_BYTES];

@@ -3,6 +3,7 @@
 #include "cli/cmd.h"
 
 #include <errno.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -94,23 +95,51 @@ static error_t parse_key(int key, char *arg, struct argp_state *state)
 	return r < 0 ? EINVAL : r;
 }
 
+/* What argp prints for --help: an exit status where the command does not say one. */
+static char *filter_help(int key, const char *text, void *input)
+{
+	const struct parsing *p = input;
+	char *longer;
+
+	if (key == ARGP_KEY_HELP_POST_DOC && text && !strcasestr(p->cmd->doc, "exit status") &&
+	    asprintf(&longer,
+		     "Exit status: 0; 125 when something failed: a sentence on standard error "
+		     "says what.\n\n%s",
+		     text) >= 0) {
+		return longer;
+	}
+	return (char *)(uintptr_t)text; /* argp's own: the same pointer means no change */
+}
+
+/* The first of the operands that is not there. */
+static int operand_is_missing(struct parsing *p, const char *command)
+{
+	const char *word = p->cmd->operands;
+
+	for (int i = 0; i < p->run.n_operands && strchr(word, ' '); i++) {
+		word = strchr(word, ' ') + 1;
+	}
+	return errmsg_set(&p->e, -EINVAL, "%.*s is missing; see '%s --help'",
+			  (int)strcspn(word, " "), word, command);
+}
+
 static int parse(struct parsing *p, int argc, char **argv)
 {
 	struct argp_option options[OPTIONS_MAX + 1] = { { 0 } };
-	const struct argp argp = { options, parse_key, p->cmd->operands, p->cmd->doc, NULL,
-				   NULL,    NULL };
+	const struct argp argp = { options,	parse_key, p->cmd->operands, p->cmd->doc, NULL,
+				   filter_help, NULL };
 	size_t n = add_options(options, 0, p->cmd->options);
 	int r;
 
 	n = add_options(options, n, p->cmd->more_options);
+	n = add_options(options, n, p->cmd->machine_options);
 	n = add_options(options, n, p->cmd->flags & CMD_JSON ? json_option : NULL);
 	n = add_options(options, n, p->cmd->flags & CMD_QUIET ? quiet_option : NULL);
-	add_options(options, n, where_options);
+	add_options(options, n, p->cmd->flags & CMD_LOCAL ? NULL : where_options);
 	argp_err_exit_status = EXIT_STATUS_ERROR;
 	r = argp_parse(&argp, argc, argv, ARGP_IN_ORDER, NULL, p);
 	if (r == 0 && p->run.n_operands < p->cmd->min) {
-		r = errmsg_set(&p->e, -EINVAL, "%s is missing; see '%s --help'", p->cmd->operands,
-			       argv[0]);
+		r = operand_is_missing(p, argv[0]);
 	}
 	if (r != 0 && p->e.text[0] == '\0') {
 		errmsg_set(&p->e, -EINVAL, "%s", strerror(r < 0 ? -r : r));
@@ -131,7 +160,7 @@ int cmd_main(const struct cmd *cmd, void *own, int argc, char **argv)
 		return cmd_fail(&p.e);
 	}
 	r = parse(&p, argc, argv);
-	if (r == 0 && !(cmd->flags & CMD_NO_CLIENT)) {
+	if (r == 0 && !(cmd->flags & (CMD_NO_CLIENT | CMD_LOCAL))) {
 		r = client_open(&p.run.where, &p.run.client, &p.e);
 	}
 	status = r == 0 ? cmd->run(&p.run) : cmd_fail(&p.e);

@@ -25,10 +25,11 @@
 #define CMD_OWN_KEYS 512
 
 enum cmd_flag {
-	CMD_JSON = 1,	      /**< has --json */
-	CMD_QUIET = 2,	      /**< has -q, --quiet */
-	CMD_NO_CLIENT = 4,    /**< does not need the daemon: run() gets no client */
-	CMD_GUEST_ARGS = 8,   /**< what is behind -- goes to option() with CMD_KEY_GUEST_ARG */
+	CMD_JSON = 1,	    /**< has --json */
+	CMD_QUIET = 2,	    /**< has -q, --quiet */
+	CMD_NO_CLIENT = 4,  /**< does not need the daemon: run() gets no client */
+	CMD_GUEST_ARGS = 8, /**< what is behind -- goes to option() with CMD_KEY_GUEST_ARG */
+	CMD_LOCAL = 32,	    /**< works on files: no client, and no options that say which daemon */
 	CMD_HAS_DEFAULT = 16, /**< of a group: its first member runs when none is named */
 };
 
@@ -37,7 +38,7 @@ enum cmd_flag {
 
 /** A command at work. */
 struct cmd_run {
-	struct client *client;	     /**< or NULL with CMD_NO_CLIENT */
+	struct client *client;	     /**< or NULL with CMD_NO_CLIENT or CMD_LOCAL */
 	struct client_options where; /**< what --socket and --host say */
 	bool is_json, is_quiet;
 	char **operand;
@@ -53,8 +54,8 @@ struct cmd {
 	unsigned int flags;   /**< enum cmd_flag */
 	/** Its own options, groups 1 to 8, or NULL: ends with { 0 }. */
 	const struct argp_option *options;
-	/** More options, such as vm_options_table, or NULL. */
-	const struct argp_option *more_options;
+	/** More options, such as vm_options_table and machine_options_table, or NULL. */
+	const struct argp_option *more_options, *machine_options;
 	/** An option of its own. @return 0; ARGP_ERR_UNKNOWN; -EINVAL with a sentence */
 	int (*option)(void *own, int key, const char *arg, struct errmsg *e);
 	int (*run)(struct cmd_run *r); /**< @return exit status */

@@ -48,7 +48,6 @@ struct console {
 	char *out_path, *in_path;
 	bool is_attached; /* the daemon has begun to answer: what is typed now, is seen */
 	bool is_sending, is_output_over, is_input_over, is_detached, has_pause;
-	int out_result;
 	int signal_fd;
 	int signo; /* that ends us; or 0 */
 	size_t n_input;

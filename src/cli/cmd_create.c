@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* pinfold create: a VM under the daemon. The image is sent only if the daemon lacks it. */
-#include <ctype.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -8,6 +7,7 @@
 
 #include "base/parse.h"
 #include "cli/cmd.h"
+#include "cli/machine_options.h"
 #include "cli/upload.h"
 #include "cli/vm_options.h"
 #include "launch/launch.h"
@@ -37,7 +37,7 @@ static const struct argp_option options[] = {
 	{ "no-kvm", KEY_NO_KVM, NULL, 0, "don't hand /dev/kvm to the VM process", 3 },
 	{ "load-context", KEY_LOAD_CONTEXT, "FILE", 0,
 	  "go on from a saved context; IMAGE is not needed then", 4 },
-	{ "start", KEY_START, NULL, 0, "start it at once", 5 },
+	{ "start", KEY_START, NULL, 0, "start it at once; if that fails, it is not made", 5 },
 	{ 0 },
 };
 
@@ -56,6 +56,7 @@ static int take_core(struct creation *c, const char *arg, struct errmsg *e)
 static int take_option(void *own, int key, const char *arg, struct errmsg *e)
 {
 	struct creation *c = own;
+	int r;
 
 	switch (key) {
 	case KEY_PRIO:
@@ -79,36 +80,51 @@ static int take_option(void *own, int key, const char *arg, struct errmsg *e)
 	case CMD_KEY_GUEST_ARG:
 		return vm_options_take_guest_arg(&c->launch.config, arg, e);
 	default:
-		return vm_options_take(key, arg, &c->launch.config, e);
+		/* The text is the program's own: it may be cut. */
+		r = machine_options_take(key, (char *)(uintptr_t)arg, &c->launch, e);
+		return r == ARGP_ERR_UNKNOWN ? vm_options_take(key, arg, &c->launch.config, e) : r;
 	}
+}
+
+/* Which of three operands is the core: a number, sooner the last or the first than the one between. */
+static int core_operand(char *const *operand)
+{
+	static const int order[] = { 2, 0, 1 };
+
+	for (size_t i = 0; i < ARRAY_SIZE(order); i++) {
+		const char *text = operand[order[i]];
+
+		if (text[0] && text[strspn(text, "0123456789")] == '\0') {
+			return order[i];
+		}
+	}
+	return 2;
 }
 
 /* NAME [IMAGE] [CORE]; "--exclusive 2" leaves its core behind as one operand too many. */
 static int take_operands(struct cmd_run *r, struct creation *c, struct errmsg *e)
 {
-	int n_want = c->launch.context_path ? 1 : 2;
-	const char *last = r->operand[r->n_operands - 1];
+	int n_want = c->launch.context_path || c->launch.kernel_path ? 1 : 2;
+	char *core;
+	int at;
 
 	if (r->n_operands == 3 && (!c->is_exclusive || c->has_core)) {
 		return errmsg_set(e, -EINVAL,
 				  "'%.60s' is one argument too many; a guest's arguments go "
 				  "behind --",
-				  last);
+				  r->operand[2]);
 	}
 	if (r->n_operands == 3) {
-		bool is_first = isdigit((unsigned char)r->operand[0][0]) &&
-				strspn(r->operand[0], "0123456789") == strlen(r->operand[0]);
-
-		if (is_first && strspn(last, "0123456789") != strlen(last)) {
-			last = r->operand[0];
-			r->operand[0] = r->operand[1];
-			r->operand[1] = r->operand[2];
-		}
+		at = core_operand(r->operand);
+		core = r->operand[at];
+		memmove(&r->operand[at], &r->operand[at + 1],
+			(size_t)(2 - at) * sizeof(r->operand[0]));
 		r->n_operands = 2;
-		return take_core(c, last, e);
+		return take_core(c, core, e);
 	}
 	if (r->n_operands < n_want) {
-		return errmsg_set(e, -EINVAL, "an image is missing; see 'pinfold create --help'");
+		return errmsg_set(e, -EINVAL,
+				  "an image or a kernel is missing; see 'pinfold create --help'");
 	}
 	return 0;
 }
@@ -129,7 +145,10 @@ static int add_files(struct cmd_run *r, const struct creation *c, json_t *spec, 
 	char name[256];
 	int ret;
 
-	vm_options_base_name(image ? image : context, name, sizeof(name));
+	vm_options_base_name(image		     ? image
+			     : c->launch.kernel_path ? c->launch.kernel_path
+						     : context,
+			     name, sizeof(name));
 	set_text(spec, "image_name", name);
 	if (image) {
 		ret = upload_image(r->client, image, r->is_quiet, hash, e);
@@ -145,7 +164,7 @@ static int add_files(struct cmd_run *r, const struct creation *c, json_t *spec, 
 		}
 		set_text(spec, "context", hash);
 	}
-	return 0;
+	return machine_options_to_spec(r->client, &c->launch, r->is_quiet, spec, e);
 }
 
 static int make_spec(struct cmd_run *r, const struct creation *c, json_t *spec, struct errmsg *e)
@@ -172,15 +191,6 @@ static int make_spec(struct cmd_run *r, const struct creation *c, json_t *spec, 
 	return add_files(r, c, spec, e);
 }
 
-static int start(struct cmd_run *r, const json_t *answer)
-{
-	char *path = client_path("/v1/vms/", field_text(answer, "id"), "/start");
-	int status = cmd_send(r, "POST", path, NULL, NULL);
-
-	free(path);
-	return status;
-}
-
 static int run(struct cmd_run *r)
 {
 	struct creation *c = r->own;
@@ -192,15 +202,17 @@ static int run(struct cmd_run *r)
 
 	ret = take_operands(r, c, &e);
 	if (ret == 0) {
+		ret = machine_options_check(&c->launch, &e);
+	}
+	if (ret == 0) {
 		ret = make_spec(r, c, spec, &e);
 	}
-	status = ret < 0 ? cmd_fail(&e) : cmd_send(r, "POST", "/v1/vms", spec, &answer);
+	status = ret < 0 ? cmd_fail(&e)
+			 : cmd_send(r, "POST", c->is_started ? "/v1/vms?start=1" : "/v1/vms", spec,
+				    &answer);
 	json_decref(spec);
 	if (status != 0) {
 		return status;
-	}
-	if (c->is_started) {
-		status = start(r, answer);
 	}
 	if (r->is_json) {
 		field_print_json(answer);
@@ -208,7 +220,7 @@ static int run(struct cmd_run *r)
 		puts(field_text(answer, r->is_quiet ? "id" : "name"));
 	}
 	json_decref(answer);
-	return status;
+	return 0;
 }
 
 static const struct cmd cmd = {
@@ -219,13 +231,17 @@ static const struct cmd cmd = {
 	       "Examples:\n"
 	       "    pinfold create web hello.elf\n"
 	       "    pinfold create --start --mem 16M --prio 4 --slice 2ms worker sum.elf\n"
-	       "    pinfold create --exclusive=3 rt loop.bin --arch riscv64 -- one two",
-	.operands = "NAME IMAGE [-- GUEST-ARGS...]",
+	       "    pinfold create --exclusive=3 rt loop.bin --arch riscv64 -- one two\n"
+	       "    pinfold create --start --board virt --mem 256M --smp 2 --kernel vmlinux \\\n"
+	       "      --initrd initrd.img --append console=ttyS0 --disk root.img \\\n"
+	       "      --net user,hostfwd=tcp::8022-:22 linux",
+	.operands = "NAME [IMAGE] [-- GUEST-ARGS...]",
 	.min = 1,
 	.max = 3,
 	.flags = CMD_JSON | CMD_QUIET | CMD_GUEST_ARGS,
 	.options = options,
 	.more_options = vm_options_table,
+	.machine_options = machine_options_table,
 	.option = take_option,
 	.run = run,
 };

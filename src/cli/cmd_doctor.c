@@ -15,6 +15,7 @@
 #include "cli/cores.h"
 #include "cli/disas.h"
 #include "cli/engines.h"
+#include "cli/guard_module.h"
 #include "cli/socket_access.h"
 #include "host/fair.h"
 #include "launch/isolation.h"
@@ -36,6 +37,7 @@ struct findings {
 	struct errmsg engines_error; /* why there are none */
 	char *socket;		     /* where a daemon of this machine would be */
 	struct socket_access access;
+	struct guard_module guard;
 	int n_items;
 	struct isolation_item items[ISOLATION_ITEMS_MAX];
 };
@@ -68,6 +70,7 @@ static void gather(struct findings *f)
 	}
 	f->socket = client_socket_path(NULL);
 	socket_access_look(f->socket ? f->socket : "", &f->access);
+	guard_module_look("", f->host.release, &f->guard);
 	f->n_items = isolation_probe(f->items);
 }
 
@@ -192,6 +195,12 @@ static void print_engines(const struct findings *f)
 		printf("  %-8s %-8s %-7s %8s  %s\n", p->arch, p->engine,
 		       p->is_usable ? "yes" : "no", slowdown, p->detail);
 	}
+}
+
+static void print_guard(const struct findings *f)
+{
+	printf("\nGuard: two emergency terminals in the kernel\n");
+	guard_module_print(&f->guard);
 }
 
 static void print_isolation(const struct findings *f)
@@ -445,6 +454,7 @@ static void print_json(const struct findings *f)
 	json_object_set_new(o, "engines", json_engines(f));
 	json_object_set_new(o, "isolation", json_isolation(f));
 	json_object_set_new(o, "disassembly", json_disassembly());
+	json_object_set_new(o, "guard", guard_module_json(&f->guard));
 	json_object_set_new(o, "complete", json_boolean(has_engine_for_all(f)));
 	json_dumpf(o, stdout, JSON_INDENT(2) | JSON_PRESERVE_ORDER);
 	putchar('\n');
@@ -462,6 +472,7 @@ static void print_text(const struct findings *f)
 	print_engines(f);
 	print_isolation(f);
 	print_disassembly();
+	print_guard(f);
 	print_missing(f);
 }
 

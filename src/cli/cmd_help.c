@@ -39,8 +39,9 @@ static void print_commands(void)
 	       "  --version  show the version\n\n"
 	       "'pinfold COMMAND --help' shows the options of a command and examples. Manual "
 	       "pages: "
-	       "pinfold(1),\npinfold-run(1), pinfold-doctor(1), pinfold-up(1), pinfold-create(1), "
-	       "pinfold-ps(1), pinfold-user(1).\n");
+	       "pinfold(1),\npinfold-run(1), pinfold-doctor(1), pinfold-disk(1), pinfold-up(1), "
+	       "pinfold-create(1), pinfold-ps(1),\npinfold-top(1), pinfold-user(1), "
+	       "pinfold-guard(1), pinfoldd(8).\n");
 }
 
 int cmd_help(int argc, char **argv)
@@ -49,7 +50,7 @@ int cmd_help(int argc, char **argv)
 	char help[] = "--help";
 	char *sub_argv[] = { full_name, help, NULL };
 
-	if (argc < 2) {
+	if (argc < 2 || strcmp(argv[1], "--help") == 0) {
 		print_commands();
 		return 0;
 	}

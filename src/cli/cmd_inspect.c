@@ -136,6 +136,26 @@ static void print_core(const json_t *vm)
 	}
 }
 
+/* Disks and network. */
+static void print_machine(const json_t *spec)
+{
+	const json_t *disk;
+	char size[TEXT_FIGURE_BYTES];
+	char line[128];
+	size_t i;
+
+	json_array_foreach(json_object_get(spec, "disks"), i, disk)
+	{
+		snprintf(line, sizeof(line), "%.64s, %s%s", field_text(disk, "name"),
+			 text_size(field_u64(disk, "bytes"), size),
+			 field_bool(disk, "read_only")	? ", read only"
+			 : field_bool(disk, "snapshot") ? ", anew at every start"
+							: "");
+		print_line(i == 0 ? "disks" : "", line);
+	}
+	print_line("network", field_text(spec, "net"));
+}
+
 static void print_vm(const json_t *vm)
 {
 	print_line("name", field_text(vm, "name"));
@@ -148,6 +168,8 @@ static void print_vm(const json_t *vm)
 	print_u64(vm, "exit_code", "exit code");
 	print_line("arch", field_text(vm, "arch"));
 	print_line("board", field_text(vm, "board"));
+	print_u64(vm, "cpus", "CPUs");
+	print_machine(json_object_get(vm, "spec"));
 	print_line("engine", field_text(vm, "engine"));
 	print_line("  because", field_text(vm, "engine_reason"));
 	print_line("image", field_text(vm, "image_name"));
@@ -167,6 +189,9 @@ static void print_vm(const json_t *vm)
 	print_size(vm, "memory_bytes", "resident");
 	print_size(vm, "console_bytes", "console");
 	print_u64(vm, "runs", "runs");
+	if (field_u64(vm, "resets")) {
+		print_u64(vm, "resets", "resets");
+	}
 	print_when(vm, "created_at", "created");
 	print_when(vm, "started_at", "started");
 	print_when(vm, "ended_at", "ended");

@@ -83,12 +83,23 @@ static void add_state(struct table *t, const json_t *vm)
 	}
 }
 
+/* With its CPUs, where there are several: they take turns on one core. */
+static void add_board(struct table *t, const json_t *vm)
+{
+	unsigned int n = (unsigned int)field_u64(vm, "cpus");
+	char text[64];
+
+	snprintf(text, sizeof(text), n > 1 ? "%.40s x%u" : "%.40s", field_text(vm, "board"), n);
+	table_add(t, text);
+}
+
 static void print_table(const json_t *vms, bool has_owner)
 {
-	struct table *t = table_new(has_owner ? "NAME OWNER STATE ARCH ENGINE CORE >CPU >WAITED "
-						">SLICES >MEM CREATED"
-					      : "NAME STATE ARCH ENGINE CORE >CPU >WAITED >SLICES "
-						">MEM CREATED");
+	struct table *t =
+		table_new(has_owner ? "NAME OWNER STATE ARCH BOARD ENGINE CORE >CPU >WAITED "
+				      ">SLICES >MEM CREATED"
+				    : "NAME STATE ARCH BOARD ENGINE CORE >CPU >WAITED >SLICES "
+				      ">MEM CREATED");
 	char ago[TEXT_FIGURE_BYTES];
 	const json_t *vm;
 	size_t i;
@@ -101,6 +112,7 @@ static void print_table(const json_t *vms, bool has_owner)
 		}
 		add_state(t, vm);
 		field_cell_text(t, vm, "arch");
+		add_board(t, vm);
 		field_cell_text(t, vm, "engine");
 		add_core(t, vm);
 		field_cell_time(t, vm, "cpu_ns");

@@ -67,7 +67,8 @@ static int prepare(struct session *s, struct errmsg *e)
 {
 	int r;
 
-	r = launch_vm(&s->o.launch, &s->vm, e);
+	r = s->o.save_path ? context_check(s->o.save_path, e) : 0;
+	r = r < 0 ? r : launch_vm(&s->o.launch, &s->vm, e);
 	if (r < 0) {
 		return r;
 	}
@@ -218,6 +219,7 @@ static int report(struct session *s, const struct errmsg *save_error)
 {
 	struct run_report rep = {
 		.name = s->o.launch.config.name,
+		.board = s->o.launch.config.board,
 		.ready = &s->vm.ready,
 		.result = &s->loop.result,
 		.regs = s->has_regs ? &s->regs : NULL,

@@ -8,6 +8,7 @@ const struct command commands[] = {
 	{ GROUP_HERE, "run", "run a guest program in its own jailed process", cmd_run },
 	{ GROUP_HERE, "doctor", "say what this host offers, what is missing and what that costs",
 	  cmd_doctor },
+	{ GROUP_HERE, "disk", "overlays of disks: look, commit, export", cmd_disk },
 
 	{ GROUP_DAEMON, "up", "start the daemon", cmd_up },
 	{ GROUP_DAEMON, "down", "end it", cmd_down },
@@ -41,6 +42,8 @@ const struct command commands[] = {
 
 	{ GROUP_ADMIN, "user", "users, quotas, bans", cmd_user },
 	{ GROUP_ADMIN, "audit", "the log of every change, and whether it is whole", cmd_audit },
+	{ GROUP_ADMIN, "guard", "the emergency terminals in the kernel: keys, answers, state",
+	  cmd_guard },
 
 	{ GROUP_HELP, "help", "show this text, or the help of a command", cmd_help },
 	{ GROUP_HELP, "version", "show the version", cmd_version },

@@ -44,6 +44,9 @@ int cmd_run(int argc, char **argv);
 /** Say what the host offers. @return exit status */
 int cmd_doctor(int argc, char **argv);
 
+/** Copy-on-write disks. @return exit status */
+int cmd_disk(int argc, char **argv);
+
 /** Start the daemon. @return exit status */
 int cmd_up(int argc, char **argv);
 
@@ -124,6 +127,9 @@ int cmd_user(int argc, char **argv);
 
 /** The audit log. @return exit status */
 int cmd_audit(int argc, char **argv);
+
+/** The emergency terminals in the kernel. @return exit status */
+int cmd_guard(int argc, char **argv);
 
 /** Who holds which core, live. @return exit status */
 int cmd_top(int argc, char **argv);

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
@@ -28,19 +29,51 @@ static int save_to(struct launch_vm *vm, const char *path, const char *temporary
 	return 0;
 }
 
-int context_save(struct launch_vm *vm, const char *path, struct errmsg *e)
+/* A temporary file beside the target. @param ret_name for free() */
+static int open_temporary(const char *path, char **ret_name, struct errmsg *e)
+{
+	char *name;
+	int fd;
+
+	if (asprintf(&name, "%s.XXXXXX", path) < 0) {
+		return errmsg_set(e, -ENOMEM, "out of memory");
+	}
+	fd = mkostemp(name, O_CLOEXEC); /* mode 0600 */
+	if (fd < 0) {
+		int r = -errno;
+
+		free(name);
+		return errmsg_set(e, r, "--save-context: %s: %s", path, strerror(-r));
+	}
+	*ret_name = name;
+	return fd;
+}
+
+int context_check(const char *path, struct errmsg *e)
 {
 	_cleanup_free_ char *temporary = NULL;
 	_cleanup_close_ int fd = -1;
+	struct stat st;
+
+	if (stat(path, &st) == 0 && S_ISDIR(st.st_mode)) {
+		return errmsg_set(e, -EISDIR, "--save-context: %s is a directory", path);
+	}
+	fd = open_temporary(path, &temporary, e);
+	if (fd < 0) {
+		return fd;
+	}
+	unlink(temporary);
+	return 0;
+}
+
+int context_save(struct launch_vm *vm, const char *path, struct errmsg *e)
+{
+	_cleanup_free_ char *temporary = NULL;
+	_cleanup_close_ int fd = open_temporary(path, &temporary, e);
 	int r;
 
-	if (asprintf(&temporary, "%s.XXXXXX", path) < 0) {
-		temporary = NULL;
-		return errmsg_set(e, -ENOMEM, "out of memory");
-	}
-	fd = mkostemp(temporary, O_CLOEXEC); /* mode 0600 */
 	if (fd < 0) {
-		return errmsg_set(e, -errno, "--save-context: %s: %s", path, strerror(errno));
+		return fd;
 	}
 	r = save_to(vm, path, temporary, fd, e);
 	if (r < 0) {

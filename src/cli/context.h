@@ -7,6 +7,12 @@
 #include "launch/launch.h"
 
 /**
+ * Find out before a run whether its context can be saved there afterwards.
+ * @return 0; negative errno with one sentence
+ */
+int context_check(const char *path, struct errmsg *e);
+
+/**
  * Save the context of a VM whose vCPU is stopped. The file is complete or not there at all; it can
  * hold secrets of the guest, so only its owner may read it.
  * @param path is replaced if it exists

@@ -83,7 +83,7 @@ const char *disas_riscv_name(void)
 	return lib.print_insn ? lib.name : "";
 }
 
-static int add(struct text *t, const char *fmt, va_list ap)
+__attribute__((format(printf, 2, 0))) static int add(struct text *t, const char *fmt, va_list ap)
 {
 	size_t room = DISAS_TEXT_BYTES - t->len;
 	int n = vsnprintf(t->buf + t->len, room, fmt, ap);

@@ -39,6 +39,19 @@ static const struct command *find(const char *name)
 	return NULL;
 }
 
+/* Whether all that was printed is out. Of what failed long ago nobody knows any more why. */
+static bool has_printed(void)
+{
+	const char *why = fflush(stdout) == EOF ? strerror(errno) : NULL;
+
+	if (why || ferror(stdout)) {
+		fprintf(stderr, "pinfold: can't write to standard output%s%s\n", why ? ": " : "",
+			why ? why : "");
+		return false;
+	}
+	return true;
+}
+
 int main(int argc, char **argv)
 {
 	const struct command *c;
@@ -62,9 +75,5 @@ int main(int argc, char **argv)
 	snprintf(full_name, sizeof(full_name), "pinfold %s", c->name);
 	argv[1] = full_name;
 	status = c->main(argc - 1, argv + 1);
-	if (fflush(stdout) == EOF && status == 0) {
-		fprintf(stderr, "pinfold: can't write to standard output: %s\n", strerror(errno));
-		status = EXIT_STATUS_ERROR;
-	}
-	return status;
+	return status == 0 && !has_printed() ? EXIT_STATUS_ERROR : status;
 }

@@ -16,18 +16,12 @@
 #include "base/bug.h"
 #include "base/parse.h"
 #include "cli/gdb_server.h"
+#include "cli/machine_options.h"
 #include "cli/vm_options.h"
 
 /* Beyond those of vm_options.h. */
 enum key {
 	KEY_PLUGIN = 512,
-	KEY_BOARD,
-	KEY_SMP,
-	KEY_APPEND,
-	KEY_KERNEL,
-	KEY_INITRD,
-	KEY_DISK,
-	KEY_NET,
 	KEY_LOCKSTEP,
 	KEY_LOAD_CONTEXT,
 	KEY_SAVE_CONTEXT,
@@ -42,19 +36,6 @@ enum key {
 #define OPTIONS_MAX 64
 
 static const struct argp_option option_table[] = {
-	{ "board", KEY_BOARD, "BOARD", 0,
-	  "bare (default), or virt: a machine for kernels, with interrupts, timers and virtio", 1 },
-	{ "smp", KEY_SMP, "N", 0, "number of CPUs, where the board has several", 1 },
-	{ "append", KEY_APPEND, "TEXT", 0, "command line of the kernel", 1 },
-	{ "kernel", KEY_KERNEL, "FILE", 0,
-	  "board virt: boot this kernel; the board is its firmware", 1 },
-	{ "initrd", KEY_INITRD, "FILE", 0, "initial RAM disk for the kernel", 1 },
-	{ "disk", KEY_DISK, "FILE[,ro]", 0, "add a disk: an image file; repeatable", 1 },
-	{ "net", KEY_NET, "user[,...]", 0,
-	  "add a network card: user,hostfwd=tcp::8022-:22 leads port 8022 here to the guest's 22; "
-	  "host=on: 10.0.2.2 is this "
-	  "machine's loopback; restrict=on: nothing goes out",
-	  1 },
 	{ "plugin", KEY_PLUGIN, "SO", 0, "add a device from a shared object", 1 },
 
 	{ "lockstep", KEY_LOCKSTEP, "ENGINE,ENGINE", 0,
@@ -137,42 +118,6 @@ static int parse_lockstep(struct run_options *o, const char *arg, struct errmsg 
 	return 0;
 }
 
-static int parse_smp(struct proto_config *c, const char *arg, struct errmsg *e)
-{
-	uint64_t n = 0;
-	int r = parse_u64(arg, &n, e);
-
-	if (r < 0 || n < 1 || n > PROTO_CPUS_MAX) {
-		return errmsg_set(e, -EINVAL, "--smp: a number from 1 to %u is expected",
-				  PROTO_CPUS_MAX);
-	}
-	c->n_cpus = (uint32_t)n;
-	return 0;
-}
-
-/* FILE or FILE,ro; the text is the program's own: it may be cut. */
-static int parse_disk(struct run_options *o, char *arg, struct errmsg *e)
-{
-	char *option = strrchr(arg, ',');
-	size_t n = 0;
-
-	while (n < PROTO_DISKS_MAX && o->launch.disk_paths[n]) {
-		n++;
-	}
-	if (n == PROTO_DISKS_MAX) {
-		return errmsg_set(e, -EINVAL, "--disk: a VM has at most %u disks", PROTO_DISKS_MAX);
-	}
-	if (option && strcmp(option, ",ro") == 0) {
-		*option = '\0';
-		o->launch.config.disks_ro |= (uint32_t)BIT(n);
-	}
-	if (!*arg) {
-		return bad(e, "--disk", "a file is expected");
-	}
-	o->launch.disk_paths[n] = arg;
-	return 0;
-}
-
 static int parse_arg(struct parsing *p, const char *arg, bool is_behind_dashes)
 {
 	if (is_behind_dashes) {
@@ -185,33 +130,6 @@ static int parse_arg(struct parsing *p, const char *arg, bool is_behind_dashes)
 	}
 	p->o->image = arg;
 	return 0;
-}
-
-/* Options that say what the machine is and what it boots. */
-static int parse_machine_key(int key, char *arg, struct run_options *o, struct errmsg *e)
-{
-	switch (key) {
-	case KEY_BOARD:
-		return vm_options_text(o->launch.config.board, sizeof(o->launch.config.board), arg,
-				       "--board", e);
-	case KEY_SMP:
-		return parse_smp(&o->launch.config, arg, e);
-	case KEY_APPEND:
-		return vm_options_take_guest_arg(&o->launch.config, arg, e);
-	case KEY_KERNEL:
-		o->launch.kernel_path = arg;
-		return 0;
-	case KEY_INITRD:
-		o->launch.initrd_path = arg;
-		return 0;
-	case KEY_DISK:
-		return parse_disk(o, arg, e);
-	case KEY_NET:
-		o->launch.net = arg;
-		return 0;
-	default:
-		return ARGP_ERR_UNKNOWN;
-	}
 }
 
 /* Options that say how it is run, beyond those of vm_options.h. */
@@ -288,7 +206,7 @@ static error_t parse_key(int key, char *arg, struct argp_state *state)
 	}
 	r = vm_options_take(key, arg, &p->o->launch.config, p->e);
 	if (r == ARGP_ERR_UNKNOWN) {
-		r = parse_machine_key(key, arg, p->o, p->e);
+		r = machine_options_take(key, arg, &p->o->launch, p->e);
 	}
 	if (r == ARGP_ERR_UNKNOWN) {
 		r = parse_engine_key(key, arg, p->o, p->e);
@@ -303,11 +221,16 @@ static error_t parse_key(int key, char *arg, struct argp_state *state)
 static int check_together(const struct run_options *o, struct errmsg *e)
 {
 	bool is_lockstep = o->engines[0][0] != '\0';
+	int r;
 
 	if (!o->image && !o->launch.context_path && !o->launch.kernel_path) {
 		return errmsg_set(
 			e, -EINVAL,
 			"an image or a kernel is missing; see 'pinfold run --help' for examples");
+	}
+	r = machine_options_check(&o->launch, e);
+	if (r < 0) {
+		return r;
 	}
 	if (is_lockstep && (o->gdb_where || o->trace_path || o->save_path)) {
 		return bad(e, "--lockstep", "not together with --gdb, --trace or --save-context");
@@ -352,6 +275,9 @@ static void join_options(struct argp_option *to)
 	size_t n = 0;
 
 	for (const struct argp_option *o = vm_options_table; o->name || o->doc; o++) {
+		to[n++] = *o;
+	}
+	for (const struct argp_option *o = machine_options_table; o->name; o++) {
 		to[n++] = *o;
 	}
 	BUG_ON(n + ARRAY_SIZE(option_table) > OPTIONS_MAX);

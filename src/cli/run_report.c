@@ -204,6 +204,7 @@ static void add_usage(json_t *o, const struct run_report *rep)
 	json_object_set_new(o, "peak_memory_bytes", number(peak));
 	json_object_set_new(o, "instructions", u->insns_known ? number(u->insns) : json_null());
 	json_object_set_new(o, "slices", number(u->slices));
+	json_object_set_new(o, "resets", number(u->resets));
 	json_object_set_new(io, "reads", number(u->io_reads));
 	json_object_set_new(io, "writes", number(u->io_writes));
 	json_object_set_new(io, "unmapped", number(u->io_unmapped));
@@ -235,7 +236,7 @@ char *run_report_json(const struct run_report *rep)
 	json_object_set_new(o, "name", lenient_string(rep->name));
 	json_object_set_new(o, "arch", lenient_string(rep->ready->arch_name));
 	json_object_set_new(o, "engine", lenient_string(rep->ready->engine));
-	json_object_set_new(o, "board", json_string("bare"));
+	json_object_set_new(o, "board", json_string(rep->board));
 	json_object_set_new(o, "exit", json_exit(rep));
 	json_object_set_new(o, "registers", rep->regs ? json_registers(rep->regs) : json_null());
 	add_usage(o, rep);

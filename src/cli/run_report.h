@@ -12,7 +12,7 @@
 
 /** Everything that is told about a run. */
 struct run_report {
-	const char *name;
+	const char *name, *board;
 	const struct proto_ready *ready; /* NULL: the VM was never made */
 	const struct run_result *result;
 	const struct regs *regs; /* NULL: they could not be read */

@@ -123,10 +123,12 @@ static int parse_word(uint32_t *flags, uint32_t flag, const char *arg, const cha
 static int parse_address(struct proto_config *c, uint32_t flag, uint64_t *to, const char *arg,
 			 const char *option, struct errmsg *e)
 {
-	int r = parse_size_bytes(arg, to, e);
-
 	c->flags |= flag;
-	return prefix(e, option, r);
+	return parse_size_bytes(arg, to, NULL) == 0
+		       ? 0
+		       : errmsg_set(e, -EINVAL,
+				    "%s: '%.40s' is not an address; write 0x80000000 or 64K",
+				    option, arg);
 }
 
 int vm_options_limit_ns(const char *arg, const char *option, uint64_t *ret_ns, struct errmsg *e)

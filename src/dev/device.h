@@ -38,6 +38,8 @@ struct chr_backend {
 	int (*get)(void *opaque);     /* next character, taken; -1 if there is none now */
 	bool (*has)(void *opaque);    /* whether get() would give one */
 	bool (*is_eof)(void *opaque); /* there will never be another one; NULL: unknown */
+	bool (*has_room)(
+		void *opaque); /* whether some hundred characters more can go out now; NULL: always */
 };
 
 /** Time. */

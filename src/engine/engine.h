@@ -45,7 +45,8 @@
 	BIT(9) /* VM_EXIT_SHUTDOWN names the first exception, registers exact */
 #define ENGINE_CAP_WATCHPOINTS \
 	BIT(10) /* set_watchpoints() works; otherwise the caller steps and compares */
-#define ENGINE_CAP_SHARED_RAM BIT(12) /* needs guest memory in files (mem_region.fd) to be fast */
+#define ENGINE_CAP_SHARED_RAM  BIT(12) /* needs guest memory in files (mem_region.fd) to be fast */
+#define ENGINE_CAP_STORED_CODE BIT(13) /* save_code(), load_code() and count_code() work */
 #define ENGINE_CAP_SYSTEM \
 	BIT(11) /* interrupt lines, timers, privilege levels: what a board with a kernel needs */
 
@@ -150,6 +151,12 @@ struct engine_config {
 	struct engine_clock clock; /* ticks may be NULL without is_system */
 };
 
+/** Translations of guest code. */
+struct engine_code {
+	uint64_t made;	 /* by this engine itself */
+	uint64_t loaded; /* by load_code() */
+};
+
 struct engine; /* each engine defines its own; the first member is its ops pointer */
 
 /** Capabilities of the instance at hand, e.g. for messages. */
@@ -170,6 +177,8 @@ struct engine_ops {
 	 * NULL: there is nothing.
 	 */
 	void (*prepare)(const struct cpu_arch *arch, const struct engine_host *host);
+	/** prepare() loads a library that makes such a process several times as large. */
+	bool is_bulky;
 	/**
 	 * In such a process, after prepare(): open an instance ahead, if there is none, which the first create()
 	 * of each child takes over. Until then no memory of it can be executed. NULL: nothing is gained.
@@ -211,12 +220,31 @@ struct engine_ops {
 	 */
 	void (*kick)(struct engine *eng, void *uc);
 
-	/** Guest code in [gpa, gpa+len) was changed from outside (debugger, loader). May be NULL. */
+	/**
+	 * Guest code in [gpa, gpa+len) was changed from outside (debugger, loader). With len 0: another CPU's fence wants what
+	 * the guest itself has stored to be executed here, too. May be NULL.
+	 */
 	void (*code_changed)(struct engine *eng, gpa_t gpa, uint64_t len);
 
 	/**
+	 * Write what was translated to an empty file, for other engines of this program that run the same guest. May be NULL
+	 * without ENGINE_CAP_STORED_CODE, like the next two.
+	 */
+	int (*save_code)(struct engine *eng, int fd, struct errmsg *e);
+
+	/**
+	 * Take what save_code() wrote, before the first run() and after all map(). Guest code that is another than that which
+	 * was translated is translated anew. The file is trusted: it contains host code.
+	 * @return 0; -EBADMSG it is damaged; -ESTALE another program wrote it; after an error all is as if nobody had tried
+	 */
+	int (*load_code)(struct engine *eng, int fd, struct errmsg *e);
+
+	/** How much was translated, and loaded. */
+	void (*count_code)(const struct engine *eng, struct engine_code *ret);
+
+	/**
 	 * Drive interrupt lines; their bits are the architecture's (RISC-V: of mip). On the engine's
-	 * thread, also from bus callbacks. May be NULL without ENGINE_CAP_SYSTEM, like the next three.
+	 * thread, also from bus callbacks. May be NULL without ENGINE_CAP_SYSTEM, like the next five.
 	 */
 	void (*set_lines)(struct engine *eng, uint64_t mask, uint64_t level);
 
@@ -228,6 +256,9 @@ struct engine_ops {
 
 	/** Another CPU or the board changed page tables: forget cached translations. */
 	void (*flush_translations)(struct engine *eng);
+
+	/** Another CPU ran, or a device may have stored: what a load-reserved promised is void. */
+	void (*drop_reservation)(struct engine *eng);
 
 	/**
 	 * Replace the set of breakpoint addresses, virtual ones. May be NULL without

@@ -7,12 +7,17 @@
 #include "base/bug.h"
 #include "engine/dbt/dbt_engine.h"
 #include "engine/kvm/kvm_engine.h"
+#include "engine/trap/trap_engine.h"
 #include "engine/unicorn/unicorn_engine.h"
 
 const struct engine_ops *const engine_table[] = {
+#ifdef __riscv
+	&trap_engine_ops,
+#else
 	&kvm_engine_ops,
 	&dbt_engine_ops,
 	&unicorn_engine_ops,
+#endif
 };
 const size_t engine_count = ARRAY_SIZE(engine_table);
 

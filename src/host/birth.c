@@ -66,8 +66,8 @@ static void take_places(const struct host_birth_fds *fds)
 {
 	int r;
 
-	if (dup2(fds->null, 0) < 0 || dup2(fds->null, 1) < 0 || dup2(fds->err, 2) < 0 ||
-	    dup2(fds->socket, HOST_BIRTH_SOCKET) < 0 ||
+	if ((fds->null >= 0 && (dup2(fds->null, 0) < 0 || dup2(fds->null, 1) < 0)) ||
+	    dup2(fds->err, 2) < 0 || dup2(fds->socket, HOST_BIRTH_SOCKET) < 0 ||
 	    (fds->program >= 0 && dup3(fds->program, PROGRAM_FD, O_CLOEXEC) < 0)) {
 		_exit(127);
 	}
@@ -94,7 +94,8 @@ int host_birth(const struct host_birth_fds *fds)
 		_exit(127);
 	}
 	join(joins, n_joins);
-	/* Ctrl-C at the controller's terminal is for the controller. */
+	/* Ctrl-C at the controller's terminal is for the controller. And the kernel shares a core between sessions:
+	 * one VM's threads take nothing from those of another. */
 	setsid();
 	if (fds->program >= 0) {
 		host_birth_signals_reset(); /* a zygote's are as they should be */

@@ -27,7 +27,7 @@ struct host_birth_order {
 struct host_birth_fds {
 	int program; /**< to be executed, or -1 */
 	int socket;
-	int null;
+	int null; /**< -1: 0 and 1 are /dev/null already, as a zygote's are */
 	int err;
 };
 

@@ -11,6 +11,26 @@
 #include "base/bits.h"
 #include "base/bug.h"
 
+#ifndef MADV_COLLAPSE
+#define MADV_COLLAPSE 25 /* Linux 6.1; glibc 2.37 */
+#endif
+
+/* Address space in which nothing is accessible, from a border of huge pages on. @return NULL with errno */
+static uint8_t *reserve(uint64_t bytes)
+{
+	const uint64_t align = HOST_MAP_JOIN_BYTES;
+	uint8_t *p = mmap(NULL, bytes + align, PROT_NONE,
+			  MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	uint64_t before = -(uintptr_t)p & (align - 1);
+
+	if (p == MAP_FAILED) {
+		return NULL;
+	}
+	host_map_free(before ? p : NULL, before);
+	host_map_free(p + before + bytes, align - before);
+	return p + before;
+}
+
 /* Memory of zeroes at an address, or anywhere when @at is NULL. @return MAP_FAILED with errno */
 static void *map_zeroes(uint8_t *at, uint64_t bytes)
 {
@@ -42,22 +62,40 @@ int host_map_ram(uint64_t bytes, uint8_t **ret, struct errmsg *e)
 	return 0;
 }
 
-int host_map_shared_ram(uint64_t bytes, uint8_t **ret, int *ret_fd, struct errmsg *e)
+/* A memory file that keeps its size. @return it, or negative errno */
+static int memory_file(const char *name, uint64_t bytes)
 {
-	int fd = memfd_create("pinfold-ram", MFD_CLOEXEC | MFD_ALLOW_SEALING);
-	void *p = MAP_FAILED;
-	int r = 0;
+	int fd = memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	int r;
 
 	BUG_ON(bytes == 0 || bytes % PAGE_BYTES != 0);
-	if (fd < 0 || ftruncate(fd, (off_t)bytes) < 0 ||
+	if (fd < 0) {
+		return -errno;
+	}
+	if (ftruncate(fd, (off_t)bytes) < 0 ||
 	    fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW) < 0) {
 		r = -errno;
+		close(fd);
+		return r;
 	}
+	return fd;
+}
+
+int host_map_shared_ram(uint64_t bytes, uint8_t **ret, int *ret_fd, struct errmsg *e)
+{
+	uint8_t *p = NULL;
+	int fd = memory_file("pinfold-ram", bytes);
+	int r = fd < 0 ? fd : 0;
+
 	if (r == 0) {
-		p = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, fd, 0);
-		r = p == MAP_FAILED ? -errno : 0;
+		p = reserve(bytes);
+		r = !p || mmap(p, bytes, PROT_READ | PROT_WRITE,
+			       MAP_SHARED | MAP_NORESERVE | MAP_FIXED, fd, 0) == MAP_FAILED
+			    ? -errno
+			    : 0;
 	}
 	if (r < 0) {
+		host_map_free(p, bytes);
 		if (fd >= 0) {
 			close(fd);
 		}
@@ -68,6 +106,56 @@ int host_map_shared_ram(uint64_t bytes, uint8_t **ret, int *ret_fd, struct errms
 	*ret = p;
 	*ret_fd = fd;
 	return 0;
+}
+
+int host_map_code(uint64_t bytes, uint8_t **ret_rw, const uint8_t **ret_rx, struct errmsg *e)
+{
+	int fd = memory_file("pinfold-code", bytes);
+	void *rw = MAP_FAILED;
+	void *rx = MAP_FAILED;
+	int r = fd < 0 ? fd : 0;
+
+	if (r == 0) {
+		rw = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+		rx = mmap(NULL, bytes, PROT_READ | PROT_EXEC, MAP_SHARED, fd, 0);
+		r = rw == MAP_FAILED || rx == MAP_FAILED ? -errno : 0;
+		close(fd);
+	}
+	if (r < 0) {
+		host_map_free(rw == MAP_FAILED ? NULL : rw, bytes);
+		host_map_free(rx == MAP_FAILED ? NULL : rx, bytes);
+		return errmsg_set(e, r, "no memory for translated code: %s", strerror(-r));
+	}
+	*ret_rw = rw;
+	*ret_rx = rx;
+	return 0;
+}
+
+static const int space_flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE;
+
+uint8_t *host_map_space(uint64_t bytes)
+{
+	return reserve(bytes);
+}
+
+int host_map_space_clear(uint8_t *at, uint64_t bytes)
+{
+	return mmap(at, bytes, PROT_NONE, space_flags | MAP_FIXED, -1, 0) == MAP_FAILED ? -errno
+											: 0;
+}
+
+int host_map_space_view(uint8_t *at, uint64_t bytes, int fd, uint64_t offset_bytes,
+			bool is_readable, bool is_writable, bool is_touched)
+{
+	int flags = MAP_SHARED | MAP_FIXED | (is_touched ? MAP_POPULATE : 0);
+	int prot = (is_readable ? PROT_READ : 0) | (is_writable ? PROT_WRITE : 0);
+
+	return mmap(at, bytes, prot, flags, fd, (off_t)offset_bytes) == MAP_FAILED ? -errno : 0;
+}
+
+void host_map_shared_join(uint8_t *at)
+{
+	madvise(at, HOST_MAP_JOIN_BYTES, MADV_COLLAPSE);
 }
 
 int host_map_shared_clear(uint8_t *at, uint64_t bytes, struct errmsg *e)

@@ -4,6 +4,8 @@
  *
  *   host_map_ram()        | anonymous, nothing populated                          |
  *   host_map_file()             | image pages, shared until written |
+ *   host_map_code()       | the same memory twice: writable, and executable       |
+ *   host_map_space()      | address space; views of shared memory are put into it |
  *
  * No mapping made here is ever writable and executable; guest memory is never executable.
  */
@@ -32,6 +34,12 @@ int host_map_ram(uint64_t bytes, uint8_t **ret, struct errmsg *e);
  */
 int host_map_shared_ram(uint64_t bytes, uint8_t **ret, int *ret_fd, struct errmsg *e);
 
+/** Of shared RAM that may become one page of the host's MMU. */
+#define HOST_MAP_JOIN_BYTES (2ULL << 20)
+
+/** Make an aligned part such a page, now, all of it resident; where the host can't, it stays as it is. */
+void host_map_shared_join(uint8_t *at);
+
 /** Make part of a host_map_shared_ram() reservation zero again. @return 0; negative errno */
 int host_map_shared_clear(uint8_t *at, uint64_t bytes, struct errmsg *e);
 
@@ -54,6 +62,27 @@ int host_map_file(uint8_t *at, uint64_t bytes, int fd, uint64_t offset_bytes, bo
  * @return 0; -EINVAL; -ENOMEM, and nothing has changed
  */
 int host_map_clear(uint8_t *at, uint64_t bytes, struct errmsg *e);
+
+/**
+ * Memory for code that this process makes: one view to write it, another to execute it.
+ * @return 0; -ENOMEM, -EMFILE: nothing is mapped
+ */
+int host_map_code(uint64_t bytes, uint8_t **ret_rw, const uint8_t **ret_rx, struct errmsg *e);
+
+/** Reserve address space in which nothing is accessible. @return NULL: there is none */
+uint8_t *host_map_space(uint64_t bytes);
+
+/** Make part of it inaccessible again. @return 0; -ENOMEM, and nothing has changed */
+int host_map_space_clear(uint8_t *at, uint64_t bytes);
+
+/**
+ * Put a view of shared memory into it.
+ * @param fd         of host_map_shared_ram()
+ * @param is_touched all of it is about to be accessed: spare that the faults
+ * @return 0; -ENOMEM, and nothing has changed
+ */
+int host_map_space_view(uint8_t *at, uint64_t bytes, int fd, uint64_t offset_bytes,
+			bool is_readable, bool is_writable, bool is_touched);
 
 /** Free a reservation or a part of it. Accepts NULL. */
 void host_map_free(uint8_t *at, uint64_t bytes);

@@ -137,14 +137,14 @@ int host_proc_die_with_parent(void)
 	return prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0 ? -errno : 0;
 }
 
-int host_proc_exec_fd(int fd, const char *name, const char *arg)
+int host_proc_exec_fd(int fd, const char *name, const char *arg, const char *env)
 {
 	union {
 		const char *in;
 		char *out;
-	} u[2] = { { .in = name }, { .in = arg } };
+	} u[3] = { { .in = name }, { .in = arg }, { .in = env } };
 	char *argv[] = { u[0].out, u[1].out, NULL };
-	char *envp[] = { NULL };
+	char *envp[] = { u[2].out, NULL };
 
 	syscall(SYS_execveat, fd, "", argv, envp, AT_EMPTY_PATH);
 	return -errno;

@@ -64,10 +64,11 @@ int host_proc_die_with_parent(void);
  * Execute an open program file. It may lie where the process can no longer look.
  * Async-signal-safe.
  * @param fd   opened for reading or O_PATH; not a script
- * @param name argv[0]; the environment is empty
+ * @param name argv[0]
  * @param arg  argv[1], or NULL: no argument
+ * @param env  all of the environment, NAME=VALUE; NULL: it is empty
  * @return only on failure: negative errno
  */
-int host_proc_exec_fd(int fd, const char *name, const char *arg);
+int host_proc_exec_fd(int fd, const char *name, const char *arg, const char *env);
 
 #endif

@@ -13,7 +13,7 @@
 #include <sys/uio.h>
 
 /** Most descriptors in one packet. */
-#define HOST_SOCK_FDS_MAX 16
+#define HOST_SOCK_FDS_MAX 24
 
 /** A pair of SOCK_SEQPACKET sockets: message borders are kept. @return 0; negative errno */
 int host_sock_pair_packet(int ret_fds[2]);

@@ -54,7 +54,7 @@ int host_task_times(const struct host_task *t, struct host_task_times *ret);
 
 /**
  * Make the kernel bring the CPU time of a running real-time thread up to date: its priority goes
- * up by one and back, which moves it on no queue.
+ * up by one and back, which moves it on no queue. One that waits for its core would be put before the one that runs.
  * @param prio its priority
  */
 void host_task_refresh(const struct host_task *t, int prio);

@@ -10,7 +10,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -36,6 +35,7 @@ static const uint8_t mac_default[6] = { 0x52, 0x50, 0x46, 0x00, 0x00, 0x01 };
 /* What goes to the VM, in the order of enum proto_config_fd; -1: not there. */
 struct gifts {
 	int fds[PROTO_FD_COUNT];
+	uint32_t lent; /* bit n: fds[n] is the caller's */
 };
 
 enum gift {
@@ -50,12 +50,24 @@ enum gift {
 	GIFT_INITRD,
 	GIFT_NET,
 	GIFT_DISK0,
+	GIFT_OVERLAY0 = GIFT_DISK0 + PROTO_DISKS_MAX,
+	GIFT_GRANT = GIFT_OVERLAY0 + PROTO_DISKS_MAX,
+	GIFT_ACK,
+	GIFT_NOTIFY,
+	GIFT_CODE,
 };
+
+/* Give what stays with the caller, if it is there. */
+static void lend(struct gifts *g, enum gift which, int fd)
+{
+	g->fds[which] = fd;
+	g->lent |= (uint32_t)BIT(which);
+}
 
 static void gifts_done(struct gifts *g)
 {
 	for (size_t i = 0; i < PROTO_FD_COUNT; i++) {
-		if (g->fds[i] >= 0) {
+		if (g->fds[i] >= 0 && !(g->lent & BIT(i))) {
 			close(g->fds[i]);
 		}
 	}
@@ -70,10 +82,15 @@ void launch_options_defaults(struct launch_options *o)
 	o->config.slice_ns = 10 * NS_PER_MS;
 	o->is_kvm_allowed = true;
 	o->listen_fd = -1;
-	o->image_fd = -1;
+	o->image_fd = o->kernel_fd = o->initrd_fd = -1;
+	for (size_t i = 0; i < PROTO_DISKS_MAX; i++) {
+		o->disks[i].fd = o->disks[i].overlay_fd = -1;
+	}
 	o->context_fd = -1;
+	o->code_fd = -1;
 	o->cgroup_fd = -1;
 	o->join_fd = -1;
+	o->grant_fd = o->ack_fd = o->notify_fd = -1;
 	o->reply_ms = LAUNCH_REPLY_MS;
 }
 
@@ -93,46 +110,21 @@ static int open_regular(const char *path, const char *what, int *ret_fd, struct 
 	return 0;
 }
 
-/* A disk image: a regular file or a block device, used by this VM alone if it is written to. */
-static int open_disk(const char *path, bool is_ro, int *ret_fd, struct errmsg *e)
-{
-	_cleanup_close_ int fd =
-		open(path, (is_ro ? O_RDONLY : O_RDWR) | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-	struct stat st;
-
-	if (fd < 0 || fstat(fd, &st) < 0) {
-		return errmsg_set(e, -errno, "disk %s: %s", path, strerror(errno));
-	}
-	if (!S_ISREG(st.st_mode) && !S_ISBLK(st.st_mode)) {
-		return errmsg_set(e, -EINVAL,
-				  "disk %s is neither a regular file nor a block device", path);
-	}
-	if (flock(fd, (is_ro ? LOCK_SH : LOCK_EX) | LOCK_NB) < 0) {
-		return errmsg_set(
-			e, -EBUSY,
-			"disk %s is used by another VM; give it --disk %s,ro in both to share it",
-			path, path);
-	}
-	*ret_fd = steal_fd(&fd);
-	return 0;
-}
-
-/* Beside the program that runs now. */
-int launch_open_beside(const char *name)
+int launch_open_beside(const char *program, const char *name)
 {
 	char path[PATH_BYTES];
-	ssize_t n = readlink("/proc/self/exe", path, sizeof(path) - PROGRAM_NAME_MAX);
+	size_t max = sizeof(path) - PROGRAM_NAME_MAX;
+	ssize_t n = program ? snprintf(path, max, "%s", program)
+			    : readlink("/proc/self/exe", path, max);
 	char *slash;
 
-	if (n <= 0) {
+	if (n <= 0 || (size_t)n >= max) {
+		errno = ENOENT;
 		return -1;
 	}
 	path[n] = '\0';
 	slash = strrchr(path, '/');
-	if (!slash) {
-		return -1;
-	}
-	strcpy(slash + 1, name);
+	strcpy(slash ? slash + 1 : path, name);
 	return open(path, O_RDONLY | O_CLOEXEC);
 }
 
@@ -172,7 +164,7 @@ int launch_open_program(const char *option, int *ret_fd, struct errmsg *e)
 			return r;
 		}
 	} else {
-		fd = launch_open_beside(PROGRAM_NAME);
+		fd = launch_open_beside(NULL, PROGRAM_NAME);
 		if (fd < 0 && (errno == EMFILE || errno == ENFILE)) {
 			return errmsg_set(e, -errno, "no descriptor is left for %s: %s",
 					  PROGRAM_NAME, strerror(errno));
@@ -239,40 +231,38 @@ static int open_image(const char *path, struct launch_vm *vm, struct gifts *g, s
 		       : 0;
 }
 
-/* A copy of a descriptor that stays with the caller. */
-static int give_fd(int fd, int *ret, struct errmsg *e)
-{
-	*ret = fcntl(fd, F_DUPFD_CLOEXEC, 1);
-	return *ret < 0 ? errmsg_set(e, -errno, "no descriptor is left: %s", strerror(errno)) : 0;
-}
-
 static bool has_context(const struct launch_options *o)
 {
 	return o->context_fd >= 0 || o->context_path;
+}
+
+static int seal_or_give(const char *path, int fd, int *ret, struct errmsg *e)
+{
+	if (fd >= 0) {
+		return launch_give_fd(fd, ret, e);
+	}
+	return path ? host_fd_seal_file(path, IMAGE_BYTES_MAX, ret, NULL, e) : 0;
 }
 
 /* What boards with a kernel have besides. */
 static int open_boot_gifts(const struct launch_options *o, struct launch_vm *vm, struct gifts *g,
 			   struct errmsg *e)
 {
-	int r = 0;
+	int r;
 
-	if (o->kernel_path) {
-		r = host_fd_seal_file(o->kernel_path, IMAGE_BYTES_MAX, &g->fds[GIFT_KERNEL], NULL,
-				      e);
+	r = seal_or_give(o->kernel_path, o->kernel_fd, &g->fds[GIFT_KERNEL], e);
+	r = r < 0 ? r : seal_or_give(o->initrd_path, o->initrd_fd, &g->fds[GIFT_INITRD], e);
+	for (size_t i = 0; r == 0 && i < PROTO_DISKS_MAX; i++) {
+		r = launch_disk_open(&o->disks[i], o->config.disks_ro & BIT(i),
+				     &g->fds[GIFT_DISK0 + i], &g->fds[GIFT_OVERLAY0 + i], e);
 	}
-	if (r == 0 && o->initrd_path) {
-		r = host_fd_seal_file(o->initrd_path, IMAGE_BYTES_MAX, &g->fds[GIFT_INITRD], NULL,
-				      e);
-	}
-	if (r == 0 && o->net) {
-		r = launch_net_start(o->net, vm, &g->fds[GIFT_NET], e);
-	}
-	for (size_t i = 0; r == 0 && i < PROTO_DISKS_MAX && o->disk_paths[i]; i++) {
-		r = open_disk(o->disk_paths[i], o->config.disks_ro & BIT(i),
-			      &g->fds[GIFT_DISK0 + i], e);
-	}
-	return r;
+	/* The last: a process that would have to end again. */
+	return r < 0 || !o->net ? r : launch_net_start(o, vm, &g->fds[GIFT_NET], e);
+}
+
+static bool may_be_kvm(const struct launch_options *o)
+{
+	return strcmp(o->config.engine, "kvm") == 0 || strcmp(o->config.engine, "auto") == 0;
 }
 
 static int open_gifts(const struct launch_options *o, struct launch_vm *vm, struct gifts *g,
@@ -280,16 +270,17 @@ static int open_gifts(const struct launch_options *o, struct launch_vm *vm, stru
 {
 	int r = 0;
 
-	if (!o->image_path && o->image_fd < 0 && !o->kernel_path && !has_context(o)) {
+	if (!o->image_path && o->image_fd < 0 && !o->kernel_path && o->kernel_fd < 0 &&
+	    !has_context(o)) {
 		return errmsg_set(e, -EINVAL, "a VM needs an image, a kernel or a context");
 	}
 	if (o->image_fd >= 0) {
-		r = give_fd(o->image_fd, &g->fds[GIFT_IMAGE], e);
+		lend(g, GIFT_IMAGE, o->image_fd);
 	} else if (o->image_path) {
 		r = open_image(o->image_path, vm, g, e);
 	}
 	r = r < 0 ? r : make_console(vm, g, e);
-	if (r == 0 && o->is_kvm_allowed) {
+	if (r == 0 && o->is_kvm_allowed && may_be_kvm(o)) {
 		g->fds[GIFT_KVM] = open("/dev/kvm", O_RDWR | O_CLOEXEC);
 	}
 	if (r == 0 && o->is_traced) {
@@ -298,11 +289,13 @@ static int open_gifts(const struct launch_options *o, struct launch_vm *vm, stru
 	if (r == 0 && o->plugin_path) {
 		r = open_regular(o->plugin_path, "plug-in", &g->fds[GIFT_PLUGIN], e);
 	}
-	if (r == 0 && o->listen_fd >= 0) {
-		r = give_fd(o->listen_fd, &g->fds[GIFT_LISTEN], e);
-	}
+	lend(g, GIFT_LISTEN, o->listen_fd);
+	lend(g, GIFT_GRANT, o->grant_fd);
+	lend(g, GIFT_ACK, o->ack_fd);
+	lend(g, GIFT_NOTIFY, o->notify_fd);
+	lend(g, GIFT_CODE, o->code_fd);
 	if (r == 0 && o->context_fd >= 0) {
-		r = give_fd(o->context_fd, &g->fds[GIFT_CONTEXT], e);
+		r = launch_give_fd(o->context_fd, &g->fds[GIFT_CONTEXT], e);
 	} else if (r == 0 && o->context_path) {
 		r = host_fd_seal_file(o->context_path, CONTEXT_BYTES_MAX, &g->fds[GIFT_CONTEXT],
 				      NULL, e);
@@ -389,14 +382,14 @@ static int launch_with(const struct launch_options *o, int program_fd, struct gi
 
 int launch_vm(const struct launch_options *o, struct launch_vm *ret, struct errmsg *e)
 {
-	struct gifts g;
+	struct gifts g = { .lent = 0 };
 	struct launch_vm vm = {
 		.trace_fd = -1, .image_fd = -1, .reply_ms = o->reply_ms, .cancel_fd = o->cancel_fd
 	};
 	_cleanup_close_ int program_fd = -1;
 	int r = 0;
 
-	memset(&g, 0xff, sizeof(g)); /* -1: not there */
+	memset(g.fds, 0xff, sizeof(g.fds)); /* -1: not there */
 	/* A zygote has it. */
 	if (!o->zygote) {
 		r = launch_open_program(o->vm_program, &program_fd, e);

@@ -21,28 +21,45 @@
 #include "launch/image_store.h"
 #include "proto/proto.h"
 
+/** A disk. config.disks_ro says which may only be read. */
+struct launch_disk {
+	const char *path; /* an image file or a block device; NULL: not there, unless fd is */
+	int fd;		  /* instead of the path; borrowed; -1: none */
+	/* Then the file is only read, and changes are kept in: */
+	const char *overlay_path; /* made if it is not there or empty; NULL: none */
+	int overlay_fd;		  /* instead of the path; borrowed; -1: none */
+	bool is_snapshot;	  /* instead: a file without a name, gone with the VM */
+	uint64_t bytes;	     /* of the disk, where an overlay is made; 0: as large as the file */
+	uint64_t room_bytes; /* for changes, where an overlay is made; 0: all of the disk */
+};
+
 /** What to launch. Fill by launch_options_defaults() first. */
 struct launch_options {
-	struct proto_config config; /* fds, jail, uid and gid are filled in by launch_vm() */
+	/* fds, jail, uid and gid are filled in by launch_vm(). With a scheduler, flag PROTO_CFG_START starts it. */
+	struct proto_config config;
 	const char *
 		image_path; /* read into a sealed, shared memfd; NULL only with context_path or kernel_path */
 	const char *net; /* description of the network ("user,..."); NULL: none */
 	const char *kernel_path, *initrd_path; /* or NULL */
-	const char
-		*disk_paths[PROTO_DISKS_MAX]; /* those behind the last are NULL; config.disks_ro */
+	int kernel_fd, initrd_fd; /* instead of the paths: sealed memfds; borrowed; -1: none */
+	struct launch_disk disks[PROTO_DISKS_MAX]; /* those behind the last are not there */
 	int image_fd;		  /* instead of image_path: a sealed memfd; borrowed; -1: none */
 	const char *plugin_path;  /* or NULL */
 	const char *context_path; /* file for --load-context, or NULL */
 	int context_fd;		  /* instead of context_path: a sealed memfd; borrowed; -1: none */
-	int listen_fd;		  /* where later controllers find the VM; borrowed; -1: nowhere */
-	bool is_traced;		  /* make a trace pipe */
+	int code_fd; /* translations to begin with, of launch_train(): a sealed memfd; borrowed; -1: none */
+	int listen_fd;	/* where later controllers find the VM; borrowed; -1: nowhere */
+	bool is_traced; /* make a trace pipe */
 	const char *
 		vm_program; /* pinfold-vm; NULL: beside the caller's program, then (not as root) $PATH */
 	bool is_kvm_allowed; /* hand over /dev/kvm if it opens */
 	uint32_t reply_ms;   /* longest wait for READY and for a reply */
 	int cancel_fd;	     /* while it is readable nobody waits for the VM; 0: none */
 	int cgroup_fd; /* cgroup v2 folder that the process is born into; borrowed; -1: none */
-	int join_fd;   /* "tasks" of a cgroup v1 that it joins at its birth; borrowed; -1: none */
+	bool is_unlimited; /* no cgroups for its limits: the caller moves it to where they would not hold */
+	int join_fd; /* "tasks" of a cgroup v1 that it joins at its birth; borrowed; -1: none */
+	int grant_fd, ack_fd,
+		notify_fd;	      /* of a scheduler (launch_vm_attach()); borrowed; -1: none */
 	struct launch_zygote *zygote; /* which makes it; borrowed; NULL: this process does */
 };
 
@@ -51,6 +68,13 @@ struct launch_options {
  * section 8): for callers that make many. Any thread may use it.
  */
 struct launch_zygote;
+
+/** What the processes that it forks can run. */
+enum launch_zygote_kind {
+	LAUNCH_ZYGOTE_FULL, /**< every engine */
+	LAUNCH_ZYGOTE_LEAN, /**< all but unicorn, whose library is most of what a fork copies */
+	LAUNCH_ZYGOTES
+};
 
 /** A running VM process. */
 struct launch_vm {
@@ -71,7 +95,8 @@ struct launch_vm {
 	/* Stop events that arrived while a reply was awaited; launch_vm_event() gives them first. */
 	bool has_event;
 	struct proto_stopped event;
-	pid_t net_pid; /* of the process that is its network; 0: none */
+	uint32_t resets; /* of the guest, as the VM told last. Hostile */
+	pid_t net_pid;	 /* of the process that is its network; 0: none */
 	int net_pidfd;
 	/* The sealed image, kept open so that other controllers can share it; or -1. */
 	int image_fd;
@@ -91,7 +116,11 @@ struct launch_vm {
  * @param vm_program as in launch_options
  * @param ret        give it to launch_zygote_free()
  */
-int launch_zygote_start(const char *vm_program, struct launch_zygote **ret, struct errmsg *e);
+int launch_zygote_start(const char *vm_program, enum launch_zygote_kind kind,
+			struct launch_zygote **ret, struct errmsg *e);
+
+/** The smallest that can run an engine. @param engine as in a configuration, "auto" too */
+enum launch_zygote_kind launch_zygote_kind_of(const char *engine);
 
 /** Whether it failed lately: VMs are made without it for a while. */
 bool launch_zygote_is_broken(const struct launch_zygote *z);
@@ -108,6 +137,28 @@ void launch_options_defaults(struct launch_options *o);
  * @return 0; negative errno with one clear sentence
  */
 int launch_vm(const struct launch_options *o, struct launch_vm *ret, struct errmsg *e);
+
+/** Least size of what launch_train() keeps: to translate less than that anew costs no millisecond. */
+#define LAUNCH_CODE_BYTES_MIN (1ULL << 20)
+/** Most. */
+#define LAUNCH_CODE_BYTES_MAX (256ULL << 20)
+
+/** How long a guest is watched. */
+struct launch_train {
+	uint64_t cpu_ns, wall_ns;
+	int cancel_fd; /* while it is readable nobody waits; 0: none */
+};
+
+/**
+ * Let a guest run in a VM process of its own to see what its engine translates: without disks, network, input, plug-in or
+ * context, so that only what it was made from decides what comes out.
+ * @param o      as for the VMs that are to begin with it; names and limits of processor time are of no matter
+ * @param ret_fd a sealed memory file for launch_options.code_fd. Its contents are as hostile as the guest: it is for VMs that run
+ *               the very same
+ * @return 0; -ENOTSUP its engine has nothing to keep; -ENODATA it is too little; -ETIMEDOUT; -ECANCELED; errors of launch_vm()
+ */
+int launch_train(const struct launch_options *o, const struct launch_train *t, int *ret_fd,
+		 struct errmsg *e);
 
 /** Kill what is left, reap, remove its cgroups, close all. Accepts a zeroed or done handle. */
 void launch_vm_done(struct launch_vm *vm);

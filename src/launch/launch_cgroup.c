@@ -49,6 +49,7 @@ struct group_file {
 struct limit {
 	const char *controller;
 	struct group_file file;
+	bool is_constant; /* the same for all VMs */
 	struct base *base;
 };
 
@@ -65,10 +66,10 @@ struct base {
 static pthread_mutex_t base_lock = PTHREAD_MUTEX_INITIALIZER;
 static struct base memory_base, pids_base; /* base_lock */
 
-static const struct limit memory_limit = { "memory",
-					   { "memory.limit_in_bytes", "memory.max" },
-					   &memory_base };
-static const struct limit pids_limit = { "pids", { "pids.max", "pids.max" }, &pids_base };
+static const struct limit memory_limit = {
+	"memory", { "memory.limit_in_bytes", "memory.max" }, false, &memory_base
+};
+static const struct limit pids_limit = { "pids", { "pids.max", "pids.max" }, true, &pids_base };
 
 static int write_number(const char *dir, const char *file, unsigned long long v)
 {
@@ -244,7 +245,7 @@ static int get_group(const struct limit *l, pid_t pid, bool is_many, unsigned lo
 
 	while (is_many && take_spare(l->base, path)) {
 		/* It fails when more is charged to the last VM than this one may have, or it is gone. */
-		if (write_number(path, l->file.v1, max) == 0) {
+		if (l->is_constant || write_number(path, l->file.v1, max) == 0) {
 			return 1;
 		}
 		rmdir(path);

@@ -191,6 +191,10 @@ static int take_other(struct launch_vm *vm, const struct proto_msg *m, struct er
 		vm->has_event = true;
 		return 0;
 	}
+	if (m->hdr.type == PROTO_EVENT_RESET) {
+		vm->resets = ((const struct proto_reset *)m->body)->resets;
+		return 0;
+	}
 	if (m->hdr.type == PROTO_REPLY && m->hdr.seq - 1 < vm->seq) {
 		return 0; /* to a request that was given up */
 	}
@@ -297,7 +301,8 @@ static int request(struct launch_vm *vm, enum proto_type type, const struct iove
 		   const int *fds, size_t n_fds, const struct iovec *reply, size_t *ret_bytes,
 		   struct errmsg *e)
 {
-	bool is_long = type == PROTO_SAVE_CONTEXT || type == PROTO_LOAD_CONTEXT;
+	bool is_long =
+		type == PROTO_SAVE_CONTEXT || type == PROTO_SAVE_CODE || type == PROTO_LOAD_CONTEXT;
 	ns_t end_ns = reply_end_ns((uint64_t)vm->reply_ms * (is_long ? CONTEXT_FACTOR : 1));
 	struct proto_msg m;
 	int r;

@@ -93,6 +93,18 @@ void launch_zygote_learn(struct launch_zygote *z, const struct proto_ready *read
 /** Open the VM program. @param option path, or NULL: beside this program, then $PATH */
 int launch_open_program(const char *option, int *ret_fd, struct errmsg *e);
 
+/* launch_disk.c */
+
+/** A copy of a descriptor that stays with the caller. @return 0; negative errno with a sentence */
+int launch_give_fd(int fd, int *ret, struct errmsg *e);
+
+/**
+ * Open a disk and its overlay, which is made if there is none yet. Untouched: what there is not.
+ * @return 0; negative errno with a sentence
+ */
+int launch_disk_open(const struct launch_disk *d, bool is_ro, int *ret_fd, int *ret_overlay_fd,
+		     struct errmsg *e);
+
 /* launch_client.c */
 
 /**
@@ -106,16 +118,17 @@ int launch_gone(struct launch_vm *vm, struct errmsg *e);
 
 /**
  * Start the process that is a VM's network; it ends when the VM does, at the latest in launch_vm_done().
- * @param text   its description
+ * @param o      net: its description; its program lies beside vm_program
  * @param ret_fd the VM's end
  * @return 0; negative errno with the network's own sentence
  */
-int launch_net_start(const char *text, struct launch_vm *vm, int *ret_fd, struct errmsg *e);
+int launch_net_start(const struct launch_options *o, struct launch_vm *vm, int *ret_fd,
+		     struct errmsg *e);
 
 /** End it, if there is one. */
 void launch_net_end(struct launch_vm *vm);
 
-/** Open a program that lies beside the one that runs now. @return descriptor; -1 with errno */
-int launch_open_beside(const char *name);
+/** Open a program that lies beside another one (NULL: the one that runs now). @return descriptor; -1 with errno */
+int launch_open_beside(const char *program, const char *name);
 
 #endif

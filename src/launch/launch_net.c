@@ -5,11 +5,13 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "base/bits.h"
 #include "base/vm_ids.h"
 #include "host/fd.h"
 #include "host/priv.h"
@@ -19,6 +21,7 @@
 
 #define PROGRAM	      "pinfold-net"
 #define SOCKET_AT     3 /* NET_FD of src/net */
+#define PROGRAM_AT    4
 #define FIRST_FREE_FD 10
 #define START_MS      5000
 #define LINE_BYTES    256
@@ -27,6 +30,8 @@
 struct net_child {
 	int program, socket, null, out;
 	bool has_ids; /* run it as a user of its own */
+	uint64_t
+		caps; /* until it has its sockets: for ports below 1024, and to empty its bounding set */
 	const char *text;
 };
 
@@ -35,14 +40,19 @@ _Noreturn static void child_main(const struct net_child *c)
 	static const char failed[] = "the network process can't be started\n";
 	uint32_t id = VM_ID_BASE + (uint32_t)getpid() % VM_ID_COUNT;
 
-	/* All other descriptors are close-on-exec. */
 	if (dup2(c->null, 0) >= 0 && dup2(c->out, 1) >= 0 && dup2(c->null, 2) >= 0 &&
-	    dup2(c->socket, SOCKET_AT) >= 0 &&
-	    (!c->has_ids || host_priv_set_ids_keep_caps(id, id) == 0)) {
+	    dup2(c->socket, SOCKET_AT) >= 0 && dup3(c->program, PROGRAM_AT, O_CLOEXEC) >= 0 &&
+	    host_proc_close_from(PROGRAM_AT + 1) == 0 &&
+	    (!c->has_ids || host_priv_set_ids_keep_caps(id, id) == 0) &&
+	    host_priv_keep_caps(c->caps) == 0) {
+		sigset_t none;
+
+		sigemptyset(&none);
+		sigprocmask(SIG_SETMASK, &none, NULL);
 		(void)setsid();
-		(void)host_proc_exec_fd(c->program, PROGRAM, c->text);
+		(void)host_proc_exec_fd(PROGRAM_AT, PROGRAM, c->text, NULL);
 	}
-	(void)!write(c->out, failed, sizeof(failed) - 1);
+	(void)!write(STDOUT_FILENO, failed, sizeof(failed) - 1);
 	_exit(127);
 }
 
@@ -82,13 +92,15 @@ static int await_line(int fd, struct errmsg *e)
 			  line[0] ? line : "the network process ended at once");
 }
 
-static int open_all(struct net_child *c, int pair[2], int out[2], struct errmsg *e)
+static int open_all(const char *vm_program, struct net_child *c, int pair[2], int out[2],
+		    struct errmsg *e)
 {
 	int r;
 
-	c->program = launch_open_beside(PROGRAM);
+	c->program = launch_open_beside(vm_program, PROGRAM);
 	if (c->program < 0) {
-		return errmsg_set(e, -errno, "%s is not beside this program", PROGRAM);
+		return errmsg_set(e, -errno, "%s is not beside %s", PROGRAM,
+				  vm_program ? vm_program : "this program");
 	}
 	c->null = open("/dev/null", O_RDWR | O_CLOEXEC);
 	r = c->null < 0 ? -errno : host_sock_pair_packet(pair);
@@ -98,9 +110,16 @@ static int open_all(struct net_child *c, int pair[2], int out[2], struct errmsg 
 	return r < 0 ? errmsg_set(e, r, "no descriptors for the network: %s", strerror(-r)) : 0;
 }
 
+static uint64_t own_cap(int cap)
+{
+	return host_priv_has_cap(cap) ? BIT(cap) : 0;
+}
+
 static int start(struct net_child *c, struct launch_vm *vm, struct errmsg *e)
 {
 	uint32_t unused;
+	sigset_t all;
+	sigset_t old;
 	int r;
 
 	r = host_fd_lift(&c->program, FIRST_FREE_FD);
@@ -109,23 +128,30 @@ static int start(struct net_child *c, struct launch_vm *vm, struct errmsg *e)
 	r = r < 0 ? r : host_fd_lift(&c->out, FIRST_FREE_FD);
 	if (r == 0) {
 		c->has_ids = isolation_own_id(0, &unused);
+		c->caps = own_cap(CAP_NET_BIND_SERVICE) | own_cap(CAP_SETPCAP);
+		/* The caller's signal handlers must not run in the child. */
+		sigfillset(&all);
+		pthread_sigmask(SIG_SETMASK, &all, &old);
 		vm->net_pid = host_proc_clone(0, &vm->net_pidfd);
 		if (vm->net_pid == 0) {
 			child_main(c);
 		}
+		pthread_sigmask(SIG_SETMASK, &old, NULL);
 		r = vm->net_pid < 0 ? (int)vm->net_pid : 0;
+		vm->net_pid = vm->net_pid < 0 ? 0 : vm->net_pid;
 	}
 	return r < 0 ? errmsg_set(e, r, "no process for the network: %s", strerror(-r)) : 0;
 }
 
-int launch_net_start(const char *text, struct launch_vm *vm, int *ret_fd, struct errmsg *e)
+int launch_net_start(const struct launch_options *o, struct launch_vm *vm, int *ret_fd,
+		     struct errmsg *e)
 {
-	struct net_child c = { .program = -1, .socket = -1, .null = -1, .out = -1, .text = text };
+	struct net_child c = { .program = -1, .socket = -1, .null = -1, .out = -1, .text = o->net };
 	int pair[2] = { -1, -1 };
 	int out[2] = { -1, -1 };
 	int r;
 
-	r = open_all(&c, pair, out, e);
+	r = open_all(o->vm_program, &c, pair, out, e);
 	c.socket = pair[1];
 	c.out = out[1];
 	r = r < 0 ? r : start(&c, vm, e);

@@ -48,7 +48,7 @@ _Noreturn static void child_main(const struct host_birth_fds *fds)
 	int program_fd = host_birth(fds);
 
 	host_birth_fail("can't execute pinfold-vm",
-			host_proc_exec_fd(program_fd, "pinfold-vm", NULL));
+			host_proc_exec_fd(program_fd, "pinfold-vm", NULL, NULL));
 }
 
 /* Out of the way of 0 to 3; and in a handle, 0 is none. */
@@ -90,10 +90,6 @@ static int open_fds(int program_fd, struct launch_vm *vm, struct host_birth_fds 
 	}
 	vm->stderr_fd = pair[0];
 	fds->err = pair[1];
-	fds->null = open("/dev/null", O_RDWR | O_CLOEXEC);
-	if (fds->null < 0) {
-		return -errno;
-	}
 	if (program_fd >= 0) {
 		fds->program = fcntl(program_fd, F_DUPFD_CLOEXEC, FIRST_FREE_FD);
 		if (fds->program < 0) {
@@ -161,17 +157,31 @@ static int give_ids(struct launch_vm *vm, uint64_t ns, struct proto_config *cfg,
 	return host_proc_map_ids(vm->pid, cfg->uid, cfg->uid, cfg->gid, cfg->gid);
 }
 
-/* From this process. */
-static pid_t make_own_child(const struct launch_options *o, struct host_birth_fds *fds,
-			    struct launch_vm *vm, uint64_t *ret_ns, struct errmsg *e)
+/* What a child of this process needs besides; one of a zygote has it from there. */
+static int open_own_fds(const struct launch_options *o, struct host_birth_fds *fds,
+			struct errmsg *e)
 {
-	pid_t pid;
 	int r = 0;
 
 	if (fds->program < 0) {
 		r = launch_open_program(o->vm_program, &fds->program, e);
 		r = r < 0 ? r : host_fd_lift(&fds->program, FIRST_FREE_FD);
 	}
+	if (r < 0) {
+		return r;
+	}
+	fds->null = open("/dev/null", O_RDWR | O_CLOEXEC);
+	r = fds->null < 0 ? -errno : host_fd_lift(&fds->null, FIRST_FREE_FD);
+	return r < 0 ? errmsg_set(e, r, "no /dev/null for a VM process: %s", strerror(-r)) : 0;
+}
+
+/* From this process. */
+static pid_t make_own_child(const struct launch_options *o, struct host_birth_fds *fds,
+			    struct launch_vm *vm, uint64_t *ret_ns, struct errmsg *e)
+{
+	pid_t pid;
+	int r = open_own_fds(o, fds, e);
+
 	if (r < 0) {
 		return r;
 	}
@@ -205,8 +215,10 @@ static int send_order(const struct launch_options *o, const struct proto_config 
 	size_t n = 0;
 	int r;
 
-	launch_cgroup_make(vm->pid, o->zygote != NULL, cfg->limits.mem_bytes, vm->cgroup_memory,
-			   vm->cgroup_pids, joins, &n);
+	if (!o->is_unlimited) {
+		launch_cgroup_make(vm->pid, o->zygote != NULL, cfg->limits.mem_bytes,
+				   vm->cgroup_memory, vm->cgroup_pids, joins, &n);
+	}
 	if (o->join_fd >= 0) {
 		joins[n++] = o->join_fd;
 	}

@@ -29,6 +29,7 @@
 
 struct launch_zygote {
 	pthread_mutex_t lock; /* one request at a time */
+	enum launch_zygote_kind kind;
 	int program_fd;
 	pid_t pid; /* 0: none */
 	int pidfd, socket_fd;
@@ -37,7 +38,7 @@ struct launch_zygote {
 	atomic_uint likely; /* as in its request */
 };
 
-_Noreturn static void zygote_child(int program_fd, int socket_fd, int null_fd)
+_Noreturn static void zygote_child(const char *option, int program_fd, int socket_fd, int null_fd)
 {
 	sigset_t none;
 
@@ -50,12 +51,18 @@ _Noreturn static void zygote_child(int program_fd, int socket_fd, int null_fd)
 	setsid();
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
-	host_proc_exec_fd(PROTO_FD + 1, "pinfold-vm", ZYGOTE_OPTION);
+	/* What is not looked up here is looked up by each VM. */
+	host_proc_exec_fd(PROTO_FD + 1, "pinfold-vm", option, "LD_BIND_NOW=1");
 	_exit(127);
 }
 
-static pid_t zygote_fork(int program_fd, int socket_fd, int null_fd, int *ret_pidfd)
+static pid_t zygote_fork(enum launch_zygote_kind kind, int program_fd, int socket_fd, int null_fd,
+			 int *ret_pidfd)
 {
+	static const char *const options[LAUNCH_ZYGOTES] = {
+		[LAUNCH_ZYGOTE_FULL] = ZYGOTE_OPTION,
+		[LAUNCH_ZYGOTE_LEAN] = ZYGOTE_LEAN_OPTION,
+	};
 	sigset_t all;
 	sigset_t old;
 	pid_t pid;
@@ -65,7 +72,7 @@ static pid_t zygote_fork(int program_fd, int socket_fd, int null_fd, int *ret_pi
 	pthread_sigmask(SIG_SETMASK, &all, &old);
 	pid = host_proc_clone(0, ret_pidfd);
 	if (pid == 0) {
-		zygote_child(program_fd, socket_fd, null_fd);
+		zygote_child(options[kind], program_fd, socket_fd, null_fd);
 	}
 	pthread_sigmask(SIG_SETMASK, &old, NULL);
 	return pid;
@@ -140,7 +147,7 @@ static int start(struct launch_zygote *z)
 	if (null_fd < 0 || child_fd < 0 || copy_fd < 0) {
 		return -EMFILE;
 	}
-	z->pid = zygote_fork(copy_fd, child_fd, null_fd, &z->pidfd);
+	z->pid = zygote_fork(z->kind, copy_fd, child_fd, null_fd, &z->pidfd);
 	if (z->pid < 0) {
 		return z->pid;
 	}
@@ -149,7 +156,8 @@ static int start(struct launch_zygote *z)
 	return take_hello(z);
 }
 
-int launch_zygote_start(const char *vm_program, struct launch_zygote **ret, struct errmsg *e)
+int launch_zygote_start(const char *vm_program, enum launch_zygote_kind kind,
+			struct launch_zygote **ret, struct errmsg *e)
 {
 	struct launch_zygote *z = calloc(1, sizeof(*z));
 	int r;
@@ -157,6 +165,7 @@ int launch_zygote_start(const char *vm_program, struct launch_zygote **ret, stru
 	if (!z) {
 		return errmsg_set(e, -ENOMEM, "out of memory");
 	}
+	z->kind = kind;
 	z->program_fd = z->pidfd = z->socket_fd = -1;
 	pthread_mutex_init(&z->lock, NULL);
 	r = launch_open_program(vm_program, &z->program_fd, e);
@@ -170,6 +179,12 @@ int launch_zygote_start(const char *vm_program, struct launch_zygote **ret, stru
 	}
 	*ret = z;
 	return 0;
+}
+
+enum launch_zygote_kind launch_zygote_kind_of(const char *engine)
+{
+	return strcmp(engine, "unicorn") == 0 || strcmp(engine, "auto") == 0 ? LAUNCH_ZYGOTE_FULL
+									     : LAUNCH_ZYGOTE_LEAN;
 }
 
 bool launch_zygote_is_broken(const struct launch_zygote *z)
@@ -247,7 +262,7 @@ pid_t launch_zygote_clone(struct launch_zygote *z, uint64_t ns_flags, int cgroup
 	struct zygote_request rq = { .ns_flags = ns_flags,
 				     .has_cgroup = cgroup_fd >= 0,
 				     .likely = atomic_load(&z->likely) };
-	int pass[ZYGOTE_FDS] = { fds->socket, fds->null, fds->err, cgroup_fd };
+	int pass[ZYGOTE_FDS] = { fds->socket, fds->err, cgroup_fd };
 	struct iovec iov = { &rq, sizeof(rq) };
 	pid_t pid = -EPIPE;
 

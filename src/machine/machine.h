@@ -84,6 +84,7 @@ struct machine_config {
 	uint8_t mac[NET_MAC_BYTES];
 	struct entropy_backend entropy;
 	struct chr_backend console;
+	bool has_virtio_console; /* which has the input then; what other consoles print goes there too */
 	struct clock_backend clock;
 	pinfold_plugin_fn *plugin; /* entry point of a loaded plug-in, or NULL */
 };
@@ -150,6 +151,9 @@ gpa_t machine_initrd_gpa(const struct machine *m);
 /** A disk's request is done; see virtio_blk_complete(). */
 void machine_disk_complete(struct machine *m, size_t disk, struct blk_request *r, int result);
 
+/** Press the power button. @return whether the board has one and the guest a driver for it */
+bool machine_power_press(struct machine *m);
+
 /** A frame for the guest. @return false: it has no buffer for it now */
 bool machine_net_receive(struct machine *m, const uint8_t *frame, size_t len);
 
@@ -169,7 +173,8 @@ size_t machine_wants(const struct machine *m, struct machine_want wants[MACHINE_
 size_t machine_mmio_ranges(const struct machine *m, struct engine_mmio_range r[MACHINE_MMIO_MAX]);
 
 /**
- * Fill firmware memory and make the CPU's first state. The image is in memory already.
+ * Fill firmware memory and make the CPU's first state. The image is in memory already. Of a whole system (machine_map.is_system)
+ * again at each reset, after machine_state_load() with the state of before the first instruction.
  * @param mem   as wanted, with final permissions; kept until machine_free()
  * @param engine_caps ENGINE_CAP_* of the engine that will run it
  * @param entry where the first instruction is

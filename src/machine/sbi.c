@@ -9,7 +9,6 @@
 
 /* 3: errors */
 #define SBI_SUCCESS		  0LL
-#define SBI_ERR_FAILED		  -1LL
 #define SBI_ERR_NOT_SUPPORTED	  -2LL
 #define SBI_ERR_INVALID_PARAM	  -3LL
 #define SBI_ERR_INVALID_ADDRESS	  -5LL

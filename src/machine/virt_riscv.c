@@ -99,10 +99,35 @@ static int make_interrupts(struct machine *m, struct errmsg *e)
 	return 0;
 }
 
+static int no_get(void *opaque)
+{
+	(void)opaque;
+	return -1;
+}
+
+static bool no_has(void *opaque)
+{
+	(void)opaque;
+	return false;
+}
+
+/* Only one console reads. */
+static struct chr_backend firmware_chr(const struct machine *m)
+{
+	struct chr_backend chr = m->cfg.console;
+
+	if (m->cfg.has_virtio_console) {
+		chr.get = no_get;
+		chr.has = no_has;
+		chr.is_eof = NULL;
+	}
+	return chr;
+}
+
 static int make_simple(struct machine *m, struct errmsg *e)
 {
 	struct virt_riscv *v = m->virt;
-	struct uart16550_config uart = { .chr = m->cfg.console,
+	struct uart16550_config uart = { .chr = v->firmware_chr,
 					 .irq = plic_source(v->plic, VIRT_UART_IRQ) };
 	struct irq_line rtc = plic_source(v->plic, VIRT_RTC_IRQ);
 	int r;
@@ -153,6 +178,7 @@ static int make_disks(struct machine *m, size_t *slot, struct errmsg *e)
 static int make_virtio(struct machine *m, struct errmsg *e)
 {
 	struct virt_riscv *v = m->virt;
+	struct virtio_console *console;
 	struct virtio_rng *rng;
 	size_t slot = 0;
 	int r;
@@ -167,6 +193,16 @@ static int make_virtio(struct machine *m, struct errmsg *e)
 		rng = virtio_rng_new(&m->cfg.entropy);
 		r = rng ? fill_slot(m, slot++, virtio_rng_virtio(rng), e)
 			: errmsg_set(e, -ENOMEM, "out of memory for the entropy source");
+	}
+	if (r == 0 && m->cfg.has_virtio_console) {
+		console = virtio_console_new(&m->cfg.console);
+		r = console ? fill_slot(m, slot++, virtio_console_virtio(console), e)
+			    : errmsg_set(e, -ENOMEM, "out of memory for the console");
+	}
+	if (r == 0) {
+		v->button = virtio_input_new();
+		r = v->button ? fill_slot(m, slot++, virtio_input_virtio(v->button), e)
+			      : errmsg_set(e, -ENOMEM, "out of memory for the power button");
 	}
 	while (r == 0 && slot < VIRT_VIRTIO_SLOTS) {
 		r = fill_slot(m, slot++, NULL, e);
@@ -218,6 +254,7 @@ static int make(struct machine *m, struct errmsg *e)
 	if (!m->virt) {
 		return errmsg_set(e, -ENOMEM, "out of memory");
 	}
+	m->virt->firmware_chr = firmware_chr(m);
 	board_want(m, VIRT_RAM_GPA, m->cfg.ram_bytes, MEM_RWX, true, "ram");
 	r = place(m, e);
 	r = r < 0 ? r : make_interrupts(m, e);
@@ -297,6 +334,11 @@ void machine_disk_complete(struct machine *m, size_t disk, struct blk_request *r
 {
 	BUG_ON(disk >= m->cfg.n_disks);
 	virtio_blk_complete(m->virt->disks[disk], r, result);
+}
+
+bool machine_power_press(struct machine *m)
+{
+	return m->virt && m->virt->button && virtio_input_press(m->virt->button);
 }
 
 bool machine_net_receive(struct machine *m, const uint8_t *frame, size_t len)

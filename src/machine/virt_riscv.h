@@ -7,6 +7,8 @@
 #include "dev/goldfish_rtc.h"
 #include "dev/plic.h"
 #include "dev/uart16550.h"
+#include "dev/virtio/virtio_console.h"
+#include "dev/virtio/virtio_input.h"
 #include "dev/virtio/virtio_mmio.h"
 #include "machine/board.h"
 #include "machine/sbi.h"
@@ -46,6 +48,8 @@ struct virt_riscv {
 	size_t n_virtio;
 	struct virtio_blk *disks[MACHINE_DISKS_MAX];
 	struct virtio_net *net; /* or NULL */
+	struct virtio_input *button;
+	struct chr_backend firmware_chr; /* of the serial port and the SBI */
 	struct virt_line lines[MACHINE_HARTS_MAX * VIRT_LINES_PER_HART];
 	/* While an SBI call is answered: the calling hart and its state. */
 	uint32_t caller;

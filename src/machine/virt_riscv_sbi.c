@@ -140,10 +140,11 @@ int virt_riscv_sbi_make(struct machine *m, struct errmsg *e)
 			   .fence = fence,
 			   .fence_i = fence_i },
 		.mem = m->mem,
-		.chr = m->cfg.console,
+		.chr = m->virt->firmware_chr,
 		.host = m->host,
 	};
 
+	sbi_free(m->virt->sbi); /* that of before a reset */
 	m->virt->sbi = sbi_new(&c);
 	return m->virt->sbi ? 0 : errmsg_set(e, -ENOMEM, "out of memory");
 }

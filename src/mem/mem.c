@@ -12,6 +12,7 @@
 struct mem {
 	size_t n;
 	struct mem_region regions[MEM_REGIONS_MAX];
+	struct mem_watcher *watchers;
 };
 
 struct mem *mem_new(void)
@@ -249,6 +250,7 @@ bool mem_write(struct mem *m, gpa_t gpa, const void *buf, size_t len, struct mem
 	if (!check(m, gpa, len, MEM_W, ret_fault)) {
 		return false;
 	}
+	mem_stored(m, gpa, len);
 	copy(m, gpa, NULL, buf, len);
 	return true;
 }
@@ -256,4 +258,57 @@ bool mem_write(struct mem *m, gpa_t gpa, const void *buf, size_t len, struct mem
 size_t mem_peek(const struct mem *m, gpa_t gpa, void *buf, size_t len)
 {
 	return copy(m, gpa, buf, NULL, len);
+}
+
+void mem_watch(struct mem *m, struct mem_watcher *w)
+{
+	w->next = m->watchers;
+	m->watchers = w;
+}
+
+void mem_unwatch(struct mem *m, struct mem_watcher *w)
+{
+	struct mem_watcher **p = &m->watchers;
+
+	while (*p && *p != w) {
+		p = &(*p)->next;
+	}
+	if (*p) {
+		*p = w->next;
+	}
+}
+
+bool mem_stored(struct mem *m, gpa_t gpa, uint64_t bytes)
+{
+	bool is_watched = false;
+
+	for (struct mem_watcher *w = m->watchers; w; w = w->next) {
+		is_watched |= w->stored(w->opaque, gpa, bytes);
+	}
+	return is_watched;
+}
+
+void mem_exposed(struct mem *m, gpa_t gpa, uint64_t bytes)
+{
+	for (struct mem_watcher *w = m->watchers; w; w = w->next) {
+		w->exposed(w->opaque, gpa, bytes);
+	}
+}
+
+void mem_expose_all(struct mem *m)
+{
+	for (struct mem_watcher *w = m->watchers; w; w = w->next) {
+		if (w->expose_all) {
+			w->expose_all(w->opaque);
+		}
+	}
+}
+
+void mem_watched(struct mem *m, gpa_t page)
+{
+	for (struct mem_watcher *w = m->watchers; w; w = w->next) {
+		if (w->watched) {
+			w->watched(w->opaque, page);
+		}
+	}
 }

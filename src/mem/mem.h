@@ -98,4 +98,39 @@ bool mem_write(struct mem *m, gpa_t gpa, const void *buf, size_t len, struct mem
  */
 size_t mem_peek(const struct mem *m, gpa_t gpa, void *buf, size_t len);
 
+/**
+ * Who wants to know of stores, because it keeps something made of memory's bytes (translated code). Stores by mem_write() are told
+ * by themselves; whoever stores by a host pointer tells.
+ */
+struct mem_watcher {
+	void *opaque;
+	/** Bytes were stored or are about to be. @return whether each store there is to be told */
+	bool (*stored)(void *opaque, gpa_t gpa, uint64_t bytes);
+	/** From now on they may be stored without telling. Whole pages, aligned to their number. */
+	void (*exposed)(void *opaque, gpa_t gpa, uint64_t bytes);
+	/** Tell mem_exposed() of all that you may store so, still. May be NULL, like the next. */
+	void (*expose_all)(void *opaque);
+	/** Each store into this page is to be told from now on: forget shortcuts to it. */
+	void (*watched)(void *opaque, gpa_t page);
+	struct mem_watcher *next; /* the map's */
+};
+
+/** Add one. It must outlive the map, or be removed by mem_unwatch(). */
+void mem_watch(struct mem *m, struct mem_watcher *w);
+
+/** Remove one; nothing happens if it was not added. */
+void mem_unwatch(struct mem *m, struct mem_watcher *w);
+
+/** Tell all watchers of a store. @return whether one of them wants to hear of each there */
+bool mem_stored(struct mem *m, gpa_t gpa, uint64_t bytes);
+
+/** Tell all watchers that pages may be stored to without telling. */
+void mem_exposed(struct mem *m, gpa_t gpa, uint64_t bytes);
+
+/** Have all watchers tell again what they may store to so. */
+void mem_expose_all(struct mem *m);
+
+/** Tell all watchers that each store into a page is to be told. */
+void mem_watched(struct mem *m, gpa_t page);
+
 #endif

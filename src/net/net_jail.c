@@ -21,6 +21,8 @@
 
 #define RESOLV_CONF "/etc/resolv.conf"
 #define FILES_MAX   2048
+/* What a guest's connections may take in buffers. */
+#define DATA_BYTES (256ULL << 20)
 /* Every right that version 1 of Landlock knows. */
 #define LANDLOCK_ALL ((LANDLOCK_ACCESS_FS_MAKE_SYM << 1) - 1)
 
@@ -136,6 +138,7 @@ int net_jail_enter(struct errmsg *e)
 	r = r < 0 ? r : host_priv_limit(RLIMIT_CORE, 0, e);
 	r = r < 0 ? r : host_priv_limit(RLIMIT_NOFILE, FILES_MAX, e);
 	r = r < 0 ? r : host_priv_limit(RLIMIT_FSIZE, 0, e);
+	r = r < 0 ? r : host_priv_limit(RLIMIT_DATA, DATA_BYTES, e);
 	r = r < 0 ? r : host_priv_limit(RLIMIT_NPROC, 0, e);
 	if (r < 0) {
 		return r;

@@ -62,14 +62,14 @@ static int64_t clock_get_ns(void *opaque)
 static void *timer_new(SlirpTimerCb fn, void *arg, void *opaque)
 {
 	struct net *n = opaque;
+	size_t i = 0;
 
-	for (size_t i = 0; i < TIMERS_MAX; i++) {
-		if (!n->timers[i].is_used) {
-			n->timers[i] = (struct timer){ true, fn, arg, UINT64_MAX };
-			return &n->timers[i];
-		}
+	while (i < TIMERS_MAX && n->timers[i].is_used) {
+		i++;
 	}
-	BUG_ON(true); /* libslirp has one */
+	BUG_ON(i == TIMERS_MAX); /* libslirp has one */
+	n->timers[i] = (struct timer){ true, fn, arg, UINT64_MAX };
+	return &n->timers[i];
 }
 
 static void timer_free(void *timer, void *opaque)
@@ -232,7 +232,7 @@ int net_serve(struct net *n)
 	bool is_there = true;
 
 	while (is_there) {
-		uint32_t timeout_ms = 1000;
+		uint32_t timeout_ms = INT32_MAX; /* a network that nobody uses sleeps */
 		int got;
 
 		n->n_fds = 1;

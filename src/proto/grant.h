@@ -9,13 +9,15 @@
  *
  *   scheduler                                  vCPU thread
  *     epoch = n, budget, deadline
- *     word++, wake  ------------------------->  sees a new epoch: runs
+ *     ack.wake++, wake  --------------------->  sees a new epoch: runs
  *                                               budget used up, deadline, or revoked == n:
- *     looks whether the thread sleeps <-------  state, epoch = n; word++; notify; sleeps on grant.word
+ *     looks whether the thread sleeps <-------  state, epoch = n; notify; sleeps on ack.wake
  *
  * Only a park is notified; that it runs the page says. A park in the last moments before look_ns is
  * not notified either: waking the scheduler would cost more than the switch to the next vCPU.
  * A vCPU that was granted a core and has no use for it gives the grant back unused, in the same way.
+ * The word on which the thread sleeps is on the ack page, as its own process has to wake it, too. What a VM
+ * does to it costs nobody else anything.
  * The fields of a grant are consistent when the epoch is the same before and after reading them.
  * A layout change bumps GRANT_REVISION.
  */
@@ -28,7 +30,7 @@
 
 #define GRANT_MAGIC    0x544e5247u /* "GRNT" */
 #define ACK_MAGIC      0x204b4341u /* "ACK " */
-#define GRANT_REVISION 2u
+#define GRANT_REVISION 3u
 
 /** No end: the core is exclusive. */
 #define GRANT_NO_END UINT64_MAX
@@ -38,18 +40,21 @@
 /** Sent to a vCPU thread that has not seen a revoke: it looks at the grant page at once. */
 #define GRANT_SIGNAL SIGUSR1
 
-/** What the scheduler says. */
+/** What the scheduler says, in one cache line. */
 struct grant_page {
 	uint32_t magic, revision;
-	_Atomic uint32_t word;	    /* changes with every grant and revoke; the vCPU sleeps on it */
-	_Atomic uint32_t core;	    /* host core, for messages */
+	_Atomic uint32_t core; /* host core, for messages */
+	uint32_t pad;
 	_Atomic uint64_t epoch;	    /* of the grant; 0: never granted */
 	_Atomic uint64_t revoked;   /* epoch that is taken back; 0: none */
 	_Atomic uint64_t budget_ns; /* CPU time of the vCPU thread in this grant, or GRANT_NO_END */
+	_Atomic uint64_t base_ns;   /* the thread's CPU time from which the budget counts */
 	_Atomic uint64_t deadline_ns; /* monotonic: park then, whatever was used; or GRANT_NO_END */
 	_Atomic uint64_t
 		look_ns; /* monotonic: the scheduler looks at the ack page then by itself; 0: no */
 };
+
+_Static_assert(sizeof(struct grant_page) == 64, "whoever gets the core finds no cache warm");
 
 /** What a vCPU says about itself. */
 enum ack_state {
@@ -61,11 +66,9 @@ enum ack_state {
 
 struct ack_page {
 	uint32_t magic, revision;
-	_Atomic uint32_t word;	   /* changes with every change of state */
-	_Atomic uint32_t state;	   /* enum ack_state */
-	_Atomic uint64_t epoch;	   /* of the grant it is about */
-	_Atomic uint64_t used_ns;  /* CPU time in that grant */
-	_Atomic uint64_t total_ns; /* CPU time since the vCPU was made */
+	_Atomic uint32_t wake;	/* changes when there is something to see; the vCPU sleeps on it */
+	_Atomic uint32_t state; /* enum ack_state */
+	_Atomic uint64_t epoch; /* of the grant it is about */
 };
 
 #endif

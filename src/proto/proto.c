@@ -26,6 +26,8 @@ static bool is_text(const char *s, size_t size)
 
 #define IS_TEXT(field) is_text((field), sizeof(field))
 
+#define SCHEDULER_FDS (PROTO_FD_GRANT | PROTO_FD_ACK | PROTO_FD_NOTIFY)
+
 static bool check_config(const struct proto_msg *m)
 {
 	const struct proto_config *c = (const void *)m->body;
@@ -34,6 +36,10 @@ static bool check_config(const struct proto_msg *m)
 	    !IS_TEXT(c->image_name) || c->n_sets > PROTO_SETS_MAX || c->n_cpus < 1 ||
 	    c->n_cpus > PROTO_CPUS_MAX || c->args_bytes >= PROTO_ARGS_MAX ||
 	    c->args[c->args_bytes] != '\0') {
+		return false;
+	}
+	if ((c->fds & SCHEDULER_FDS) ? (c->fds & SCHEDULER_FDS) != SCHEDULER_FDS
+				     : (c->flags & PROTO_CFG_START)) {
 		return false;
 	}
 	for (uint32_t i = 0; i < c->n_sets; i++) {
@@ -137,14 +143,17 @@ static const struct body_rule rules[] = {
 	EMPTY(PROTO_GET_USAGE),
 	FIXED(PROTO_SET_LIMIT, proto_limits),
 	CHECKED(PROTO_SET_POINT, proto_point, check_point),
+	EMPTY(PROTO_POWER_PRESS),
 	EMPTY(PROTO_QUIT),
 	EMPTY(PROTO_ATTACH),
 	EMPTY(PROTO_GET_READY),
 	EMPTY(PROTO_GET_LAST_STOP),
+	EMPTY(PROTO_SAVE_CODE),
 	CHECKED(PROTO_READY, proto_ready, check_ready),
 	CHECKED(PROTO_FAILED, proto_failed, check_failed),
 	VARIABLE(PROTO_REPLY, proto_reply, check_reply),
 	CHECKED(PROTO_EVENT_STOPPED, proto_stopped, check_stopped),
+	FIXED(PROTO_EVENT_RESET, proto_reset),
 };
 
 /* clang-format on */

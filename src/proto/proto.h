@@ -27,7 +27,7 @@
 #include "base/errmsg.h"
 
 #define PROTO_MAGIC    0x444e4650u /* "PFND" */
-#define PROTO_REVISION 4u
+#define PROTO_REVISION 6u
 
 /** Largest message, header included. */
 #define PROTO_BYTES_MAX 65536u
@@ -91,34 +91,37 @@ enum proto_access { PROTO_ACCESS_R = 1, PROTO_ACCESS_W = 2, PROTO_ACCESS_X = 4 }
 enum proto_type {
 	/* controller to VM */
 	PROTO_CONFIG = 1,
-	PROTO_START,	     /* state ready -> running */
-	PROTO_PAUSE,	     /* -> paused; the reply comes when the vCPU has stopped */
-	PROTO_RESUME,	     /* paused -> running */
-	PROTO_STOP,	     /* asks the guest to end, then ends it */
-	PROTO_STEP,	     /* run_one_instruction: struct proto_step; the vCPU must be stopped */
-	PROTO_SLICE,	     /* run_one_slice: body is empty; the vCPU must be stopped */
-	PROTO_GET_STATE,     /* reply: struct proto_status */
-	PROTO_GET_REG_DESC,  /* reply: struct proto_reg_desc[] */
-	PROTO_GET_REGS,	     /* reply: values, each of the described size, concatenated */
-	PROTO_SET_REG,	     /* struct proto_set_reg */
-	PROTO_READ_MEM,	     /* struct proto_mem; reply: bytes, maybe fewer (virtual addresses) */
-	PROTO_WRITE_MEM,     /* struct proto_mem and bytes */
-	PROTO_SAVE_CONTEXT,  /* one descriptor: file to write; the vCPU must be stopped */
-	PROTO_LOAD_CONTEXT,  /* one descriptor: file to read; the vCPU must be stopped */
-	PROTO_GET_USAGE,     /* reply: struct proto_usage */
-	PROTO_SET_LIMIT,     /* struct proto_limits: replaces all limits */
-	PROTO_SET_POINT,     /* struct proto_point: add or remove a breakpoint or watchpoint */
+	PROTO_START,	    /* state ready -> running */
+	PROTO_PAUSE,	    /* -> paused; the reply comes when the vCPU has stopped */
+	PROTO_RESUME,	    /* paused -> running */
+	PROTO_STOP,	    /* asks the guest to end, then ends it */
+	PROTO_STEP,	    /* run_one_instruction: struct proto_step; the vCPU must be stopped */
+	PROTO_SLICE,	    /* run_one_slice: body is empty; the vCPU must be stopped */
+	PROTO_GET_STATE,    /* reply: struct proto_status */
+	PROTO_GET_REG_DESC, /* reply: struct proto_reg_desc[] */
+	PROTO_GET_REGS,	    /* reply: values, each of the described size, concatenated */
+	PROTO_SET_REG,	    /* struct proto_set_reg */
+	PROTO_READ_MEM,	    /* struct proto_mem; reply: bytes, maybe fewer (virtual addresses) */
+	PROTO_WRITE_MEM,    /* struct proto_mem and bytes */
+	PROTO_SAVE_CONTEXT, /* one descriptor: file to write; the vCPU must be stopped */
+	PROTO_LOAD_CONTEXT, /* one descriptor: file to read; the vCPU must be stopped */
+	PROTO_GET_USAGE,    /* reply: struct proto_usage */
+	PROTO_SET_LIMIT,    /* struct proto_limits: replaces all limits */
+	PROTO_SET_POINT,    /* struct proto_point: add or remove a breakpoint or watchpoint */
+	PROTO_POWER_PRESS, /* press the machine's power button; -ENODEV: the guest has none that it looks at */
 	PROTO_QUIT,	     /* end the process in good order */
 	PROTO_ATTACH,	     /* four descriptors: console stream, grant page, ack page, eventfd that
 			       says that the ack page changed: a scheduler is in charge from now on.
 			       Reply: struct proto_attached */
 	PROTO_GET_READY,     /* reply: struct proto_ready, as it was at the start */
 	PROTO_GET_LAST_STOP, /* reply: struct proto_stopped of the last stop, or an empty payload */
+	PROTO_SAVE_CODE, /* one descriptor: empty file for translations; the vCPU must be stopped */
 	/* VM to controller */
 	PROTO_READY = 64,    /* struct proto_ready */
 	PROTO_FAILED,	     /* struct proto_failed: the VM could not be made */
 	PROTO_REPLY,	     /* struct proto_reply and payload */
 	PROTO_EVENT_STOPPED, /* struct proto_stopped */
+	PROTO_EVENT_RESET,   /* struct proto_reset: the guest asked for it, and begins anew */
 };
 
 struct proto_hdr {
@@ -143,7 +146,14 @@ enum proto_config_fd {
 	PROTO_FD_INITRD = 1 << 8, /* sealed memfd: initial RAM disk */
 	PROTO_FD_NET = 1 << 9,	  /* SOCK_SEQPACKET socket: one Ethernet frame per packet */
 	PROTO_FD_DISK0 = 1 << 10, /* disk image; the others follow */
-	PROTO_FD_COUNT = 14,
+	PROTO_FD_OVERLAY0 =
+		1 << 14, /* overlay of disk 0, which is then only read; the others follow */
+	/* These three together, as in ATTACH: a scheduler is in charge from the beginning. */
+	PROTO_FD_GRANT = 1 << 18,
+	PROTO_FD_ACK = 1 << 19,
+	PROTO_FD_NOTIFY = 1 << 20,
+	PROTO_FD_CODE = 1 << 21, /* sealed memfd: translations to begin with (SAVE_CODE) */
+	PROTO_FD_COUNT = 22,
 };
 
 enum proto_config_flag {
@@ -156,6 +166,10 @@ enum proto_config_flag {
 	PROTO_CFG_COUNT_INSNS = 1 << 6, /* count all instructions, at the price of speed */
 	PROTO_CFG_CONTEXT_SUMMED =
 		1 << 7, /* another VM found the checksum of this sealed context right */
+	PROTO_CFG_VIRTIO_CONSOLE =
+		1 << 9, /* boards with virtio: the console is one, not the serial port */
+	PROTO_CFG_NO_REBOOT = 1 << 10, /* a guest that asks for a reset ends */
+	PROTO_CFG_START = 1 << 8,      /* as with START when it is ready; only with a scheduler */
 };
 
 /** What the launcher has done and the VM process has to do for its jail. */
@@ -171,6 +185,9 @@ enum proto_jail_flag {
 	PROTO_JAIL_SECCOMP = 1 << 8, /* seccomp is available: it must be entered */
 	PROTO_JAIL_OUTLIVE = 1 << 9, /* losing the controller does not end the VM */
 };
+
+/** Of proto_ready.caps, ENGINE_CAP_STORED_CODE: SAVE_CODE works. */
+#define PROTO_CAP_STORED_CODE (1ULL << 13)
 
 /** Limits; 0 = none. */
 struct proto_limits {
@@ -221,7 +238,10 @@ struct proto_ready {
 	char note[PROTO_TEXT];	 /* what this VM can't do here; or empty */
 	uint64_t ram_base_gpa, ram_bytes, entry_gva;
 	uint32_t n_regs;
-	uint32_t jail; /* enum proto_jail_flag that are in force */
+	uint32_t jail;	      /* enum proto_jail_flag that are in force */
+	uint64_t code_loaded; /* translations that came with CONFIG */
+	int32_t code_result; /* 0; or why there are none of them, although a file came: negative errno */
+	uint32_t pad;
 };
 
 struct proto_failed {
@@ -275,7 +295,14 @@ struct proto_usage {
 	uint64_t mem_peak_bytes; /* most memory that the VM process held */
 	uint64_t io_reads, io_writes, io_unmapped;
 	uint64_t console_out_bytes, console_in_bytes;
+	uint64_t code_made; /* translations that it made itself */
 	uint32_t insns_known;
+	uint32_t resets;
+};
+
+/** How often the guest began anew. */
+struct proto_reset {
+	uint32_t resets;
 	uint32_t pad;
 };
 

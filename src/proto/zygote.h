@@ -8,19 +8,21 @@
 
 #include <stdint.h>
 
-/** Argument of pinfold-vm. */
+/** Argument of pinfold-vm: one that can do everything. */
 #define ZYGOTE_OPTION "--zygote"
+/** The same without libunicorn: it and its children are much smaller, and can't run that engine. */
+#define ZYGOTE_LEAN_OPTION "--zygote-lean"
 
 /** Its name in lists of processes. */
 #define ZYGOTE_NAME "pinfold-zygote"
 
-/** Descriptors of a request: socket, /dev/null and stderr of the child; last the cgroup. */
-#define ZYGOTE_FDS 4
+/** Descriptors of a request: socket and stderr of the child; last the cgroup. */
+#define ZYGOTE_FDS 3
 
 /** Make a process. */
 struct zygote_request {
 	uint64_t ns_flags;   /**< CLONE_NEW* */
-	uint32_t has_cgroup; /**< a fourth descriptor: cgroup v2 folder to be born into */
+	uint32_t has_cgroup; /**< a third descriptor: cgroup v2 folder to be born into */
 	uint32_t likely; /**< enum proto_arch of a guest that unicorn may have to run; 0: none */
 };
 

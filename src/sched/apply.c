@@ -136,7 +136,6 @@ static void apply_vm_start(struct sched *s, const struct sched_event *ev)
 
 static void apply_vm_pause(struct sched *s, const struct sched_event *ev)
 {
-	sched_vm(s, ev->vm)->is_adopting = false;
 	sched_vm_halt(s, ev->vm, SCHED_VM_PAUSED);
 }
 
@@ -172,23 +171,15 @@ static void apply_vm_remove(struct sched *s, const struct sched_event *ev)
 	m->state = SCHED_VM_FREE;
 }
 
-/* Waits start anew: within a level, keys must grow from head to tail. */
 static void update_vcpu(struct sched *s, uint32_t vcpu, const struct vm *m)
 {
 	struct vcpu *v = sched_vcpu(s, vcpu);
-	bool requeue = v->state == SCHED_VCPU_READY && v->level != m->prio;
 
-	if (requeue) {
-		v->wait_ns += s->now_ns - v->since_ns;
-		sched_queue_remove(s, vcpu);
-	}
 	v->slice_ns = (uint32_t)m->slice_ns;
 	v->flags = (uint8_t)(m->limit_ns ? v->flags | VCPU_LIMIT : v->flags & ~VCPU_LIMIT);
-	if (requeue) {
-		v->level = m->prio;
-		sched_queue_push(s, vcpu);
+	if (v->level != m->prio) {
+		sched_queue_move(s, vcpu, m->prio);
 	}
-	v->level = m->prio;
 }
 
 static void apply_vm_update(struct sched *s, const struct sched_event *ev)

@@ -224,31 +224,27 @@ static enum sched_violation check_core(const struct sched *s, uint32_t core)
 	return SCHED_OK;
 }
 
+#define STATE(name) (1U << SCHED_VCPU_##name)
+#define STANDING    (STATE(STOPPED) | STATE(BLOCKED) | STATE(FAULTED))
+#define ON_CORE	    (STATE(RUNNING) | STATE(NEXT))
+
+/* By the state of a VM: those that its vCPUs may have, and which of the flags in mask they must have. */
+static const struct {
+	uint16_t states;
+	uint8_t mask, flags;
+} allowed[SCHED_VM_STATE_COUNT] = {
+	[SCHED_VM_CREATED] = { STATE(STOPPED), 0, 0 },
+	[SCHED_VM_RUN] = { ON_CORE | STATE(READY) | STATE(BLOCKED) | STATE(PINNED), VCPU_HALT, 0 },
+	[SCHED_VM_PAUSED] = { ON_CORE | STATE(STOPPED), VCPU_HALT, VCPU_HALT },
+	[SCHED_VM_FAULTED] = { ON_CORE | STANDING, VCPU_HALT, VCPU_HALT },
+	[SCHED_VM_KILLED] = { ON_CORE | STANDING, VCPU_HALT, VCPU_HALT },
+	[SCHED_VM_DEAD] = { STATE(DEAD), 0, 0 },
+};
+
 static bool is_state_allowed(const struct vm *m, const struct vcpu *v)
 {
-	bool on_core = v->state == SCHED_VCPU_RUNNING || v->state == SCHED_VCPU_NEXT;
-	bool wants_core = v->state == SCHED_VCPU_READY || v->state == SCHED_VCPU_PINNED;
-
-	if (m->state == SCHED_VM_RUN) {
-		return v->state != SCHED_VCPU_STOPPED && v->state != SCHED_VCPU_DEAD &&
-		       v->state != SCHED_VCPU_FAULTED && !(v->flags & VCPU_HALT);
-	}
-	switch ((enum sched_vm_state)m->state) {
-	case SCHED_VM_CREATED:
-		return v->state == SCHED_VCPU_STOPPED;
-	case SCHED_VM_PAUSED:
-		return (on_core || v->state == SCHED_VCPU_STOPPED) && (v->flags & VCPU_HALT);
-	case SCHED_VM_FAULTED:
-	case SCHED_VM_KILLED:
-		return !wants_core && v->state != SCHED_VCPU_DEAD && (v->flags & VCPU_HALT);
-	case SCHED_VM_DEAD:
-		return v->state == SCHED_VCPU_DEAD;
-	case SCHED_VM_RUN:
-	case SCHED_VM_FREE:
-	case SCHED_VM_STATE_COUNT:
-		break;
-	}
-	return false;
+	return (allowed[m->state].states >> v->state & 1) &&
+	       (v->flags & allowed[m->state].mask) == allowed[m->state].flags;
 }
 
 static enum sched_violation check_vcpu(const struct sched *s, uint32_t vcpu)
@@ -401,7 +397,8 @@ static enum sched_violation full_queue(const struct sched *s)
 			    v->since_ns < since_ns || ++ready > s->ready) {
 				return SCHED_BAD_QUEUE;
 			}
-			if (s->cfg.checks && is_starved(s, i, 0, least_ns)) {
+			if (s->cfg.checks && waited_ns(s, v) > least_ns &&
+			    is_starved(s, i, 0, least_ns)) {
 				return SCHED_BAD_STARVED;
 			}
 			since_ns = v->since_ns;

@@ -135,10 +135,9 @@ static void start_hold(struct sched *s, uint32_t core, bool exclusive)
 		c->step = STEP_NONE;
 		sched_timer_clear(s, core);
 	} else {
-		c->budget_ns = sched_vcpu_budget(s, c->owner);
-		c->deadline_ns = s->now_ns + c->budget_ns;
 		c->repay_ns = v->credit_ns > 0 ? (ns_t)v->credit_ns : 0;
-		v->credit_ns = 0;
+		c->budget_ns = sched_vcpu_take_budget(s, c->owner);
+		c->deadline_ns = s->now_ns + c->budget_ns;
 		arm_slice(s, core);
 	}
 }
@@ -322,7 +321,7 @@ static void name_successor(struct sched *s, uint32_t core)
 		return;
 	}
 	if (vcpu == SCHED_NONE) {
-		ns_t more_ns = sched_vcpu_budget(s, c->owner);
+		ns_t more_ns = sched_vcpu_take_budget(s, c->owner);
 
 		c->budget_ns += more_ns;
 		s->stats.extended++;
@@ -430,7 +429,7 @@ void sched_core_make_shared(struct sched *s, uint32_t core)
 	renew(s, core, false);
 	c->is_adopted = false; /* its grant is this daemon's own from here on */
 	c->grant_ns = s->now_ns;
-	c->budget_ns = sched_vcpu_budget(s, c->owner);
+	c->budget_ns = sched_vcpu_take_budget(s, c->owner);
 	c->deadline_ns = s->now_ns + c->budget_ns;
 	arm_slice(s, core);
 	announce(s, SCHED_ACT_GRANT, SCHED_REASON_RELEASED, core, c->owner);

@@ -10,11 +10,6 @@ void sched_stats_get(const struct sched *s, struct sched_stats *ret)
 	ret->excl_cores = s->excl;
 }
 
-void sched_config_get(const struct sched *s, struct sched_config *ret)
-{
-	*ret = s->cfg;
-}
-
 int sched_core_get(const struct sched *s, uint32_t core, struct sched_core_info *ret)
 {
 	const struct core *c;

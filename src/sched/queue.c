@@ -105,6 +105,32 @@ void sched_queue_remove(struct sched *s, uint32_t vcpu)
 	s->ready--;
 }
 
+/*
+ * To another level. If it waits, in the queue or as a successor, its wait starts anew: within a level keys
+ * must grow from head to tail, and the bound is that of one level.
+ */
+void sched_queue_move(struct sched *s, uint32_t vcpu, uint8_t level)
+{
+	struct vcpu *v = sched_vcpu(s, vcpu);
+	ns_t waited_ns = s->now_ns - v->since_ns;
+
+	if (v->state == SCHED_VCPU_READY) {
+		sched_queue_remove(s, vcpu);
+		v->wait_ns += waited_ns;
+		v->level = level;
+		sched_queue_push(s, vcpu);
+		return;
+	}
+	if (v->state == SCHED_VCPU_NEXT) {
+		v->wait_ns += waited_ns;
+		v->since_ns = s->now_ns;
+		if (s->cfg.checks) {
+			sched_check_note_ready(s, vcpu);
+		}
+	}
+	v->level = level;
+}
+
 uint32_t sched_queue_pop(struct sched *s)
 {
 	ns_t best = SCHED_NEVER;

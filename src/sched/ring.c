@@ -2,23 +2,22 @@
 /* The ring of decisions, and taking one again. */
 #include "sched/sched_internal.h"
 
-static uint64_t mix(uint64_t h, uint64_t v)
-{
-	h = (h ^ v) * 0x9e3779b97f4a7c15ULL;
-	return h ^ h >> 29;
-}
-
+/* The words of an action, each times an odd number of its own, are added up; the sums are chained. */
 uint64_t sched_out_hash(const struct sched_out *out)
 {
 	uint64_t h = out->n;
 
 	for (uint32_t i = 0; i < out->n; i++) {
 		const struct sched_action *a = &out->action[i];
+		uint64_t what = (uint64_t)a->type | (uint64_t)a->reason << 8 |
+				(uint64_t)a->core << 16 | (uint64_t)a->vcpu << 32;
+		uint64_t whose = (uint64_t)a->vm | (uint64_t)a->gen << 32;
+		uint64_t sum = what * 0x9e3779b97f4a7c15ULL + whose * 0xc2b2ae3d27d4eb4fULL +
+			       a->epoch * 0x165667b19e3779f9ULL + a->a * 0x85ebca77c2b2ae63ULL +
+			       a->b * 0xd6e8feb86659fd93ULL;
 
-		h = mix(h, (uint64_t)a->type | (uint64_t)a->reason << 8 | (uint64_t)a->core << 16 |
-				   (uint64_t)a->vcpu << 32);
-		h = mix(h, (uint64_t)a->vm ^ (uint64_t)a->gen << 32 ^ a->epoch << 20);
-		h = mix(h, a->a ^ (a->b << 32 | a->b >> 32));
+		h = (h ^ sum ^ sum >> 32) * 0xff51afd7ed558ccdULL;
+		h ^= h >> 29;
 	}
 	return h;
 }

@@ -376,9 +376,6 @@ ns_t sched_now(const struct sched *s);
 /** Counters. */
 void sched_stats_get(const struct sched *s, struct sched_stats *ret);
 
-/** The configuration as it was given. */
-void sched_config_get(const struct sched *s, struct sched_config *ret);
-
 /** @return 0; -ERANGE. */
 int sched_core_get(const struct sched *s, uint32_t core, struct sched_core_info *ret);
 

@@ -20,6 +20,9 @@
 /* Peaks of the ready count and lows of the core count, per aging step (check.c). */
 #define WINDOW_SLOTS 64
 
+/* The most that a vCPU owes for what it overran, in slices; it fits in vcpu.credit_ns. */
+#define DEBT_SLICES_MAX 8
+
 enum vcpu_flag {
 	VCPU_HALT = 1,	  /* its VM is not in state RUN */
 	VCPU_BLOCKED = 2, /* wants nothing until woken; kept while paused */
@@ -204,6 +207,7 @@ struct sched_action *sched_emit_core(struct sched *s, enum sched_action_type typ
 void sched_queue_push(struct sched *s, uint32_t vcpu);
 void sched_queue_push_front(struct sched *s, uint32_t vcpu);
 void sched_queue_remove(struct sched *s, uint32_t vcpu);
+void sched_queue_move(struct sched *s, uint32_t vcpu, uint8_t level);
 uint32_t sched_queue_pop(struct sched *s);
 ns_t sched_queue_oldest(const struct sched *s);
 
@@ -234,7 +238,9 @@ void sched_vcpu_ready(struct sched *s, uint32_t vcpu);
 void sched_vcpu_park(struct sched *s, uint32_t vcpu, bool ran);
 void sched_vcpu_stopped(struct sched *s, const struct sched_event *ev);
 void sched_vcpu_gone(struct sched *s, uint32_t vcpu, enum sched_vcpu_state state);
+/* What it would get now; and the same as it gets it: what it owes is less by what it pays with it. */
 ns_t sched_vcpu_budget(const struct sched *s, uint32_t vcpu);
+ns_t sched_vcpu_take_budget(struct sched *s, uint32_t vcpu);
 
 /* vm.c: VMs as a whole */
 ns_t sched_vm_cpu(const struct sched *s, uint32_t vm);

@@ -2,14 +2,21 @@
 /* Where a vCPU goes when it stops or wakes, and what it is charged (docs/sched.md, rules 2 and 4). */
 #include "sched/sched_internal.h"
 
+/* A slice and what is owed; a large debt is paid in parts. The slice may be shorter now than what is owed. */
+static int64_t fair_budget(const struct vcpu *v)
+{
+	int64_t budget = (int64_t)v->slice_ns + v->credit_ns;
+	int64_t least = v->slice_ns / 2;
+	int64_t most = 2 * (int64_t)v->slice_ns;
+
+	return budget < least ? least : budget > most ? most : budget;
+}
+
 ns_t sched_vcpu_budget(const struct sched *s, uint32_t vcpu)
 {
 	const struct vcpu *v = sched_vcpu(s, vcpu);
-	int64_t budget = (int64_t)v->slice_ns + v->credit_ns;
-	int64_t least = v->slice_ns / 2;
-	int64_t most = 2 * (int64_t)v->slice_ns; /* the slice may be shorter now than the debt */
+	int64_t budget = fair_budget(v);
 
-	budget = budget < least ? least : budget > most ? most : budget;
 	if (v->flags & VCPU_LIMIT) {
 		ns_t limit_ns = sched_vm(s, v->vm)->limit_ns;
 		ns_t used_ns = sched_vm_cpu(s, v->vm);
@@ -18,6 +25,16 @@ ns_t sched_vcpu_budget(const struct sched *s, uint32_t vcpu)
 		budget = budget < left ? budget : left;
 	}
 	return (ns_t)budget;
+}
+
+ns_t sched_vcpu_take_budget(struct sched *s, uint32_t vcpu)
+{
+	struct vcpu *v = sched_vcpu(s, vcpu);
+	ns_t budget_ns = sched_vcpu_budget(s, vcpu);
+	int64_t debt = v->credit_ns + ((int64_t)v->slice_ns - fair_budget(v));
+
+	v->credit_ns = debt < 0 ? (int32_t)debt : 0;
+	return budget_ns;
 }
 
 void sched_vcpu_ready(struct sched *s, uint32_t vcpu)
@@ -63,7 +80,7 @@ static int64_t credit_of(const struct core *c, const struct vcpu *v, const struc
 		return 0;
 	}
 	if (left < 0) {
-		return left < -most / 2 ? -most / 2 : left;
+		return left;
 	}
 	if (ev->why != SCHED_WHY_SLICE) {
 		return 0;
@@ -94,6 +111,14 @@ static void note_fault(struct sched *s, uint32_t vcpu, const struct sched_event 
 	}
 }
 
+static void settle_credit(struct sched *s, struct vcpu *v, const struct sched_event *ev)
+{
+	int64_t credit = v->credit_ns + credit_of(sched_core(s, v->core), v, ev);
+	int64_t least = -(int64_t)v->slice_ns * DEBT_SLICES_MAX;
+
+	v->credit_ns = (int32_t)(credit < least ? least : credit);
+}
+
 void sched_vcpu_stopped(struct sched *s, const struct sched_event *ev)
 {
 	struct vcpu *v = sched_vcpu(s, ev->vcpu);
@@ -103,7 +128,7 @@ void sched_vcpu_stopped(struct sched *s, const struct sched_event *ev)
 	v->cpu_ns += ev->cpu_ns;
 	note_why(v, ev);
 	if (was_owner) {
-		v->credit_ns = (int32_t)credit_of(sched_core(s, core), v, ev);
+		settle_credit(s, v, ev);
 		sched_core_pass(s, core, ev->cpu_ns);
 	} else {
 		sched_core_withdraw(s, core);

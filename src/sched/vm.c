@@ -86,6 +86,7 @@ void sched_vm_halt(struct sched *s, uint32_t vm, enum sched_vm_state state)
 	enum sched_reason why = SCHED_REASON_PAUSE;
 
 	m->state = (uint8_t)state;
+	m->is_adopting = false;
 	if (state != SCHED_VM_PAUSED) {
 		why = state == SCHED_VM_KILLED ? SCHED_REASON_KILL : (enum sched_reason)m->fault;
 		drop_exclusive(s, vm, why);
@@ -162,8 +163,10 @@ void sched_vm_freeze(struct sched *s, uint32_t vm, enum sched_reason why)
 	list_add(s, vm, VM_LIST_FREEZE, s->now_ns + s->cfg.freeze_ns);
 	sched_emit_vm(s, SCHED_ACT_FREEZE, why, vm);
 	if (why == SCHED_REASON_ADOPTED) {
-		m->is_adopting = m->state == SCHED_VM_RUN;
+		bool did_run = m->state == SCHED_VM_RUN;
+
 		sched_vm_halt(s, vm, SCHED_VM_PAUSED); /* until it is frozen */
+		m->is_adopting = did_run;
 		return;
 	}
 	if (m->state != SCHED_VM_FAULTED) {
@@ -178,7 +181,6 @@ void sched_vm_kill(struct sched *s, uint32_t vm, enum sched_reason why)
 		return;
 	}
 	unlist(s, vm);
-	sched_vm(s, vm)->is_adopting = false;
 	s->stats.kills++;
 	list_add(s, vm, VM_LIST_KILL, s->now_ns + s->cfg.kill_ns);
 	sched_emit_vm(s, SCHED_ACT_KILL, why, vm);
@@ -257,6 +259,7 @@ void sched_vm_died(struct sched *s, uint32_t vm)
 	unlist(s, vm);
 	drop_exclusive(s, vm, SCHED_REASON_KILL);
 	m->state = SCHED_VM_DEAD;
+	m->is_adopting = false;
 	gone_behind(s, vm, SCHED_VCPU_DEAD);
 	for (uint32_t i = m->first; i != SCHED_NONE; i = sched_vcpu(s, i)->sibling) {
 		sched_vcpu(s, i)->flags |= VCPU_HALT;

@@ -7,9 +7,9 @@ static void tell(struct world *w, struct sched_event ev)
 	(void)sim_feed(w, &ev);
 }
 
-static bool is_current(const struct world *w, const struct item *it)
+static bool is_current(const struct world *w, uint32_t vm, uint32_t gen)
 {
-	return w->vms[it->a].gen == it->b;
+	return w->vms[vm].gen == gen;
 }
 
 static void request_core(struct world *w, uint32_t vm)
@@ -302,24 +302,24 @@ static void administer(struct world *w)
 	}
 }
 
-void sim_on_chance(struct world *w, const struct item *it)
+void sim_on_chance(struct world *w, enum kind kind, uint32_t a, uint32_t b)
 {
-	switch (item_kind(it)) {
+	switch (kind) {
 	case K_RESPAWN:
-		if (is_current(w, it)) {
-			respawn(w, it->a);
+		if (is_current(w, a, b)) {
+			respawn(w, a);
 		}
 		break;
 	case K_RESUME:
-		if (is_current(w, it)) {
-			resume_vm(w, it->a);
+		if (is_current(w, a, b)) {
+			resume_vm(w, a);
 		}
 		break;
 	case K_UNBAN:
-		unban(w, it->a);
+		unban(w, a);
 		break;
 	case K_ONLINE:
-		bring_online(w, it->a);
+		bring_online(w, a);
 		break;
 	case K_CRASH:
 		sim_on_die(w, any_vm(w));

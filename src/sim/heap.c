@@ -2,17 +2,17 @@
 /*
  * What is to come on the machine, by time, then by order of posting.
  *
- *   near   a small heap: everything up to the end of the present bucket; the next item is its root
- *   wheel  buckets of 65 us for the next 2.1 s, each a list without order
+ *   near   a short array in order: what is due in the present bucket; the next item is the last of it
+ *   wheel  buckets of 131 us for the next 2.1 s, each a list without order
  *   far    a heap: what is later than that
  *
- * When the near heap is empty the next bucket that holds something becomes the present one and is poured
- * into it, with what the far heap has for that time. So an item costs a few steps however many there are.
+ * When the array is empty the next bucket that holds something becomes the present one and is poured into
+ * it, with what the far heap has for that time. So an item costs a few steps however many there are.
  */
 #include "base/bits.h"
 #include "sim/world_internal.h"
 
-#define BUCKET_SHIFT 16
+#define BUCKET_SHIFT 17
 
 static uint64_t bucket_of(ns_t at_ns)
 {
@@ -24,30 +24,57 @@ static bool before(const struct item *a, const struct item *b)
 	return a->at_ns < b->at_ns || (a->at_ns == b->at_ns && a->order < b->order);
 }
 
-static int heap_push(struct item_heap *h, const struct item *it)
+static int make_room(struct item_array *h)
 {
-	size_t i = h->n;
+	size_t room = h->room ? h->room * 2 : 1024;
+	struct item *items = realloc(h->items, room * sizeof(*items));
 
-	if (h->n == h->room) {
-		size_t room = h->room ? h->room * 2 : 1024;
-		struct item *items = realloc(h->items, room * sizeof(*items));
-
-		if (!items) {
-			return -ENOMEM;
-		}
-		h->items = items;
-		h->room = room;
+	if (!items) {
+		return -ENOMEM;
 	}
-	h->n++;
-	while (i > 0 && before(it, &h->items[(i - 1) / 2])) {
-		h->items[i] = h->items[(i - 1) / 2];
-		i = (i - 1) / 2;
-	}
-	h->items[i] = *it;
+	h->items = items;
+	h->room = room;
 	return 0;
 }
 
-static void heap_pop(struct item_heap *h)
+/*
+ * The next three make a place for an item, which the caller fills in; NULL: memory is short. An item that
+ * was put together elsewhere would be copied in larger pieces than it was just written in, and a processor
+ * waits until it can do that.
+ */
+
+static struct item *near_place(struct item_array *h, ns_t at_ns, uint64_t order)
+{
+	const struct item it = { .at_ns = at_ns, .order = order };
+	size_t i = h->n;
+
+	if (i == h->room && make_room(h) < 0) {
+		return NULL;
+	}
+	h->n++;
+	for (; i > 0 && before(&h->items[i - 1], &it); i--) {
+		h->items[i] = h->items[i - 1];
+	}
+	return &h->items[i];
+}
+
+static struct item *far_place(struct item_array *h, ns_t at_ns, uint64_t order)
+{
+	const struct item it = { .at_ns = at_ns, .order = order };
+	size_t i = h->n;
+
+	if (i == h->room && make_room(h) < 0) {
+		return NULL;
+	}
+	h->n++;
+	while (i > 0 && before(&it, &h->items[(i - 1) / 2])) {
+		h->items[i] = h->items[(i - 1) / 2];
+		i = (i - 1) / 2;
+	}
+	return &h->items[i];
+}
+
+static void far_pop(struct item_array *h)
 {
 	struct item last = h->items[--h->n];
 	size_t i = 0;
@@ -67,9 +94,9 @@ static void heap_pop(struct item_heap *h)
 	h->items[i] = last;
 }
 
-static int wheel_put(struct queue *q, const struct item *it)
+static struct item *wheel_place(struct queue *q, uint64_t bucket)
 {
-	uint32_t bucket = (uint32_t)(bucket_of(it->at_ns) % QUEUE_BUCKETS);
+	uint32_t slot = (uint32_t)(bucket % QUEUE_BUCKETS);
 	uint32_t i = q->free;
 
 	if (i == 0) {
@@ -78,7 +105,7 @@ static int wheel_put(struct queue *q, const struct item *it)
 			struct queue_node *nodes = realloc(q->nodes, room * sizeof(*nodes));
 
 			if (!nodes) {
-				return -ENOMEM;
+				return NULL;
 			}
 			q->nodes = nodes;
 			q->room = room;
@@ -87,28 +114,41 @@ static int wheel_put(struct queue *q, const struct item *it)
 	} else {
 		q->free = q->nodes[i - 1].next;
 	}
-	q->nodes[i - 1] = (struct queue_node){ .item = *it, .next = q->head[bucket] };
-	q->head[bucket] = i;
-	q->used[bucket / 64] |= BIT(bucket % 64);
+	q->nodes[i - 1].next = q->head[slot];
+	q->head[slot] = i;
+	q->used[slot / 64] |= BIT(slot % 64);
 	q->n_wheel++;
-	return 0;
+	return &q->nodes[i - 1].item;
 }
 
 void sim_post(struct world *w, ns_t at_ns, enum kind kind, uint32_t a, uint32_t b)
 {
-	struct item it = { .at_ns = at_ns, .order = w->seq++ << 8 | kind, .a = a, .b = b };
 	struct queue *q = &w->queue;
+	uint64_t order = w->seq++ << 8 | kind;
 	uint64_t bucket = bucket_of(at_ns);
-	int r;
+	struct item *it = bucket <= q->bucket		       ? near_place(&q->near, at_ns, order)
+			  : bucket < q->bucket + QUEUE_BUCKETS ? wheel_place(q, bucket)
+							       : far_place(&q->far, at_ns, order);
 
-	if (bucket <= q->bucket) {
-		r = heap_push(&q->near, &it);
-	} else if (bucket < q->bucket + QUEUE_BUCKETS) {
-		r = wheel_put(q, &it);
-	} else {
-		r = heap_push(&q->far, &it);
+	if (!it) {
+		w->is_short = true;
+		return;
 	}
-	w->is_short = w->is_short || r < 0;
+	it->at_ns = at_ns;
+	it->order = order;
+	it->a = a;
+	it->b = b;
+}
+
+/* Into the present bucket. */
+static void pour(struct world *w, const struct item *it)
+{
+	struct item *to = near_place(&w->queue.near, it->at_ns, it->order);
+
+	if (to) {
+		*to = *it;
+	}
+	w->is_short = w->is_short || !to;
 }
 
 /* The next bucket of the wheel that holds something; UINT64_MAX: none does. */
@@ -136,7 +176,6 @@ static void turn(struct world *w)
 	struct queue *q = &w->queue;
 	uint64_t far = q->far.n ? bucket_of(q->far.items[0].at_ns) : UINT64_MAX;
 	uint64_t bucket = q->n_wheel ? next_used(q) : UINT64_MAX;
-	int r = 0;
 
 	if (far == UINT64_MAX && bucket == UINT64_MAX) {
 		return;
@@ -145,13 +184,13 @@ static void turn(struct world *w)
 	if (bucket == q->bucket) {
 		uint32_t slot = (uint32_t)(bucket % QUEUE_BUCKETS);
 
-		for (uint32_t i = q->head[slot], next; i && r == 0; i = next) {
+		for (uint32_t i = q->head[slot], next; i; i = next) {
 			struct queue_node *node = &q->nodes[i - 1];
 
 			if (item_kind(&node->item) == K_WAKE) {
 				__builtin_prefetch(&w->vcpus[node->item.a]);
 			}
-			r = heap_push(&q->near, &node->item);
+			pour(w, &node->item);
 			next = node->next;
 			node->next = q->free;
 			q->free = i;
@@ -160,11 +199,10 @@ static void turn(struct world *w)
 		q->head[slot] = 0;
 		q->used[slot / 64] &= ~BIT(slot % 64);
 	}
-	while (r == 0 && q->far.n && bucket_of(q->far.items[0].at_ns) == q->bucket) {
-		r = heap_push(&q->near, &q->far.items[0]);
-		heap_pop(&q->far);
+	while (q->far.n && bucket_of(q->far.items[0].at_ns) == q->bucket) {
+		pour(w, &q->far.items[0]);
+		far_pop(&q->far);
 	}
-	w->is_short = w->is_short || r < 0;
 }
 
 const struct item *sim_peek(struct world *w)
@@ -174,12 +212,12 @@ const struct item *sim_peek(struct world *w)
 	if (q->near.n == 0) {
 		turn(w);
 	}
-	return q->near.n ? &q->near.items[0] : NULL;
+	return q->near.n ? &q->near.items[q->near.n - 1] : NULL;
 }
 
 void sim_drop(struct world *w)
 {
-	heap_pop(&w->queue.near);
+	w->queue.near.n--;
 }
 
 void sim_queue_free(struct queue *q)
@@ -210,14 +248,16 @@ static uint32_t pool_slot(struct world *w)
 	return w->pool_n++;
 }
 
-void sim_post_event(struct world *w, ns_t delay_ns, const struct sched_event *ev)
+struct sched_event *sim_post_event(struct world *w, ns_t delay_ns, enum sched_event_type type)
 {
 	uint32_t slot = pool_slot(w);
+	struct sched_event *ev = slot == UINT32_MAX ? &w->lost : &w->pool[slot];
 
+	*ev = (struct sched_event){ .type = (uint8_t)type, .core = SCHED_CORE_NONE };
 	if (slot != UINT32_MAX) {
-		w->pool[slot] = *ev;
 		sim_post(w, w->now_ns + delay_ns, K_EVENT, slot, w->boot);
 	}
+	return ev;
 }
 
 struct sched_event sim_take_event(struct world *w, uint32_t slot)

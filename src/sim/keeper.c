@@ -92,25 +92,22 @@ static void act_signal(struct world *w, const struct sched_action *a)
 static void act_sample(struct world *w, const struct sched_action *a)
 {
 	struct w_vcpu *v = &w->vcpus[a->vcpu];
-	struct sched_event ev = sim_vcpu_event(w, SCHED_EV_SAMPLE, a->vcpu);
+	struct sched_event *ev;
 
 	if (w->vms[v->vm].is_dead) {
 		sim_tell_death(w, v->vm, true);
 		return;
 	}
 	if (v->is_exec) {
-		ns_t stolen_ns = v->steal_ns;
-
 		sim_exec_plan(w, a->vcpu); /* charges */
-		ev.stolen_ns = v->held_stolen_ns + (stolen_ns - v->steal_ns);
-	} else {
-		ev.type = SCHED_EV_STOPPED;
-		ev.why = v->is_sleeping ? SCHED_WHY_BLOCKED : SCHED_WHY_SLICE;
-		ev.stolen_ns = v->held_stolen_ns;
 	}
-	ev.cpu_ns = v->held_cpu_ns;
-	ev.epoch = v->epoch;
-	sim_post_event(w, 10000, &ev);
+	ev = sim_post_event(w, 10000, v->is_exec ? SCHED_EV_SAMPLE : SCHED_EV_STOPPED);
+	sim_name_vcpu(w, ev, a->vcpu);
+	if (!v->is_exec) {
+		ev->why = v->is_sleeping ? SCHED_WHY_BLOCKED : SCHED_WHY_SLICE;
+	}
+	ev->stolen_ns = v->held_stolen_ns;
+	ev->cpu_ns = v->held_cpu_ns;
 }
 
 static void act_kill(struct world *w, const struct sched_action *a)
@@ -245,6 +242,7 @@ int sim_feed(struct world *w, struct sched_event *ev)
 	if (w->is_down || w->verdict != SIM_FINE) {
 		return -ESHUTDOWN;
 	}
+	w->is_tick_planned = false;
 	ev->now_ns = (ns_t)((int64_t)w->now_ns + w->skew_ns);
 	keep_sample(w, ev);
 	r = hand_over(w, ev, SIM_DONE_ALL);
@@ -369,7 +367,7 @@ void sim_daemon_restart(struct world *w)
 	w->restarts++;
 	w->cfg.first_epoch = SIM_EPOCH_OF(w->restarts);
 	w->s = sched_init(w->mem, &w->cfg);
-	w->tick_for_ns = SCHED_NEVER;
+	w->tick_for_ns = w->tick_at_ns = SCHED_NEVER;
 	if (w->o.trace) {
 		sim_trace_add(w->trace, &step);
 	}
@@ -401,7 +399,5 @@ void sim_daemon_restart(struct world *w)
 			tell(w, ev);
 		}
 	}
-	ev = sim_event(SCHED_EV_DISPATCH);
-	ev.arg = 1;
-	sim_post_event(w, NS_PER_MS, &ev);
+	sim_post_event(w, NS_PER_MS, SCHED_EV_DISPATCH)->arg = 1;
 }

@@ -135,25 +135,31 @@ static void exec_stop(struct world *w, uint32_t vcpu)
 void sim_draw_mode(struct world *w, uint32_t vcpu)
 {
 	struct w_vcpu *v = &w->vcpus[vcpu];
-	const struct sim_faults *f = &w->f;
+	uint64_t rest;
+	uint32_t wrong;
 
 	v->mode = MODE_GOOD;
-	v->late_ns = sim_rng_below(&w->rng, 20000);
+	v->late_ns = sim_rng_split(&w->rng, 20000, &rest);
 	v->steal_ns = 0;
-	if (sim_rng_ppm(&w->rng, f->hang_ppm)) {
+	v->is_faulting = false;
+	wrong = sim_odds_draw(&w->grant_odds, &w->rng, rest);
+	if (wrong == 0) {
+		return;
+	}
+	if (wrong & GRANT_HANG) {
 		v->mode = MODE_HANG;
-	} else if (sim_rng_ppm(&w->rng, f->ignore_revoke_ppm)) {
+	} else if (wrong & GRANT_IGNORE_REVOKE) {
 		v->mode = MODE_IGNORE_REVOKE;
-	} else if (sim_rng_ppm(&w->rng, f->forge_park_ppm)) {
+	} else if (wrong & GRANT_FORGE) {
 		v->mode = MODE_FORGE;
 	}
-	if (sim_rng_ppm(&w->rng, f->late_park_ppm)) {
+	if (wrong & GRANT_LATE) {
 		v->late_ns = sim_rng_below(&w->rng, 5 * NS_PER_MS);
 	}
-	if (sim_rng_ppm(&w->rng, f->steal_ppm)) {
+	if (wrong & GRANT_STEAL) {
 		v->steal_ns = sim_rng_below(&w->rng, 5 * NS_PER_MS);
 	}
-	v->is_faulting = sim_rng_ppm(&w->rng, f->guest_fault_ppm);
+	v->is_faulting = wrong & GRANT_FAULT;
 }
 
 static ns_t about_or(struct world *w, ns_t mean_ns, ns_t otherwise_ns)
@@ -161,23 +167,45 @@ static ns_t about_or(struct world *w, ns_t mean_ns, ns_t otherwise_ns)
 	return mean_ns ? sim_rng_about(&w->rng, mean_ns) : otherwise_ns;
 }
 
+static void post_park(struct world *w, ns_t delay_ns, uint32_t vcpu, enum sched_why why)
+{
+	const struct w_vcpu *v = &w->vcpus[vcpu];
+	struct sched_event *ev = sim_post_event(w, delay_ns, SCHED_EV_STOPPED);
+
+	sim_name_vcpu(w, ev, vcpu);
+	ev->cpu_ns = v->held_cpu_ns;
+	ev->stolen_ns = v->held_stolen_ns;
+	ev->why = (uint8_t)why;
+}
+
+/* The daemon hears of a park a bit later; never, or once more, if that goes wrong. */
+static void tell_park(struct world *w, uint32_t vcpu, enum sched_why why)
+{
+	uint64_t rest;
+	ns_t delay_ns = 2000 + sim_rng_split(&w->rng, 8000, &rest);
+	uint32_t wrong = sim_odds_draw(&w->park_odds, &w->rng, rest);
+
+	if (wrong & PARK_STALE) {
+		post_park(w, 12000 + sim_rng_below(&w->rng, 30 * NS_PER_MS), vcpu, why);
+	}
+	if (!(wrong & PARK_LOST)) {
+		post_park(w, delay_ns, vcpu, why);
+	}
+}
+
 void sim_on_stop(struct world *w, uint32_t vcpu, uint32_t plan)
 {
 	struct w_vcpu *v = &w->vcpus[vcpu];
 	const struct sim_class *cls = &w->mix.classes[w->vms[v->vm].cls];
-	struct sched_event ev;
+	enum sched_why why = SCHED_WHY_SLICE;
 
 	if (!v->is_exec || v->plan != plan) {
 		return;
 	}
 	exec_stop(w, vcpu);
 	v->parked_epoch = v->epoch;
-	ev = sim_vcpu_event(w, SCHED_EV_STOPPED, vcpu);
-	ev.cpu_ns = v->held_cpu_ns;
-	ev.stolen_ns = v->held_stolen_ns;
-	ev.why = SCHED_WHY_SLICE;
 	if (v->burst_ns == 0) {
-		ev.why = SCHED_WHY_BLOCKED;
+		why = SCHED_WHY_BLOCKED;
 		v->burst_ns = about_or(w, cls->run_ns, SCHED_NEVER);
 		if (!v->is_sleeping) {
 			v->is_sleeping = true;
@@ -185,38 +213,30 @@ void sim_on_stop(struct world *w, uint32_t vcpu, uint32_t plan)
 				 w->vms[v->vm].gen);
 		}
 	} else if (v->is_faulting) {
-		ev.why = SCHED_WHY_FAULT;
+		why = SCHED_WHY_FAULT;
 	}
-	if (sim_rng_ppm(&w->rng, w->f.stale_park_ppm)) {
-		sim_post_event(w, 12000 + sim_rng_below(&w->rng, 30 * NS_PER_MS), &ev);
-	}
-	if (!sim_rng_ppm(&w->rng, w->f.lost_park_ppm)) {
-		sim_post_event(w, 2000 + sim_rng_below(&w->rng, 8000), &ev);
-	}
+	tell_park(w, vcpu, why);
 }
 
 void sim_on_forge(struct world *w, uint32_t vcpu, uint32_t plan)
 {
 	struct w_vcpu *v = &w->vcpus[vcpu];
-	struct sched_event ev;
 
 	if (v->is_exec && v->plan == plan) {
-		ev = sim_vcpu_event(w, SCHED_EV_FORGED, vcpu);
-		sim_post_event(w, 5000, &ev);
+		sim_name_vcpu(w, sim_post_event(w, 5000, SCHED_EV_FORGED), vcpu);
 	}
 }
 
 void sim_on_wake(struct world *w, uint32_t vcpu)
 {
 	struct w_vcpu *v = &w->vcpus[vcpu];
-	struct sched_event ev = sim_vcpu_event(w, SCHED_EV_WOKEN, vcpu);
 
 	v->is_sleeping = false;
 	v->burst_ns = about_or(w, w->mix.classes[w->vms[v->vm].cls].run_ns, SCHED_NEVER);
 	if (v->is_exec) {
 		sim_exec_plan(w, vcpu);
 	}
-	sim_post_event(w, 1000, &ev);
+	sim_name_vcpu(w, sim_post_event(w, 1000, SCHED_EV_WOKEN), vcpu);
 }
 
 static void all_stop(struct world *w, uint32_t vm)
@@ -228,15 +248,13 @@ static void all_stop(struct world *w, uint32_t vm)
 
 void sim_on_freeze(struct world *w, uint32_t vm)
 {
-	struct sched_event ev = sim_vm_event(w, SCHED_EV_VM_FROZEN, vm);
-
 	if (w->vms[vm].is_dead) {
 		return;
 	}
 	w->vms[vm].is_frozen = true;
 	all_stop(w, vm);
 	if (!sim_rng_ppm(&w->rng, w->f.lost_freeze_ppm)) {
-		sim_post_event(w, 5000, &ev);
+		sim_name_vm(w, sim_post_event(w, 5000, SCHED_EV_VM_FROZEN), vm);
 	}
 }
 
@@ -250,14 +268,16 @@ void sim_on_leave(struct world *w, uint32_t vm)
 
 void sim_tell_death(struct world *w, uint32_t vm, bool surely)
 {
-	struct sched_event ev = sim_vm_event(w, SCHED_EV_VM_DIED, vm);
+	ns_t delay_ns;
 
 	if (!surely && sim_rng_ppm(&w->rng, w->f.lost_death_ppm)) {
 		return;
 	}
-	sim_post_event(w, 20000 + sim_rng_below(&w->rng, 200000), &ev);
+	delay_ns = 20000 + sim_rng_below(&w->rng, 200000);
+	sim_name_vm(w, sim_post_event(w, delay_ns, SCHED_EV_VM_DIED), vm);
 	if (sim_rng_ppm(&w->rng, w->f.double_death_ppm)) {
-		sim_post_event(w, 300000 + sim_rng_below(&w->rng, 50 * NS_PER_MS), &ev);
+		delay_ns = 300000 + sim_rng_below(&w->rng, 50 * NS_PER_MS);
+		sim_name_vm(w, sim_post_event(w, delay_ns, SCHED_EV_VM_DIED), vm);
 	}
 }
 

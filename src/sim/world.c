@@ -62,6 +62,20 @@ static void configure(struct world *w, uint32_t vcpus)
 	w->cfg.checks = w->o.checks;
 }
 
+/* In the order of enum grant_fault and enum park_fault. */
+static void sum_up_faults(struct world *w)
+{
+	const struct sim_faults *f = &w->f;
+	const uint64_t grant_ppm[] = { f->hang_ppm,	 f->ignore_revoke_ppm, f->forge_park_ppm,
+				       f->late_park_ppm, f->steal_ppm,	       f->guest_fault_ppm };
+
+	for (size_t i = 0; i < ARRAY_SIZE(grant_ppm); i++) {
+		sim_odds_add(&w->grant_odds, grant_ppm[i]);
+	}
+	sim_odds_add(&w->park_odds, f->stale_park_ppm);
+	sim_odds_add(&w->park_odds, f->lost_park_ppm);
+}
+
 static int world_init(struct world *w, struct sim_trace *t, struct errmsg *e)
 {
 	uint32_t vcpus;
@@ -88,9 +102,10 @@ static int world_init(struct world *w, struct sim_trace *t, struct errmsg *e)
 	}
 	w->s = sched_init(w->mem, &w->cfg);
 	sim_rng_seed(&w->rng, w->o.seed);
+	sum_up_faults(w);
 	w->trace = t;
 	*t = (struct sim_trace){ .cfg = w->cfg, .late_ns = LATE_MAX_NS };
-	w->tick_for_ns = SCHED_NEVER;
+	w->tick_for_ns = w->tick_at_ns = SCHED_NEVER;
 	return 0;
 }
 
@@ -141,40 +156,40 @@ static void time_sample(struct world *w, struct sim_result *r)
 	r->ns_per_decision = time_events(w, half, w->sample_n);
 }
 
-/* The machine's time at which the daemon will send its next tick. */
-static ns_t tick_at(struct world *w)
+/* After a decision: the machine's time at which the daemon will send its next tick. */
+static void plan_tick(struct world *w)
 {
 	ns_t next_ns = w->is_down ? SCHED_NEVER : sched_next_timer(w->s);
-	int64_t at_ns;
+	int64_t at_ns = (int64_t)next_ns - w->skew_ns;
 
+	w->is_tick_planned = true;
+	if (next_ns == w->tick_for_ns) {
+		return;
+	}
+	w->tick_for_ns = w->tick_at_ns = next_ns;
 	if (next_ns == SCHED_NEVER) {
-		return SCHED_NEVER;
+		return;
 	}
-	if (next_ns != w->tick_for_ns) {
-		at_ns = (int64_t)next_ns - w->skew_ns;
-		w->tick_for_ns = next_ns;
-		w->tick_at_ns = at_ns > (int64_t)w->now_ns ? (ns_t)at_ns : w->now_ns;
-		if (sim_rng_ppm(&w->rng, w->f.late_timer_ppm)) {
-			w->tick_at_ns += sim_rng_below(&w->rng, LATE_MAX_NS);
-		}
+	w->tick_at_ns = at_ns > (int64_t)w->now_ns ? (ns_t)at_ns : w->now_ns;
+	if (sim_rng_ppm(&w->rng, w->f.late_timer_ppm)) {
+		w->tick_at_ns += sim_rng_below(&w->rng, LATE_MAX_NS);
 	}
-	return w->tick_at_ns;
 }
 
-static void happen(struct world *w, const struct item *it)
+static void happen(struct world *w, enum kind kind, uint32_t a, uint32_t b)
 {
 	struct sched_event ev;
 
-	switch (item_kind(it)) {
+	switch (kind) {
 	case K_STOP:
-		sim_on_stop(w, it->a, it->b);
+		sim_on_stop(w, a, b);
 		break;
 	case K_FORGE:
-		sim_on_forge(w, it->a, it->b);
+		sim_on_forge(w, a, b);
 		break;
 	case K_EVENT:
-		ev = sim_take_event(w, it->a);
-		if (it->b != w->boot) {
+		ev = sim_take_event(w, a);
+		if (b != w->boot) {
 			break;
 		}
 		if (sim_feed(w, &ev) == 0 && ev.type == SCHED_EV_VM_DIED && !w->is_down) {
@@ -183,30 +198,30 @@ static void happen(struct world *w, const struct item *it)
 		}
 		break;
 	case K_WAKE:
-		if (w->vms[w->vcpus[it->a].vm].gen == it->b) {
-			sim_on_wake(w, it->a);
+		if (w->vms[w->vcpus[a].vm].gen == b) {
+			sim_on_wake(w, a);
 		}
 		break;
 	case K_FREEZE:
-		if (w->vms[it->a].gen == it->b) {
-			sim_on_freeze(w, it->a);
+		if (w->vms[a].gen == b) {
+			sim_on_freeze(w, a);
 		}
 		break;
 	case K_LEAVE:
-		if (w->vms[it->a].gen == it->b) {
-			sim_on_leave(w, it->a);
+		if (w->vms[a].gen == b) {
+			sim_on_leave(w, a);
 		}
 		break;
 	case K_DIE:
-		if (w->vms[it->a].gen == it->b) {
-			sim_on_die(w, it->a);
+		if (w->vms[a].gen == b) {
+			sim_on_die(w, a);
 		}
 		break;
 	case K_RESTART:
 		sim_daemon_restart(w);
 		break;
 	default:
-		sim_on_chance(w, it);
+		sim_on_chance(w, kind, a, b);
 		break;
 	}
 }
@@ -220,9 +235,14 @@ static bool is_over(const struct world *w)
 static void pass_time(struct world *w)
 {
 	while (!is_over(w)) {
-		ns_t tick_ns = tick_at(w);
 		const struct item *first = sim_peek(w);
 		ns_t item_ns = first ? first->at_ns : SCHED_NEVER;
+		ns_t tick_ns;
+
+		if (!w->is_tick_planned) {
+			plan_tick(w);
+		}
+		tick_ns = w->tick_at_ns;
 
 		w->now_ns = tick_ns < item_ns ? tick_ns : item_ns;
 		if (w->now_ns >= w->o.duration_ns) {
@@ -235,13 +255,15 @@ static void pass_time(struct world *w)
 		if (tick_ns < item_ns) {
 			struct sched_event ev = sim_event(SCHED_EV_TICK);
 
-			w->tick_for_ns = SCHED_NEVER;
+			w->tick_for_ns = w->tick_at_ns = SCHED_NEVER;
 			(void)sim_feed(w, &ev);
 		} else if (first) {
-			struct item it = *first;
+			enum kind kind = item_kind(first);
+			uint32_t a = first->a;
+			uint32_t b = first->b;
 
 			sim_drop(w);
-			happen(w, &it);
+			happen(w, kind, a, b);
 		}
 	}
 }

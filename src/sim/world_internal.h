@@ -47,7 +47,7 @@ static inline enum kind item_kind(const struct item *it)
 	return (enum kind)(it->order & 0xff);
 }
 
-struct item_heap {
+struct item_array {
 	struct item *items;
 	size_t n, room;
 };
@@ -57,17 +57,29 @@ struct queue_node {
 	uint32_t next; /* in its bucket, or free: number + 1 */
 };
 
-#define QUEUE_BUCKETS 32768U
+#define QUEUE_BUCKETS 16384U
 
 /* See heap.c. */
 struct queue {
-	struct item_heap near, far;
+	struct item_array near, far;
 	struct queue_node *nodes;
 	uint32_t n, room, free, n_wheel;
 	uint64_t bucket; /* the present one, counted from time 0 */
 	uint32_t head[QUEUE_BUCKETS];
 	uint64_t used[QUEUE_BUCKETS / 64];
 };
+
+/* What can go wrong with a grant, and with a park. */
+enum grant_fault {
+	GRANT_HANG = 1,
+	GRANT_IGNORE_REVOKE = 2,
+	GRANT_FORGE = 4,
+	GRANT_LATE = 8,
+	GRANT_STEAL = 16,
+	GRANT_FAULT = 32,
+};
+
+enum park_fault { PARK_STALE = 1, PARK_LOST = 2 };
 
 enum mode { MODE_GOOD, MODE_HANG, MODE_IGNORE_REVOKE, MODE_FORGE };
 
@@ -110,6 +122,8 @@ struct world {
 	struct sim_options o;
 	struct sim_mix mix;
 	struct sim_faults f;
+	struct sim_odds grant_odds; /* of what enum grant_fault names, in its order */
+	struct sim_odds park_odds;  /* enum park_fault */
 	struct sched_config cfg;
 	struct sim_rng rng;
 	void *mem;
@@ -122,6 +136,7 @@ struct world {
 	struct queue queue;
 	uint64_t seq;
 	struct sched_event *pool;
+	struct sched_event lost; /* what there was no memory for */
 	uint32_t *pool_free;
 	uint32_t pool_n, pool_room, pool_free_n;
 	struct w_vcpu *vcpus;
@@ -130,6 +145,7 @@ struct world {
 	bool *banned;
 	uint32_t n_users;
 	bool is_down, is_crash_armed, is_short; /* of memory */
+	bool is_tick_planned;			/* since the last decision */
 	uint32_t boot;
 	ns_t tick_for_ns, tick_at_ns;
 	unsigned int verdict;
@@ -147,7 +163,8 @@ void sim_post(struct world *w, ns_t at_ns, enum kind kind, uint32_t a, uint32_t 
 const struct item *sim_peek(struct world *w);
 void sim_drop(struct world *w);
 void sim_queue_free(struct queue *q);
-void sim_post_event(struct world *w, ns_t delay_ns, const struct sched_event *ev);
+/* The event is the caller's to fill in, until the next one is posted. */
+struct sched_event *sim_post_event(struct world *w, ns_t delay_ns, enum sched_event_type type);
 struct sched_event sim_take_event(struct world *w, uint32_t slot);
 
 /* machine.c: threads and cores */
@@ -169,11 +186,25 @@ void sim_daemon_restart(struct world *w);
 
 /* habits.c: who lives here and what happens to them */
 void sim_populate(struct world *w);
-void sim_on_chance(struct world *w, const struct item *it);
+void sim_on_chance(struct world *w, enum kind kind, uint32_t a, uint32_t b);
 
 static inline struct sched_event sim_event(enum sched_event_type type)
 {
 	return (struct sched_event){ .type = (uint8_t)type, .core = SCHED_CORE_NONE };
+}
+
+static inline void sim_name_vm(const struct world *w, struct sched_event *ev, uint32_t vm)
+{
+	ev->vm = vm;
+	ev->gen = w->vms[vm].gen;
+}
+
+static inline void sim_name_vcpu(const struct world *w, struct sched_event *ev, uint32_t vcpu)
+{
+	ev->vcpu = vcpu;
+	ev->gen = w->vms[w->vcpus[vcpu].vm].gen;
+	ev->core = w->vcpus[vcpu].core;
+	ev->epoch = w->vcpus[vcpu].epoch;
 }
 
 static inline struct sched_event sim_vm_event(const struct world *w, enum sched_event_type type,
@@ -181,8 +212,7 @@ static inline struct sched_event sim_vm_event(const struct world *w, enum sched_
 {
 	struct sched_event ev = sim_event(type);
 
-	ev.vm = vm;
-	ev.gen = w->vms[vm].gen;
+	sim_name_vm(w, &ev, vm);
 	return ev;
 }
 
@@ -191,10 +221,7 @@ static inline struct sched_event sim_vcpu_event(const struct world *w, enum sche
 {
 	struct sched_event ev = sim_event(type);
 
-	ev.vcpu = vcpu;
-	ev.gen = w->vms[w->vcpus[vcpu].vm].gen;
-	ev.core = w->vcpus[vcpu].core;
-	ev.epoch = w->vcpus[vcpu].epoch;
+	sim_name_vcpu(w, &ev, vcpu);
 	return ev;
 }
 

@@ -25,25 +25,47 @@
 
 #define HEX_BYTES_MAX (64 * BIT(20))
 
-/* A file that is put into memory, while the VM is made. */
+/* A file that is put into memory, when the VM is made and at each reset. */
 struct payload {
 	int fd; /* -1: there is none */
 	struct image_plan plan;
-	const uint8_t *bytes;
+	const uint8_t *bytes; /* mapped meanwhile */
 	uint64_t size;
 };
 
 struct loading {
 	struct payload image, kernel;
 	uint64_t initrd_bytes;
+	gva_t entry;
+	uint8_t *devices; /* of a whole system: their state before the first instruction */
 };
 
-static void payload_done(struct payload *p)
+static void unmap_payload(struct payload *p)
 {
-	image_plan_done(&p->plan);
 	if (p->bytes) {
 		munmap((void *)(uintptr_t)p->bytes, p->size);
+		p->bytes = NULL;
 	}
+}
+
+static void unmap_payloads(struct loading *l)
+{
+	unmap_payload(&l->image);
+	unmap_payload(&l->kernel);
+}
+
+void vm_build_done(struct vm *vm)
+{
+	struct loading *l = vm->loading;
+
+	if (l) {
+		unmap_payloads(l);
+		image_plan_done(&l->image.plan);
+		image_plan_done(&l->kernel.plan);
+		free(l->devices);
+		free(l);
+	}
+	vm->loading = NULL;
 }
 
 static int map_payload(struct payload *p, struct errmsg *e)
@@ -156,6 +178,18 @@ static int plan_payload(struct vm *vm, struct payload *p, struct errmsg *e)
 	return r < 0 ? r : settle_arch(vm, &p->plan, e);
 }
 
+/* RAM of a whole machine is only RAM: what an image says about its segments was for the tool that put it there. */
+static int settle_permissions(struct vm *vm, struct image_plan *plan, struct errmsg *e)
+{
+	struct machine_map map;
+	int r = get_map(vm, &map, e);
+
+	for (size_t i = 0; r == 0 && map.is_system && i < plan->n_segs; i++) {
+		plan->segs[i].perm = MEM_RWX;
+	}
+	return r;
+}
+
 static int load_payload(struct vm *vm, struct payload *p, const char *name, struct errmsg *e)
 {
 	int r;
@@ -165,6 +199,7 @@ static int load_payload(struct vm *vm, struct payload *p, const char *name, stru
 	}
 	r = map_payload(p, e);
 	r = r < 0 ? r : plan_payload(vm, p, e);
+	r = r < 0 ? r : settle_permissions(vm, &p->plan, e);
 	if (r < 0) {
 		errmsg_prefix(e, "%s: ", name);
 	}
@@ -234,6 +269,13 @@ static bool chr_has(void *opaque)
 	return console_has_input(&vm->console);
 }
 
+static bool chr_has_room(void *opaque)
+{
+	struct vm *vm = opaque;
+
+	return !console_is_choked(&vm->console);
+}
+
 static bool chr_is_eof(void *opaque)
 {
 	struct vm *vm = opaque;
@@ -267,7 +309,12 @@ static int load_plugin(struct vm *vm, pinfold_plugin_fn **ret, struct errmsg *e)
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", vm->fds.plugin);
 	lib = dlopen(path, RTLD_NOW | RTLD_LOCAL);
 	if (!lib) {
-		return errmsg_set(e, -EINVAL, "the plug-in can't be loaded: %.200s", dlerror());
+		/* A file without a name; what is wrong with it stands behind that. */
+		const char *why = dlerror();
+		size_t n = strlen(path);
+
+		why += strncmp(why, path, n) == 0 && strncmp(why + n, ": ", 2) == 0 ? n + 2 : 0;
+		return errmsg_set(e, -EINVAL, "the plug-in can't be loaded: %.200s", why);
 	}
 	*ret = (pinfold_plugin_fn *)dlsym(lib, PINFOLD_PLUGIN_SYMBOL);
 	if (!*ret) {
@@ -362,7 +409,8 @@ static int make_board(struct vm *vm, const struct engine_probe *probe, const str
 		.initrd_bytes = l->initrd_bytes,
 		.has_sbi = vm->has_sbi,
 		.args = vm->cfg.args,
-		.console = { vm, chr_put, chr_get, chr_has, chr_is_eof },
+		.console = { vm, chr_put, chr_get, chr_has, chr_is_eof, chr_has_room },
+		.has_virtio_console = vm->cfg.flags & PROTO_CFG_VIRTIO_CONSOLE,
 		.clock = { vm, clock_now, clock_wall },
 		.n_cpus = vm->cfg.n_cpus,
 		.cpus = harts_cpus(vm),
@@ -372,7 +420,8 @@ static int make_board(struct vm *vm, const struct engine_probe *probe, const str
 	size_t n;
 	int r;
 
-	r = disks_init(&vm->disks, vm->fds.disks, vm->cfg.disks_ro, on_disk_done, vm, mc.disks, e);
+	r = disks_init(&vm->disks, vm->fds.disks, vm->fds.overlays, vm->cfg.disks_ro, on_disk_done,
+		       vm, mc.disks, e);
 	if (r < 0) {
 		return r;
 	}
@@ -501,12 +550,43 @@ static void describe(struct vm *vm, gva_t entry, struct proto_ready *ready)
 	ready->n_regs = (uint32_t)vm->arch->n_regs;
 }
 
+/* First states of all CPUs, over what is in memory. */
+static int set_up(struct vm *vm, const struct loading *l, struct errmsg *e)
+{
+	struct cpu_state cs = { 0 };
+	int r = machine_setup(vm->machine, vm->memory.map, vm->eng->caps, l->entry, &cs, e);
+
+	r = r < 0 ? r : apply_sets(vm, &cs, e);
+	return r < 0 ? r : harts_setup(vm, &cs, e);
+}
+
+/* For resets. A machine that goes on from a context has no beginning here. */
+static int keep_devices(struct vm *vm, struct loading *l, struct errmsg *e)
+{
+	if (!vm->is_system || vm->fds.context >= 0) {
+		return 0;
+	}
+	l->devices = malloc(machine_state_bytes(vm->machine));
+	if (!l->devices) {
+		return errmsg_set(e, -ENOMEM, "out of memory");
+	}
+	machine_state_save(vm->machine, l->devices);
+	return 0;
+}
+
+/* A VM whose translations are of no use makes its own. */
+static void load_code(struct vm *vm, struct proto_ready *ready)
+{
+	if (vm->fds.code >= 0) {
+		ready->code_result = harts_load_code(vm, vm->fds.code);
+		ready->code_loaded = harts_count_code(vm).loaded;
+	}
+}
+
 static int build(struct vm *vm, struct loading *l, struct proto_ready *ready, struct errmsg *e)
 {
 	const struct engine_ops *ops = NULL;
 	struct engine_probe probe;
-	struct cpu_state cs = { 0 };
-	gva_t entry;
 	int r;
 
 	r = load_files(vm, l, e);
@@ -520,17 +600,10 @@ static int build(struct vm *vm, struct loading *l, struct proto_ready *ready, st
 		return r;
 	}
 	BUG_ON(!ops);
-	entry = entry_of(vm, l);
+	l->entry = entry_of(vm, l);
 	r = make_engine(vm, ops, e);
-	if (r == 0) {
-		r = machine_setup(vm->machine, vm->memory.map, vm->eng->caps, entry, &cs, e);
-	}
-	if (r == 0) {
-		r = apply_sets(vm, &cs, e);
-	}
-	if (r == 0) {
-		r = harts_setup(vm, &cs, e);
-	}
+	r = r < 0 ? r : keep_devices(vm, l, e);
+	r = r < 0 ? r : set_up(vm, l, e);
 	if (r == 0 && vm->fds.context >= 0) {
 		r = vm_context_load(vm, vm->fds.context,
 				    vm->is_context_summed ||
@@ -538,7 +611,8 @@ static int build(struct vm *vm, struct loading *l, struct proto_ready *ready, st
 				    e);
 	}
 	if (r == 0) {
-		describe(vm, entry, ready);
+		describe(vm, l->entry, ready);
+		load_code(vm, ready);
 	}
 	return r;
 }
@@ -546,18 +620,49 @@ static int build(struct vm *vm, struct loading *l, struct proto_ready *ready, st
 int vm_build(struct vm *vm, struct proto_ready *ret_ready, struct errmsg *e)
 {
 	struct proto_ready ready = { 0 };
-	struct loading l = { .image = { .fd = vm->fds.image }, .kernel = { .fd = vm->fds.kernel } };
 	int r;
 
 	if (vm->cfg.slice_ns < 500 * NS_PER_US || vm->cfg.slice_ns > 100 * NS_PER_MS) {
 		return errmsg_set(e, -EINVAL, "a slice is 0.5ms to 100ms long");
 	}
+	vm->loading = calloc(1, sizeof(*vm->loading));
+	if (!vm->loading) {
+		return errmsg_set(e, -ENOMEM, "out of memory");
+	}
+	vm->loading->image.fd = vm->fds.image;
+	vm->loading->kernel.fd = vm->fds.kernel;
 	vm->has_sbi = vm->fds.kernel >= 0 && vm->fds.image < 0;
-	r = build(vm, &l, &ready, e);
-	payload_done(&l.image);
-	payload_done(&l.kernel);
+	r = build(vm, vm->loading, &ready, e);
+	unmap_payloads(vm->loading);
 	if (r == 0) {
 		*ret_ready = ready;
 	}
 	return r;
+}
+
+bool vm_can_reset(const struct vm *vm)
+{
+	return vm->loading->devices && !(vm->cfg.flags & PROTO_CFG_NO_REBOOT);
+}
+
+static int load_again(struct vm *vm, struct loading *l, struct errmsg *e)
+{
+	int r = harts_unmap_memory(vm, e);
+
+	r = r < 0 ? r : vm_memory_clear(&vm->memory, e);
+	r = r < 0 || l->image.fd < 0 ? r : map_payload(&l->image, e);
+	r = r < 0 || l->kernel.fd < 0 ? r : map_payload(&l->kernel, e);
+	r = r < 0 ? r : load_memory(vm, l, e);
+	unmap_payloads(l);
+	return r < 0 ? r : harts_map_memory(vm, e);
+}
+
+int vm_reset(struct vm *vm, struct errmsg *e)
+{
+	struct loading *l = vm->loading;
+	int r = machine_state_load(vm->machine, l->devices, machine_state_bytes(vm->machine), e);
+
+	r = r < 0 ? r : load_again(vm, l, e);
+	vm->is_waiting_input = false;
+	return r < 0 ? r : set_up(vm, l, e);
 }

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/mman.h>
 
+#include "base/cleanup.h"
 #include "host/fd.h"
 #include "vm/context_file.h"
 #include "vm/vm_internal.h"
@@ -42,6 +43,25 @@ static uint32_t board_flags(const struct vm *vm)
 	       (vm->n_harts - 1) << CONTEXT_CPUS_SHIFT;
 }
 
+/* The state of devices and harts. @param ret for free() */
+static int save_devices(struct vm *vm, size_t bytes, uint8_t **ret, struct errmsg *e)
+{
+	uint8_t *devices = calloc(1, bytes + 1);
+	int r;
+
+	if (!devices) {
+		return errmsg_set(e, -ENOMEM, "out of memory");
+	}
+	machine_state_save(vm->machine, devices);
+	r = harts_state_save(vm, devices + machine_state_bytes(vm->machine), e);
+	if (r < 0) {
+		free(devices);
+		return r;
+	}
+	*ret = devices;
+	return 0;
+}
+
 int vm_context_save(struct vm *vm, int fd, struct errmsg *e)
 {
 	struct context_head head = {
@@ -55,33 +75,24 @@ int vm_context_save(struct vm *vm, int fd, struct errmsg *e)
 		.device_bytes = machine_state_bytes(vm->machine) + harts_state_bytes(vm),
 		.insns = vm->insns,
 	};
+	_cleanup_free_ uint8_t *devices = NULL;
 	struct cpu_state cs = { 0 };
 	struct context_writer *w;
-	uint8_t *devices;
 	int r;
 
 	/* What the disks still do to guest memory belongs into the context. */
-	disks_settle(&vm->disks);
+	r = disks_settle(&vm->disks, e);
 	disks_collect(&vm->disks, vm->machine);
-	r = vm->eng->ops->get_state(vm->eng, &cs, e);
+	r = r < 0 ? r : vm->eng->ops->get_state(vm->eng, &cs, e);
+	r = r < 0 ? r : save_devices(vm, head.device_bytes, &devices, e);
 	if (r < 0) {
 		return r;
 	}
 	w = context_writer_new(fd);
-	devices = calloc(1, head.device_bytes + 1);
-	if (!w || !devices) {
-		free(devices);
-		free(w);
+	if (!w) {
 		return errmsg_set(e, -ENOMEM, "out of memory");
 	}
 	memcpy(head.board, vm->cfg.board, sizeof(head.board));
-	machine_state_save(vm->machine, devices);
-	r = harts_state_save(vm, devices + machine_state_bytes(vm->machine), e);
-	if (r < 0) {
-		free(devices);
-		context_writer_finish(w, NULL);
-		return r;
-	}
 	context_writer_add(w, &head, sizeof(head));
 	context_writer_add(w, cs.bytes, head.state_bytes);
 	context_writer_add(w, devices, head.device_bytes);
@@ -92,7 +103,6 @@ int vm_context_save(struct vm *vm, int fd, struct errmsg *e)
 		context_writer_add(w, &cr, sizeof(cr));
 	}
 	save_pages(vm, w);
-	free(devices);
 	return context_writer_finish(w, e);
 }
 
@@ -160,20 +170,7 @@ static int check_places(const struct vm *vm, const struct context_view *v, struc
 	return 0;
 }
 
-static int unmap_all(struct vm *vm, struct errmsg *e)
-{
-	int r = 0;
-
-	for (uint32_t k = 0; k < vm->n_harts; k++) {
-		struct engine *eng = vm->harts[k].eng;
-
-		for (size_t i = 0; r == 0 && i < mem_region_count(vm->memory.map); i++) {
-			r = eng->ops->unmap(eng, mem_region_at(vm->memory.map, i), e);
-		}
-	}
-	return r;
-}
-
+/* Memory has the permissions of the context, and the CPUs have it. */
 static int map_all(struct vm *vm, const struct context_view *v, struct errmsg *e)
 {
 	int r = 0;
@@ -184,14 +181,7 @@ static int map_all(struct vm *vm, const struct context_view *v, struct errmsg *e
 		r = mem_region_protect(vm->memory.map, cr.base_gpa, cr.size_bytes,
 				       (uint32_t)cr.perm, e);
 	}
-	for (uint32_t k = 0; k < vm->n_harts; k++) {
-		struct engine *eng = vm->harts[k].eng;
-
-		for (size_t i = 0; r == 0 && i < mem_region_count(vm->memory.map); i++) {
-			r = eng->ops->map(eng, mem_region_at(vm->memory.map, i), e);
-		}
-	}
-	return r;
+	return r < 0 ? r : harts_map_memory(vm, e);
 }
 
 /* How many pages from @p idx on lie side by side in memory, as they do in the file. */
@@ -268,7 +258,7 @@ static int load(struct vm *vm, const struct context_view *v, int fd, struct errm
 		vm->eng->ops->set_state(vm->eng, &old, NULL);
 		return r;
 	}
-	r = unmap_all(vm, e);
+	r = harts_unmap_memory(vm, e);
 	r = r < 0 ? r : replace_pages(vm, v, fd, e);
 	r = r < 0 ? r : map_all(vm, v, e);
 	if (r < 0) {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The control thread. One loop, three descriptors: the controller's socket, the console, and an
- * eventfd by which the vCPU thread says that it stands or has printed something. Console output
+ * The control thread. One loop over a few descriptors: the controller's socket, the console, an eventfd
+ * by which the vCPU thread says that it stands or has printed something, the network, the devices' timer. Console output
  * always leaves before the event that reports the stop, so the controller sees it in order. What is
  * printed while there is no controller stays in the console (vm/console.h) for the next one.
  */
@@ -33,6 +33,7 @@ _Static_assert((int)PROTO_REG_GPR == (int)CPU_REG_GPR &&
 		       (int)PROTO_REG_VEC == (int)CPU_REG_VEC &&
 		       (int)PROTO_REG_SYS == (int)CPU_REG_SYS,
 	       "register classes differ");
+_Static_assert(PROTO_CAP_STORED_CODE == ENGINE_CAP_STORED_CODE, "capabilities differ");
 _Static_assert((int)PROTO_ACCESS_R == (int)MEM_R && (int)PROTO_ACCESS_W == (int)MEM_W &&
 		       (int)PROTO_ACCESS_X == (int)MEM_X,
 	       "kinds of access differ");
@@ -177,11 +178,26 @@ static void send_events(struct control *c)
 		c->n_events--;
 		memmove(c->events, c->events + 1, c->n_events * sizeof(c->events[0]));
 		pthread_mutex_unlock(&c->lock);
+		vm_disks_settle(c->vm); /* who hears of an end may end this process */
 		if (control_send(c->socket_fd, PROTO_EVENT_STOPPED, c->event_seq++, &s, sizeof(s),
 				 NULL, 0) < 0) {
 			lose_controller(c);
 			return;
 		}
+	}
+}
+
+static void tell_resets(struct control *c, uint32_t resets)
+{
+	struct proto_reset body = { .resets = resets };
+
+	if (c->socket_fd < 0 || c->resets_told == resets) {
+		return;
+	}
+	c->resets_told = resets;
+	if (control_send(c->socket_fd, PROTO_EVENT_RESET, c->event_seq++, &body, sizeof(body), NULL,
+			 0) < 0) {
+		lose_controller(c);
 	}
 }
 
@@ -281,13 +297,19 @@ static void serve_get_regs(struct control *c, uint32_t seq)
 	reply(c, seq, r < 0 ? r : 0, &e, buf, r < 0 ? 0 : (size_t)r);
 }
 
-static int serve_context(struct control *c, const struct proto_msg *m, struct errmsg *e)
+static int serve_file(struct control *c, const struct proto_msg *m, struct errmsg *e)
 {
 	if (m->n_fds != 1) {
 		return errmsg_set(e, -EINVAL, "exactly one descriptor must come with this request");
 	}
-	return m->hdr.type == PROTO_SAVE_CONTEXT ? vm_save_context(c->vm, m->fds[0], e)
-						 : vm_load_context(c->vm, m->fds[0], e);
+	switch (m->hdr.type) {
+	case PROTO_SAVE_CONTEXT:
+		return vm_save_context(c->vm, m->fds[0], e);
+	case PROTO_SAVE_CODE:
+		return vm_save_code(c->vm, m->fds[0], e);
+	default:
+		return vm_load_context(c->vm, m->fds[0], e);
+	}
 }
 
 /*
@@ -342,6 +364,8 @@ static int serve_plain(struct control *c, struct proto_msg *m, struct errmsg *e)
 		return vm_pause(c->vm, e);
 	case PROTO_RESUME:
 		return vm_resume(c->vm, e);
+	case PROTO_POWER_PRESS:
+		return vm_power_press(c->vm, e);
 	case PROTO_STOP:
 		return vm_stop(c->vm, e);
 	case PROTO_STEP:
@@ -355,8 +379,9 @@ static int serve_plain(struct control *c, struct proto_msg *m, struct errmsg *e)
 	case PROTO_SET_POINT:
 		return vm_set_point(c->vm, (const struct proto_point *)m->body, e);
 	case PROTO_SAVE_CONTEXT:
+	case PROTO_SAVE_CODE:
 	case PROTO_LOAD_CONTEXT:
-		return serve_context(c, m, e);
+		return serve_file(c, m, e);
 	case PROTO_QUIT:
 		c->is_quitting = true;
 		return 0;
@@ -419,6 +444,7 @@ static void take_controller(struct control *c)
 
 	if (fd >= 0) {
 		c->socket_fd = fd;
+		c->resets_told = 0;
 	}
 }
 
@@ -457,19 +483,20 @@ static void drain_wake(struct control *c)
 	}
 }
 
-/* Wait for any of the three descriptors and serve what there is. */
+/* Wait for any of the descriptors and serve what there is. */
 static void wait_and_serve(struct control *c, bool is_flushed)
 {
 	bool wants_input = c->console_fd >= 0 && !c->is_input_over && vm_console_has_room(c->vm);
 	short console_events = (short)((is_flushed ? 0 : POLLOUT) | (wants_input ? POLLIN : 0));
-	struct pollfd fds[4] = {
+	struct pollfd fds[5] = {
 		{ .fd = c->socket_fd >= 0 ? c->socket_fd : c->listen_fd, .events = POLLIN },
 		{ .fd = c->wake_fd, .events = POLLIN },
 		{ .fd = console_events ? c->console_fd : -1, .events = console_events },
 		{ .fd = vm_net_wants(c->vm), .events = POLLIN },
+		{ .fd = vm_devices_fd(c->vm), .events = POLLIN },
 	};
 
-	if (poll(fds, 4, -1) < 0) {
+	if (poll(fds, 5, -1) < 0) {
 		BUG_ON(errno != EINTR);
 		return;
 	}
@@ -479,6 +506,8 @@ static void wait_and_serve(struct control *c, bool is_flushed)
 	if (fds[3].revents) {
 		vm_net_arrived(c->vm);
 	}
+	vm_devices_serve(c->vm, fds[4].revents);
+	tell_resets(c, vm_resets_serve(c->vm));
 	if (fds[2].revents & (POLLIN | POLLHUP) && wants_input) {
 		take_input(c);
 	}

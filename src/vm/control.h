@@ -23,6 +23,7 @@ struct control {
 	bool is_input_over;
 	bool has_reader; /* of console_fd */
 	uint32_t event_seq;
+	uint32_t resets_told;	  /* to this controller */
 	struct proto_ready ready; /* what the first controller was told */
 	pthread_mutex_t lock;	  /* protects events */
 	size_t n_events;

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * The vCPU's end of the slice protocol; see gate.h. The grant page is read-only for us and may
- * change at any time: its fields are read once, between two looks at the epoch. The thread sleeps
- * on two words at once, the scheduler's and our own (futex_waitv, Linux 5.16).
+ * change at any time: its fields are read once, between two looks at the epoch.
  */
 #include "vm/gate.h"
 
@@ -24,6 +23,7 @@
 void gate_init(struct gate *g)
 {
 	memset(g, 0, sizeof(*g));
+	g->wake = &g->own_wake;
 	g->notify_fd = -1;
 }
 
@@ -61,23 +61,29 @@ int gate_attach(struct gate *g, int grant_fd, int ack_fd, int notify_fd, struct 
 		munmap(ack, PAGE_BYTES);
 		return errmsg_set(e, -EINVAL, "the grant or ack page is of another revision");
 	}
+	/*
+	 * Whoever is about to sleep on the word of the time before finds it changed, and the new one never
+	 * as it saw that.
+	 */
+	atomic_fetch_add(&ack->wake, atomic_load(g->wake) + (1U << 31));
+	gate_rouse(g);
 	if (!g->grant) {
 		g->grant = grant;
 		g->ack = ack;
+		g->wake = &ack->wake;
 	} else {
 		put_over((void *)(uintptr_t)g->grant, grant);
 		put_over(g->ack, ack);
 	}
 	g->notify_fd = notify_fd;
 	/* What was granted through an older page is void. */
-	g->epoch = 0;
-	g->done_epoch = 0;
-	gate_rouse(g); /* it sleeps on words of the time before */
+	g->epoch = g->over_epoch = g->done_epoch = 0;
 	return 0;
 }
 
 void gate_done(struct gate *g)
 {
+	g->wake = &g->own_wake;
 	if (g->grant) {
 		munmap((void *)(uintptr_t)g->grant, PAGE_BYTES);
 		munmap(g->ack, PAGE_BYTES);
@@ -112,7 +118,6 @@ static void tell(struct gate *g, enum ack_state state, uint64_t epoch)
 {
 	atomic_store(&g->ack->epoch, epoch);
 	atomic_store(&g->ack->state, state);
-	atomic_fetch_add(&g->ack->word, 1);
 	/* That it runs the scheduler knows: telling it costs time of the slice. */
 	if (state == ACK_BLOCKED || (state == ACK_PARKED && !is_looked_at(g))) {
 		notify(g);
@@ -121,7 +126,7 @@ static void tell(struct gate *g, enum ack_state state, uint64_t epoch)
 
 /* Fields of the current grant, all of one epoch. */
 struct reading {
-	uint64_t epoch, budget_ns, deadline_ns;
+	uint64_t epoch, budget_ns, base_ns, deadline_ns;
 	bool is_revoked;
 };
 
@@ -132,6 +137,7 @@ static struct reading read_grant(const struct grant_page *p)
 	do {
 		r.epoch = atomic_load(&p->epoch);
 		r.budget_ns = atomic_load(&p->budget_ns);
+		r.base_ns = atomic_load(&p->base_ns);
 		r.deadline_ns = atomic_load(&p->deadline_ns);
 		r.is_revoked = atomic_load(&p->revoked) == r.epoch;
 	} while (atomic_load(&p->epoch) != r.epoch);
@@ -156,6 +162,7 @@ static ns_t remaining(const struct reading *r, ns_t used_ns)
 bool gate_is_open(struct gate *g, ns_t slice_ns, ns_t *ret_left_ns)
 {
 	struct reading r;
+	ns_t used_ns = 0;
 	ns_t left;
 
 	if (!g->grant) {
@@ -163,17 +170,19 @@ bool gate_is_open(struct gate *g, ns_t slice_ns, ns_t *ret_left_ns)
 		return true;
 	}
 	r = read_grant(g->grant);
-	if (r.epoch == 0 || r.epoch == g->done_epoch || r.is_revoked) {
+	if (r.epoch == 0 || r.epoch == g->done_epoch || r.epoch == g->over_epoch || r.is_revoked) {
 		return false;
 	}
+	/* The clock is a system call: a hand-over does without it, where hardly anything is used and where the end was seen. */
 	if (g->epoch == 0) {
-		g->started_cpu_ns = host_clock_thread_cpu_ns();
-		atomic_store(&g->ack->used_ns, 0);
 		tell(g, ACK_RUNNING, r.epoch);
+	} else {
+		used_ns = host_clock_thread_cpu_ns() - r.base_ns;
 	}
-	g->epoch = r.epoch; /* a renewed grant counts from when the core was taken */
-	left = remaining(&r, host_clock_thread_cpu_ns() - g->started_cpu_ns);
+	g->epoch = r.epoch;
+	left = remaining(&r, used_ns);
 	if (left == 0) {
+		g->over_epoch = r.epoch;
 		return false;
 	}
 	/* One that is alone, or has its own core, still looks around: limits, console, cells in RAM. */
@@ -203,10 +212,6 @@ void gate_park(struct gate *g, bool wants_more)
 	}
 	unused = unused_epoch(g, wants_more);
 	if (g->epoch) {
-		ns_t now_ns = host_clock_thread_cpu_ns();
-
-		atomic_store(&g->ack->used_ns, now_ns - g->started_cpu_ns);
-		atomic_store(&g->ack->total_ns, now_ns);
 		g->done_epoch = g->epoch;
 		g->epoch = 0;
 	} else if (!unused && atomic_load(&g->ack->state) == (unsigned int)state) {
@@ -218,40 +223,34 @@ void gate_park(struct gate *g, bool wants_more)
 	tell(g, state, g->done_epoch);
 }
 
+/* A grant that came while a call was waiting, and was not taken. */
+static bool has_grant(const struct gate *g)
+{
+	uint64_t epoch = atomic_load(&g->grant->epoch);
+
+	return epoch != 0 && epoch != g->done_epoch && atomic_load(&g->grant->revoked) != epoch;
+}
+
 void gate_sleep(struct gate *g, uint32_t seen_wake, ns_t until_ns)
 {
 	struct timespec until = host_timespec(until_ns);
-	struct futex_waitv waiters[2] = {
-		{ .uaddr = (uintptr_t)&g->wake, .val = seen_wake, .flags = FUTEX_32 },
-	};
-	unsigned int n = 1;
 
-	if (g->grant) {
-		uint32_t word = atomic_load(&g->grant->word);
-
-		/* The word first, then the decision: a grant in between changes the word. */
-		if (atomic_load(&g->grant->epoch) != g->done_epoch &&
-		    atomic_load(&g->grant->epoch) != 0 &&
-		    atomic_load(&g->grant->revoked) != atomic_load(&g->grant->epoch)) {
-			return;
-		}
-		waiters[n++] = (struct futex_waitv){ .uaddr = (uintptr_t)&g->grant->word,
-						     .val = word,
-						     .flags = FUTEX_32 };
+	if (g->grant && has_grant(g)) {
+		return;
 	}
-	syscall(SYS_futex_waitv, waiters, n, 0, until_ns == GRANT_NO_END ? NULL : &until,
-		CLOCK_MONOTONIC);
+	syscall(SYS_futex, g->wake, FUTEX_WAIT_BITSET, seen_wake,
+		until_ns == GRANT_NO_END ? NULL : &until, NULL, FUTEX_BITSET_MATCH_ANY);
 }
 
 uint32_t gate_wake_word(const struct gate *g)
 {
-	return atomic_load(&g->wake);
+	return atomic_load(g->wake);
 }
 
 void gate_rouse(struct gate *g)
 {
-	atomic_fetch_add(&g->wake, 1);
-	syscall(SYS_futex, &g->wake, FUTEX_WAKE, INT32_MAX, NULL, NULL, 0);
+	atomic_fetch_add(g->wake, 1);
+	syscall(SYS_futex, g->wake, FUTEX_WAKE, INT32_MAX, NULL, NULL, 0);
 }
 
 void gate_resume(struct gate *g)
@@ -270,9 +269,8 @@ void gate_wake(struct gate *g)
 		return;
 	}
 	/* A vCPU that is only about to block sees the changed word and does not. */
-	atomic_fetch_add(&g->wake, 1);
+	atomic_fetch_add(g->wake, 1);
 	if (atomic_compare_exchange_strong(&g->ack->state, &blocked, ACK_PARKED)) {
-		atomic_fetch_add(&g->ack->word, 1);
 		notify(g);
 	}
 }

@@ -18,13 +18,15 @@
 
 /** One vCPU's gate. gate_init() first. */
 struct gate {
-	const struct grant_page *grant; /* NULL: no scheduler */
+	const struct grant_page *_Atomic grant; /* NULL: no scheduler */
 	struct ack_page *ack;
-	int notify_fd;	       /* eventfd of the scheduler */
-	_Atomic uint32_t wake; /* changes when the vCPU has to look around; it sleeps on it */
-	uint64_t epoch;	       /* of the grant that is used; 0: none */
-	uint64_t done_epoch;   /* of the last grant that was given back */
-	ns_t started_cpu_ns;   /* thread CPU time when the grant was taken */
+	int notify_fd;		   /* eventfd of the scheduler */
+	_Atomic uint32_t own_wake; /* without a scheduler */
+	/* changes when the vCPU has to look around; it sleeps on it: own_wake, or the ack page's */
+	_Atomic uint32_t *_Atomic wake;
+	uint64_t epoch;	     /* of the grant that is used; 0: none */
+	uint64_t over_epoch; /* of the grant whose end was seen */
+	uint64_t done_epoch; /* of the last grant that was given back */
 };
 
 /** An open gate: no scheduler. */

@@ -3,11 +3,14 @@
  * The CPUs of a VM. They share one vCPU thread and take turns by a number of instructions, so a VM with several
  * CPUs is as repeatable as one with one, and device models need no locks.
  *
+ * A CPU's reservation (load-reserved) lasts while it has its turn and no device stores: so does a loop that is stepped through.
+ *
  *   pick:  the current one until its turn is over -> the next that is online and has something to do -> none: blocked
  */
 #include <errno.h>
 
 #include "base/bug.h"
+#include "host/fd.h"
 #include "vm/vm_internal.h"
 
 /* Instructions of a turn while others want one too: some 50 us. Spinning on a lock that another holds costs that much. */
@@ -25,12 +28,9 @@ int harts_make(struct vm *vm, const struct engine_ops *ops, const struct engine_
 
 		c.cpu_idx = i;
 		r = ops->create(&c, &h->eng, e);
-		for (size_t k = 0; r == 0 && k < mem_region_count(vm->memory.map); k++) {
-			r = ops->map(h->eng, mem_region_at(vm->memory.map, k), e);
-		}
 	}
 	vm->eng = vm->harts[0].eng;
-	return r;
+	return r < 0 ? r : harts_map_memory(vm, e);
 }
 
 void harts_free(struct vm *vm)
@@ -42,18 +42,91 @@ void harts_free(struct vm *vm)
 	}
 }
 
+int harts_map_memory(struct vm *vm, struct errmsg *e)
+{
+	int r = 0;
+
+	for (uint32_t k = 0; k < vm->n_harts; k++) {
+		struct engine *eng = vm->harts[k].eng;
+
+		for (size_t i = 0; r == 0 && i < mem_region_count(vm->memory.map); i++) {
+			r = eng->ops->map(eng, mem_region_at(vm->memory.map, i), e);
+		}
+	}
+	return r;
+}
+
+int harts_save_code(struct vm *vm, int fd, struct errmsg *e)
+{
+	struct engine *eng = vm->harts[0].eng;
+
+	if (!(eng->caps & ENGINE_CAP_STORED_CODE)) {
+		return errmsg_set(e, -ENOTSUP, "engine %s has no translations to keep",
+				  eng->ops->name);
+	}
+	return eng->ops->save_code(eng, fd, e);
+}
+
+int harts_load_code(struct vm *vm, int fd)
+{
+	uint64_t bytes;
+	int r = host_fd_check_sealed(fd, &bytes);
+
+	for (uint32_t i = 0; r == 0 && i < vm->n_harts; i++) {
+		struct engine *eng = vm->harts[i].eng;
+
+		r = eng->caps & ENGINE_CAP_STORED_CODE ? eng->ops->load_code(eng, fd, NULL)
+						       : -ENOTSUP;
+	}
+	return r;
+}
+
+int harts_unmap_memory(struct vm *vm, struct errmsg *e)
+{
+	int r = 0;
+
+	for (uint32_t k = 0; k < vm->n_harts; k++) {
+		struct engine *eng = vm->harts[k].eng;
+
+		for (size_t i = 0; r == 0 && i < mem_region_count(vm->memory.map); i++) {
+			r = eng->ops->unmap(eng, mem_region_at(vm->memory.map, i), e);
+		}
+	}
+	return r;
+}
+
+struct engine_code harts_count_code(const struct vm *vm)
+{
+	struct engine_code sum = { 0 };
+
+	for (uint32_t i = 0; i < vm->n_harts; i++) {
+		const struct engine *eng = vm->harts[i].eng;
+		struct engine_code c = { 0 };
+
+		if (eng->caps & ENGINE_CAP_STORED_CODE) {
+			eng->ops->count_code(eng, &c);
+		}
+		sum.made += c.made;
+		sum.loaded += c.loaded;
+	}
+	return sum;
+}
+
 int harts_setup(struct vm *vm, const struct cpu_state *first, struct errmsg *e)
 {
-	int r;
+	struct cpu_state cs = *first;
+	int r = 0;
 
-	r = vm->eng->ops->set_state(vm->eng, first, e);
-	vm->harts[0].is_online = true;
-	for (uint32_t i = 1; r == 0 && i < vm->n_harts; i++) {
-		struct cpu_state cs;
+	for (uint32_t i = 0; r == 0 && i < vm->n_harts; i++) {
+		struct vm_hart *h = &vm->harts[i];
 
-		vm->harts[i].is_online = machine_setup_other(vm->machine, i, first, &cs);
-		r = vm->harts[i].eng->ops->set_state(vm->harts[i].eng, &cs, e);
+		h->is_online = i == 0 || machine_setup_other(vm->machine, i, first, &cs);
+		h->is_waiting = false;
+		r = h->eng->ops->set_state(h->eng, &cs, e);
 	}
+	vm->cur_hart = 0;
+	vm->hart_left = 0;
+	vm->eng = vm->harts[0].eng;
 	return r;
 }
 
@@ -75,6 +148,38 @@ bool harts_can_run(struct vm *vm)
 	return false;
 }
 
+/* Others run or store from now on. */
+static void drop_reservation(const struct vm_hart *h)
+{
+	if (h->eng->ops->drop_reservation) {
+		h->eng->ops->drop_reservation(h->eng);
+	}
+}
+
+/* Only the current one can have a reservation: it ends with a turn. */
+static void harts_drop_reservation(struct vm *vm)
+{
+	drop_reservation(&vm->harts[vm->cur_hart]);
+}
+
+void harts_poll_machine(struct vm *vm)
+{
+	machine_poll(vm->machine);
+	harts_drop_reservation(vm);
+}
+
+void harts_memory_changed(struct vm *vm, gpa_t gpa, uint64_t bytes)
+{
+	for (uint32_t i = 0; i < vm->n_harts; i++) {
+		struct engine *eng = vm->harts[i].eng;
+
+		if (eng->ops->code_changed) {
+			eng->ops->code_changed(eng, gpa, bytes);
+		}
+	}
+	harts_drop_reservation(vm);
+}
+
 bool harts_pick(struct vm *vm)
 {
 	struct vm_hart *now = &vm->harts[vm->cur_hart];
@@ -85,6 +190,9 @@ bool harts_pick(struct vm *vm)
 
 		if (!can_run(&vm->harts[idx])) {
 			continue;
+		}
+		if (idx != vm->cur_hart) {
+			drop_reservation(now);
 		}
 		if (idx != vm->cur_hart || !vm->hart_left) {
 			vm->cur_hart = idx;
@@ -118,11 +226,14 @@ ns_t harts_due_ns(struct vm *vm)
 
 	for (uint32_t i = 0; i < vm->n_harts; i++) {
 		const struct vm_hart *h = &vm->harts[i];
-		ns_t t = h->is_online
-				 ? machine_tick_time_ns(vm->machine, h->eng->ops->timer_due(h->eng))
-				 : UINT64_MAX;
+		uint64_t ticks = h->is_online ? h->eng->ops->timer_due(h->eng) : UINT64_MAX;
+		ns_t t;
 
-		due = t < due ? t : due;
+		/* One that is due already shows in wakes(), or is masked: there is nothing to wait for. */
+		if (ticks > machine_ticks(vm->machine)) {
+			t = machine_tick_time_ns(vm->machine, ticks);
+			due = t < due ? t : due;
+		}
 	}
 	return due == UINT64_MAX ? UINT64_MAX : due + vm->made_at_ns;
 }
@@ -186,7 +297,7 @@ static void flush_code(void *opaque, uint32_t idx)
 {
 	struct vm *vm = opaque;
 
-	vm->harts[idx].eng->ops->code_changed(vm->harts[idx].eng, 0, UINT64_MAX);
+	vm->harts[idx].eng->ops->code_changed(vm->harts[idx].eng, 0, 0);
 }
 
 struct machine_cpus harts_cpus(struct vm *vm)

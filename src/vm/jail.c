@@ -161,11 +161,14 @@ static int set_limits(const struct jail_options *o, struct errmsg *e)
 {
 	bool is_count_own = o->flags & (PROTO_JAIL_SETUID | PROTO_JAIL_USERNS);
 	uint64_t space = 2 * o->mem_bytes + o->window_bytes + OVERHEAD_BYTES;
+	uint64_t context_bytes = o->mem_bytes + CONTEXT_BYTES;
+	uint64_t file_bytes = o->disk_bytes > context_bytes ? o->disk_bytes : context_bytes;
 	int r;
 
 	r = host_priv_limit(RLIMIT_CORE, 0, e);
 	r = r < 0 ? r : host_priv_limit(RLIMIT_NOFILE, FILES_MAX, e);
-	r = r < 0 ? r : host_priv_limit(RLIMIT_FSIZE, o->mem_bytes + CONTEXT_BYTES, e);
+	/* A longer file would be the end of the process. */
+	r = r < 0 ? r : host_priv_limit(RLIMIT_FSIZE, file_bytes, e);
 	r = r < 0 ? r : host_priv_limit(RLIMIT_MEMLOCK, 0, e);
 	r = r < 0 ? r : host_priv_limit(RLIMIT_MSGQUEUE, 0, e);
 	if (r == 0 && (is_count_own || o->kvm_fd < 0)) {
@@ -234,6 +237,8 @@ static int allow_call(scmp_filter_ctx ctx, const struct jail_options *o, pid_t p
 					SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)pid));
 	case SYS_fcntl:
 		return allow_second(ctx, nr, F_GET_SEALS);
+	case SYS_fallocate:
+		return allow_second(ctx, nr, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE);
 	case SYS_futex:
 		return allow_futex(ctx);
 	case SYS_recvmsg:

@@ -18,6 +18,7 @@ struct jail_options {
 	uint32_t flags;	       /* enum proto_jail_flag */
 	uint32_t uid, gid;     /* with PROTO_JAIL_SETUID */
 	uint64_t mem_bytes;    /* guest RAM, for the address space limit */
+	uint64_t disk_bytes;   /* the largest disk image that it writes; 0: none */
 	uint64_t window_bytes; /* more address space for engines that map it several times */
 	int kvm_fd;	       /* the KVM ioctls are allowed if >= 0 */
 };

@@ -2,7 +2,7 @@
 /*
  * pinfold-vm: one VM in one process. Started by pinfold or pinfoldd with a socket as descriptor 3;
  * it takes its configuration from there, builds the VM, gives up all rights, and serves. With
- * --probe it prints what its engines can do here, for `pinfold doctor`; with --zygote it forks VMs.
+ * --probe it prints what its engines can do here, for `pinfold doctor`; with --zygote or --zygote-lean it forks VMs.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -31,6 +31,7 @@ struct start {
 	struct vm_fds fds;
 	int console_fd;
 	int listen_fd;
+	int grant_fd, ack_fd, notify_fd; /* of the scheduler, or -1 */
 };
 
 static int receive_config(struct start *s, struct errmsg *e)
@@ -62,10 +63,12 @@ static int receive_config(struct start *s, struct errmsg *e)
 static void sort_fds(struct start *s)
 {
 	int *const slots[PROTO_FD_COUNT] = {
-		&s->fds.image,	  &s->console_fd,   &s->fds.kvm,      &s->fds.trace,
-		&s->fds.plugin,	  &s->fds.context,  &s->listen_fd,    &s->fds.kernel,
-		&s->fds.initrd,	  &s->fds.net,	    &s->fds.disks[0], &s->fds.disks[1],
-		&s->fds.disks[2], &s->fds.disks[3],
+		&s->fds.image,	     &s->console_fd,	  &s->fds.kvm,	       &s->fds.trace,
+		&s->fds.plugin,	     &s->fds.context,	  &s->listen_fd,       &s->fds.kernel,
+		&s->fds.initrd,	     &s->fds.net,	  &s->fds.disks[0],    &s->fds.disks[1],
+		&s->fds.disks[2],    &s->fds.disks[3],	  &s->fds.overlays[0], &s->fds.overlays[1],
+		&s->fds.overlays[2], &s->fds.overlays[3], &s->grant_fd,	       &s->ack_fd,
+		&s->notify_fd,	     &s->fds.code,
 	};
 	size_t next = 0;
 
@@ -84,15 +87,31 @@ static struct jail_options jail_options_of(const struct start *s)
 	};
 }
 
-static int enter_jail(const struct start *s, const struct proto_ready *ready, uint32_t *ret_flags,
-		      struct errmsg *e)
+static int enter_jail(const struct start *s, const struct vm *vm, const struct proto_ready *ready,
+		      uint32_t *ret_flags, struct errmsg *e)
 {
 	struct jail_options o = jail_options_of(s);
 
 	o.mem_bytes = ready->ram_bytes;
+	o.disk_bytes = vm_disk_bytes(vm);
 	o.window_bytes = ready->caps & ENGINE_CAP_SHARED_RAM ? WINDOW_BYTES : 0;
 	o.kvm_fd = strcmp(ready->engine, "kvm") == 0 ? s->fds.kvm : -1;
 	return jail_enter(&o, ret_flags, e);
+}
+
+/* The scheduler is in charge before there is a thread that could run the guest. */
+static int attach(struct start *s, struct control *c, struct errmsg *e)
+{
+	int r;
+
+	if (s->grant_fd < 0) {
+		return 0;
+	}
+	r = vm_attach_scheduler(c->vm, s->grant_fd, s->ack_fd, s->notify_fd, e);
+	close(s->grant_fd);
+	close(s->ack_fd);
+	c->notify_fd = s->notify_fd;
+	return r;
 }
 
 /* Build, start the vCPU thread, lock the door. */
@@ -110,10 +129,10 @@ static int prepare(struct start *s, struct control *c, struct proto_ready *ready
 	r = jail_begin(&o, e);
 	callbacks = control_callbacks(c);
 	r = r < 0 ? r : vm_new(&s->cfg, &s->fds, &callbacks, &c->vm, ready, e);
-	if (r == 0) {
-		r = vm_thread_start(c->vm, e);
-	}
-	return r < 0 ? r : enter_jail(s, ready, &ready->jail, e);
+	r = r < 0 ? r : attach(s, c, e);
+	r = r < 0 ? r : vm_thread_start(c->vm, e);
+	r = r < 0 ? r : enter_jail(s, c->vm, ready, &ready->jail, e);
+	return r < 0 || !(s->cfg.flags & PROTO_CFG_START) ? r : vm_start(c->vm, e);
 }
 
 static int fail(int r, const struct errmsg *e)
@@ -156,14 +175,16 @@ static int run(void)
 
 int main(int argc, char **argv)
 {
+	bool is_lean;
 	int r;
 
 	log_setup("pinfold-vm", LOG_LEVEL_WARN);
 	if (argc == 2 && strcmp(argv[1], "--probe") == 0) {
 		return probe_print() < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
 	}
-	if (argc == 2 && strcmp(argv[1], ZYGOTE_OPTION) == 0) {
-		r = zygote_serve();
+	is_lean = argc == 2 && strcmp(argv[1], ZYGOTE_LEAN_OPTION) == 0;
+	if (is_lean || (argc == 2 && strcmp(argv[1], ZYGOTE_OPTION) == 0)) {
+		r = zygote_serve(is_lean);
 		if (r <= 0) {
 			return r < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
 		}

@@ -108,12 +108,14 @@ void vm_usage_fill(struct vm *vm, struct proto_usage *u)
 		.insns = vm->insns,
 		.insns_known = vm->are_insns_exact,
 		.slices = vm->slices,
+		.resets = atomic_load(&vm->resets),
 		.mem_peak_bytes = (uint64_t)rusage.ru_maxrss * 1024,
 		.io_reads = counts.reads,
 		.io_writes = counts.writes,
 		.io_unmapped = counts.unmapped,
 		.console_out_bytes = vm->console.out.total,
 		.console_in_bytes = vm->console.in_bytes,
+		.code_made = harts_count_code(vm).made,
 	};
 }
 

@@ -19,11 +19,12 @@
 #include <time.h>
 
 #include "base/bug.h"
+#include "host/sigstack.h"
 #include "host/timer.h"
+#include "vm/build.h"
 #include "vm/jail.h"
 #include "vm/vm_internal.h"
 
-#define KICK_SIGNAL   GRANT_SIGNAL
 #define KICK_AGAIN_NS NS_PER_MS
 /*
  * A kick of the timer that came between two runs of the engine is repeated after so long. It is rare, and a time
@@ -137,10 +138,20 @@ static enum outcome stop_machine(struct vm *vm)
 		snprintf(s.text, sizeof(s.text), "%s", why->why);
 		return stop_with(vm, &s, PROTO_VM_FAULTED);
 	}
+	if (why->kind == DEV_STOP_RESET && vm_can_reset(vm)) {
+		/* That takes longer than a slice may be overrun: not here. */
+		atomic_store(&vm->is_reset_due, true);
+		vm->cb.on_output(vm->cb.opaque);
+		return OUTCOME_TURN;
+	}
 	vm_report_init(vm, &s, PROTO_STOP_EXIT, &cs);
 	s.code = why->code;
 	if (why->kind == DEV_STOP_RESET) {
-		snprintf(s.text, sizeof(s.text), "the guest asked for a reset");
+		snprintf(s.text, sizeof(s.text), "the guest asked for a reset%s",
+			 vm->is_system && vm->fds.context >= 0
+				 ? "; a VM that goes on from a context has no beginning to go back "
+				   "to"
+				 : "");
 	} else {
 		snprintf(s.text, sizeof(s.text), "the guest exited with status %" PRIu64,
 			 why->code);
@@ -226,21 +237,6 @@ static uint64_t insn_budget(struct vm *vm)
 		budget = turn && (budget == 0 || turn < budget) ? turn : budget;
 	}
 	return must_step(vm) || vm->is_leaving_point ? 1 : budget;
-}
-
-/* Let the machine see that time has passed or a back-end has news, if so. */
-static void poll_machine(struct vm *vm)
-{
-	bool has_news = atomic_exchange(&vm->has_news, false);
-
-	if (has_news) {
-		disks_collect(&vm->disks, vm->machine);
-		net_link_collect(&vm->net, vm->machine);
-	}
-	if (has_news || host_clock_monotonic_ns() >= vm->due_ns) {
-		machine_poll(vm->machine);
-	}
-	vm->due_ns = harts_due_ns(vm);
 }
 
 /* Ask the machine about an exception, and act on its verdict. */
@@ -481,7 +477,7 @@ static enum outcome end_slice(struct vm *vm)
 {
 	vm->slices++;
 	vm->slice_used_ns = 0;
-	machine_poll(vm->machine);
+	harts_poll_machine(vm);
 	if (machine_stop_info(vm->machine)->is_stopped) {
 		return stop_machine(vm);
 	}
@@ -491,16 +487,16 @@ static enum outcome end_slice(struct vm *vm)
 	return OUTCOME_TURN;
 }
 
-/* Whether the slice is used up, or the scheduler wants the core back. */
-static bool is_slice_over(struct vm *vm)
+/* Whether the scheduler lets it run, and how long it may now. */
+static bool is_let_run(struct vm *vm)
 {
 	ns_t left = vm->cfg.slice_ns > vm->slice_used_ns ? vm->cfg.slice_ns - vm->slice_used_ns : 0;
 
-	return !gate_is_open(&vm->gate, left, &vm->turn_left_ns) || vm->turn_left_ns == 0;
+	return gate_is_open(&vm->gate, left, &vm->turn_left_ns);
 }
 
-/* Whether the turn must end, after a run that the guest survived. */
-static enum outcome check_turn(struct vm *vm)
+/* Whether the guest has done all that it may do, or was to do. */
+static enum outcome check_goal(struct vm *vm)
 {
 	enum proto_limit_kind limit = limit_reached(vm);
 
@@ -510,21 +506,32 @@ static enum outcome check_turn(struct vm *vm)
 	if (vm->goal == VM_GOAL_STEPS && vm->steps_left == 0) {
 		return stop_plain(vm, PROTO_STOP_STEPPED, PROTO_VM_PAUSED, "stepped");
 	}
-	if (is_slice_over(vm)) {
+	return OUTCOME_AGAIN;
+}
+
+/* Whether the turn must end, after a run that the guest survived. */
+static enum outcome check_turn(struct vm *vm)
+{
+	enum outcome out = check_goal(vm);
+
+	if (out != OUTCOME_AGAIN) {
+		return out;
+	}
+	if (!is_let_run(vm) || vm->turn_left_ns == 0) {
 		return end_slice(vm);
 	}
 	return atomic_load(&vm->is_call_pending) || console_is_choked(&vm->console) ? OUTCOME_TURN
 										    : OUTCOME_AGAIN;
 }
 
-/* Run the guest until the slice is over, a call waits, or it stops. */
+/* Run the guest until the slice is over, a call waits, or it stops. It is let run. */
 static void run_turn(struct vm *vm)
 {
-	enum outcome out = check_turn(vm);
+	enum outcome out = check_goal(vm);
 
 	while (out == OUTCOME_AGAIN) {
 		if (vm->is_system) {
-			poll_machine(vm);
+			devices_poll(vm);
 		}
 		if (!harts_pick(vm)) {
 			break; /* all wait for interrupts */
@@ -547,13 +554,14 @@ static bool is_blocked(struct vm *vm)
 	if (vm->is_waiting_input && console_is_input_ready(&vm->console)) {
 		vm->is_waiting_input = false;
 	}
-	return vm->is_waiting_input || console_is_choked(&vm->console) ||
-	       (vm->is_system && !harts_can_run(vm));
+	return vm->is_waiting_input || atomic_load(&vm->is_reset_due) ||
+	       console_is_choked(&vm->console) || (vm->is_system && !harts_can_run(vm));
 }
 
-/* When a standing vCPU has to look at its limit again. */
+/* When a standing vCPU has to look at its limit again, or at its machine where nobody else does. */
 static ns_t look_again_ns(const struct vm *vm)
 {
+	bool sees_to_machine = vm->is_system && !atomic_load(&vm->has_scheduler);
 	ns_t used_ns = wall_used_ns(vm);
 	ns_t at_ns = GRANT_NO_END;
 
@@ -564,11 +572,10 @@ static ns_t look_again_ns(const struct vm *vm)
 		at_ns = host_clock_monotonic_ns() +
 			(vm->limits.wall_ns > used_ns ? vm->limits.wall_ns - used_ns : 0);
 	}
-	return vm->is_system && vm->due_ns < at_ns ? vm->due_ns : at_ns;
+	return sees_to_machine && vm->due_ns < at_ns ? vm->due_ns : at_ns;
 }
 
-/* Whether the guest could go on if it had a core. */
-static bool is_runnable(struct vm *vm)
+bool vm_is_runnable(struct vm *vm)
 {
 	return atomic_load(&vm->state) == PROTO_VM_RUNNING &&
 	       (!is_blocked(vm) || limit_reached(vm) != PROTO_LIMIT_NONE);
@@ -579,26 +586,27 @@ static void vcpu_main(struct vm *vm)
 	while (!atomic_load(&vm->is_quitting)) {
 		uint32_t seen_wake = gate_wake_word(&vm->gate);
 		bool is_wanting;
-		ns_t left_ns;
 		ns_t until_ns;
 
 		pthread_mutex_lock(&vm->run_lock);
-		if (vm->is_system && atomic_load(&vm->state) == PROTO_VM_RUNNING) {
-			poll_machine(vm);
+		if (vm->is_system && !atomic_load(&vm->has_scheduler) &&
+		    atomic_load(&vm->state) == PROTO_VM_RUNNING) {
+			devices_poll(vm);
 		}
-		is_wanting = is_runnable(vm);
+		is_wanting = vm_is_runnable(vm);
 		until_ns = look_again_ns(vm);
-		if (is_wanting && !atomic_load(&vm->is_call_pending) &&
-		    gate_is_open(&vm->gate, vm->cfg.slice_ns, &left_ns)) {
+		if (is_wanting && !atomic_load(&vm->is_call_pending) && is_let_run(vm)) {
 			run_turn(vm);
 			if (!atomic_load(&vm->is_call_pending)) {
 				pthread_mutex_unlock(&vm->run_lock);
 				continue;
 			}
-			is_wanting = is_runnable(vm);
+			is_wanting = vm_is_runnable(vm);
 		}
 		gate_park(&vm->gate, is_wanting);
+		devices_arm(vm, is_wanting);
 		pthread_mutex_unlock(&vm->run_lock);
+		devices_remind(vm);
 		/* What changed since seen_wake was read ends the sleep at once. */
 		gate_sleep(&vm->gate, seen_wake, until_ns);
 	}
@@ -616,20 +624,15 @@ static void *vcpu_thread(void *arg)
 {
 	struct thread_start *start = arg;
 	struct vm *vm = start->vm;
-	/* Guest code of a translator uses the stack pointer for its own ends. */
-	stack_t stack = { .ss_sp = vm->signal_stack, .ss_size = sizeof(vm->signal_stack) };
-	stack_t old;
 	int r;
 
 	prctl(PR_SET_NAME, GRANT_THREAD_NAME);
 	r = jail_thread_enter(start->e);
-	/* Sanitizers have given the thread one, and want it back. */
-	if (r == 0 && (sigaltstack(NULL, &old) < 0 ||
-		       ((old.ss_flags & SS_DISABLE) && sigaltstack(&stack, NULL) < 0))) {
-		r = errmsg_set(start->e, -errno, "no stack for signals: %s", strerror(errno));
+	if (r == 0) {
+		r = host_signal_stack(start->e);
 	}
 	if (r == 0) {
-		r = host_timer_init(&vm->timer, KICK_SIGNAL, start->e);
+		r = host_timer_init(&vm->timer, VM_KICK_SIGNAL, start->e);
 	}
 	start->result = r;
 	sem_post(&start->done); /* start is gone after this */
@@ -646,11 +649,11 @@ int vm_thread_start(struct vm *vm, struct errmsg *e)
 	struct thread_start start = { .vm = vm, .e = e };
 	int r;
 
-	r = disks_start(&vm->disks, e);
+	r = devices_start(vm, e);
 	if (r < 0) {
 		return r;
 	}
-	sigaction(KICK_SIGNAL, &sa, NULL);
+	sigaction(VM_KICK_SIGNAL, &sa, NULL);
 	sem_init(&start.done, 0, 0);
 	r = pthread_create(&vm->thread, NULL, vcpu_thread, &start);
 	if (r != 0) {
@@ -673,7 +676,7 @@ static void take_run_lock(struct vm *vm)
 	while (pthread_mutex_trylock(&vm->run_lock) != 0) {
 		struct timespec until = host_deadline(KICK_AGAIN_NS);
 
-		pthread_kill(vm->thread, KICK_SIGNAL);
+		pthread_kill(vm->thread, VM_KICK_SIGNAL);
 		if (pthread_mutex_clocklock(&vm->run_lock, CLOCK_MONOTONIC, &until) == 0) {
 			return;
 		}
@@ -682,8 +685,11 @@ static void take_run_lock(struct vm *vm)
 
 static void give_run_lock(struct vm *vm)
 {
+	bool is_wanting = vm_is_runnable(vm);
+
 	atomic_store(&vm->is_call_pending, false);
-	gate_park(&vm->gate, is_runnable(vm)); /* the vCPU has parked: correct what it said */
+	gate_park(&vm->gate, is_wanting); /* the vCPU has parked: correct what it said */
+	devices_arm(vm, is_wanting);
 	pthread_mutex_unlock(&vm->run_lock);
 	gate_resume(&vm->gate);
 }
@@ -698,6 +704,36 @@ void vm_thread_stop(struct vm *vm)
 	vm->has_thread = false;
 }
 
+/* The guest asked for it and stands since. */
+static void reset_if_due(struct vm *vm)
+{
+	struct proto_stopped s;
+	struct errmsg e = { 0 };
+
+	if (!atomic_load(&vm->is_reset_due)) {
+		return;
+	}
+	if (vm_reset(vm, &e) == 0) {
+		atomic_fetch_add(&vm->resets, 1);
+		atomic_store(&vm->has_news, true);
+	} else {
+		vm_report_init(vm, &s, PROTO_STOP_ERROR, NULL);
+		snprintf(s.text, sizeof(s.text), "the reset failed: %.300s", e.text);
+		vm_report_stop(vm, &s, PROTO_VM_FAULTED);
+	}
+	atomic_store(&vm->is_reset_due, false);
+}
+
+uint32_t vm_resets_serve(struct vm *vm)
+{
+	if (atomic_load(&vm->is_reset_due)) {
+		take_run_lock(vm);
+		reset_if_due(vm);
+		give_run_lock(vm);
+	}
+	return atomic_load(&vm->resets);
+}
+
 int vm_call_vcpu(struct vm *vm, int (*fn)(struct vm *, void *, struct errmsg *), void *arg,
 		 struct errmsg *e)
 {
@@ -707,16 +743,8 @@ int vm_call_vcpu(struct vm *vm, int (*fn)(struct vm *, void *, struct errmsg *),
 		return fn(vm, arg, e);
 	}
 	take_run_lock(vm);
+	reset_if_due(vm);
 	r = fn(vm, arg, e);
 	give_run_lock(vm);
 	return r;
-}
-
-void vm_has_news(struct vm *vm)
-{
-	if (vm->is_system && vm->has_thread) {
-		atomic_store(&vm->has_news, true);
-		pthread_kill(vm->thread, KICK_SIGNAL);
-	}
-	gate_wake(&vm->gate);
 }

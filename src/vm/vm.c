@@ -7,7 +7,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
+#include "base/log.h"
 #include "vm/build.h"
 #include "vm/vm_internal.h"
 
@@ -29,6 +31,7 @@ int vm_new(const struct proto_config *cfg, const struct vm_fds *fds,
 	vm->limits = cfg->limits;
 	vm->are_insns_exact = true;
 	vm->made_at_ns = host_clock_monotonic_ns();
+	vm->due_fd = -1;
 	pthread_mutex_init(&vm->run_lock, NULL);
 	gate_init(&vm->gate);
 	r = console_init(&vm->console);
@@ -53,7 +56,11 @@ void vm_free(struct vm *vm)
 		vm_thread_stop(vm);
 	}
 	host_timer_done(&vm->timer);
+	if (vm->due_fd >= 0) {
+		close(vm->due_fd);
+	}
 	disks_done(&vm->disks);
+	vm_build_done(vm);
 	harts_free(vm);
 	machine_free(vm->machine);
 	vm_memory_done(&vm->memory);
@@ -195,6 +202,22 @@ int vm_stop(struct vm *vm, struct errmsg *e)
 	return vm_call_vcpu(vm, do_stop, NULL, e);
 }
 
+static int do_power_press(struct vm *vm, void *arg, struct errmsg *e)
+{
+	(void)arg;
+	if (atomic_load(&vm->state) != PROTO_VM_RUNNING) {
+		return refuse(vm, "the power button", "running", e);
+	}
+	return machine_power_press(vm->machine)
+		       ? 0
+		       : errmsg_set(e, -ENODEV, "the guest has no driver for a power button");
+}
+
+int vm_power_press(struct vm *vm, struct errmsg *e)
+{
+	return vm_call_vcpu(vm, do_power_press, NULL, e);
+}
+
 static bool is_standing(const struct vm *vm)
 {
 	enum proto_vm_state state = atomic_load(&vm->state);
@@ -250,6 +273,19 @@ static int do_save(struct vm *vm, void *arg, struct errmsg *e)
 int vm_save_context(struct vm *vm, int fd, struct errmsg *e)
 {
 	return vm_call_vcpu(vm, do_save, &fd, e);
+}
+
+static int do_save_code(struct vm *vm, void *arg, struct errmsg *e)
+{
+	if (atomic_load(&vm->state) == PROTO_VM_RUNNING) {
+		return refuse(vm, "save_code", "not running", e);
+	}
+	return harts_save_code(vm, *(const int *)arg, e);
+}
+
+int vm_save_code(struct vm *vm, int fd, struct errmsg *e)
+{
+	return vm_call_vcpu(vm, do_save_code, &fd, e);
 }
 
 static int do_load(struct vm *vm, void *arg, struct errmsg *e)
@@ -434,9 +470,7 @@ static int do_mem(struct vm *vm, void *arg, struct errmsg *e)
 			moved = mem_peek(vm->memory.map, gpa, q->read_to + done, n);
 		} else if (n > 0) {
 			moved = vm_memory_poke(&vm->memory, gpa, q->write_from + done, n);
-			if (vm->eng->ops->code_changed) {
-				vm->eng->ops->code_changed(vm->eng, gpa, moved);
-			}
+			harts_memory_changed(vm, gpa, moved);
 		}
 		done += moved;
 		if (n == 0 || moved < n) {
@@ -535,8 +569,13 @@ struct attach {
 static int do_attach(struct vm *vm, void *arg, struct errmsg *e)
 {
 	const struct attach *a = arg;
+	int r;
 
-	return gate_attach(&vm->gate, a->grant_fd, a->ack_fd, a->notify_fd, e);
+	r = gate_attach(&vm->gate, a->grant_fd, a->ack_fd, a->notify_fd, e);
+	if (r == 0) {
+		atomic_store(&vm->has_scheduler, true);
+	}
+	return r;
 }
 
 int vm_attach_scheduler(struct vm *vm, int grant_fd, int ack_fd, int notify_fd, struct errmsg *e)
@@ -552,7 +591,7 @@ size_t vm_console_take(struct vm *vm, uint8_t *buf, size_t max)
 	size_t n = console_take(&vm->console, buf, max);
 
 	if (was_choked && n) {
-		gate_wake(&vm->gate);
+		vm_has_news(vm); /* room for a console that waited for it, and for the vCPU */
 	}
 	return n;
 }
@@ -560,7 +599,7 @@ size_t vm_console_take(struct vm *vm, uint8_t *buf, size_t max)
 void vm_console_set_reader(struct vm *vm, bool has_reader)
 {
 	console_set_reader(&vm->console, has_reader);
-	gate_wake(&vm->gate); /* one that was choked may go on */
+	vm_has_news(vm); /* one that was choked may go on */
 }
 
 uint64_t vm_console_rewind(struct vm *vm)
@@ -585,6 +624,20 @@ void vm_console_eof(struct vm *vm)
 bool vm_console_has_room(struct vm *vm)
 {
 	return console_has_room(&vm->console);
+}
+
+uint64_t vm_disk_bytes(const struct vm *vm)
+{
+	return disks_file_bytes(&vm->disks);
+}
+
+void vm_disks_settle(struct vm *vm)
+{
+	struct errmsg e = { 0 };
+
+	if (disks_settle(&vm->disks, &e) < 0) {
+		log_err("%s", e.text);
+	}
 }
 
 int vm_net_wants(struct vm *vm)

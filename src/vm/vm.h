@@ -38,19 +38,17 @@ struct vm_fds {
 	int kernel;
 	int initrd;
 	int net; /* socket for frames */
+	int code;
 	int disks[PROTO_DISKS_MAX];
+	int overlays[PROTO_DISKS_MAX]; /* of the disks with the same numbers */
 };
 
 /** No descriptor at all. */
 #define VM_FDS_NONE                                                                             \
 	{                                                                                       \
 		.image = -1, .kvm = -1, .trace = -1, .plugin = -1, .context = -1, .kernel = -1, \
-		.initrd = -1, .net = -1, .disks = {                                             \
-			-1,                                                                     \
-			-1,                                                                     \
-			-1,                                                                     \
-			-1                                                                      \
-		}                                                                               \
+		.initrd = -1, .net = -1, .code = -1, .disks = { -1, -1, -1, -1 },               \
+		.overlays = { -1, -1, -1, -1 },                                                 \
 	}
 
 /** How the VM talks to whoever drives it. */
@@ -58,7 +56,7 @@ struct vm_callbacks {
 	void *opaque;
 	/** The vCPU stands. On either thread; must not call back into the VM. */
 	void (*on_stop)(void *opaque, const struct proto_stopped *s);
-	/** Console output waits to be taken. On the vCPU thread. */
+	/** The control thread is to look: at console output, the network, the devices. On any thread. */
 	void (*on_output)(void *opaque);
 };
 
@@ -77,6 +75,29 @@ int vm_net_wants(struct vm *vm);
 
 /** The network has something for the guest. */
 void vm_net_arrived(struct vm *vm);
+
+/** @return a descriptor on which the control thread waits until it is readable, for vm_devices_serve(); -1: none */
+int vm_devices_fd(const struct vm *vm);
+
+/**
+ * Under a scheduler: let the machine see its news and its time, if the vCPU stands, so that its thread needs no core to
+ * find out whether it wants one.
+ * @param is_due vm_devices_fd() is readable
+ * Thread: the control thread, whenever it was woken.
+ */
+void vm_devices_serve(struct vm *vm, bool is_due);
+
+/** Press the machine's power button. @return 0; -EBUSY it does not run; -ENODEV the guest does not look at one */
+int vm_power_press(struct vm *vm, struct errmsg *e);
+
+/** Carry out a reset that the guest asked for. @return how many there were. Thread: the control thread, whenever it was woken. */
+uint32_t vm_resets_serve(struct vm *vm);
+
+/** @return size of the longest file that its disks are in; 0: it has none */
+uint64_t vm_disk_bytes(const struct vm *vm);
+
+/** Wait until its disks have all that a guest that stands has written. Thread: the control thread. */
+void vm_disks_settle(struct vm *vm);
 
 /** Ends the vCPU thread at the next instruction and frees all. Accepts NULL. */
 void vm_free(struct vm *vm);
@@ -116,6 +137,9 @@ int vm_run_one_slice(struct vm *vm, struct errmsg *e);
  * @param fd written sequentially from its current position; stays with the caller
  */
 int vm_save_context(struct vm *vm, int fd, struct errmsg *e);
+
+/** Write what the engine has translated to an empty file. Not while it runs. @return 0; -ENOTSUP: nothing that could be kept */
+int vm_save_code(struct vm *vm, int fd, struct errmsg *e);
 
 /**
  * Replace registers, devices and memory; in any state but running; -> paused.

@@ -44,10 +44,11 @@ struct vm {
 	struct vm_memory memory;
 	uint64_t ram_bytes;
 	struct machine *machine;
-	struct engine_bus bus; /* what the engine calls */
-	bool is_system;	       /* the board has interrupts and timers */
-	bool has_sbi;	       /* the board is the guest\'s firmware */
-	struct engine *eng;    /* of the current CPU */
+	struct loading *loading; /* build.c: what is loaded again at a reset */
+	struct engine_bus bus;	 /* what the engine calls */
+	bool is_system;		 /* the board has interrupts and timers */
+	bool has_sbi;		 /* the board is the guest\'s firmware */
+	struct engine *eng;	 /* of the current CPU */
 	uint32_t n_harts, cur_hart;
 	uint64_t hart_left; /* instructions of the current CPU's turn */
 	struct vm_hart harts[MACHINE_HARTS_MAX];
@@ -85,8 +86,13 @@ struct vm {
 	pthread_mutex_t run_lock;
 	_Atomic bool is_call_pending; /* the control thread wants run_lock */
 	_Atomic bool is_quitting;
+	_Atomic bool is_reset_due; /* the guest asked for it: the control thread does it */
+	_Atomic uint32_t resets;
 	_Atomic bool has_news; /* a back-end of the machine has something for it */
-	_Alignas(16) uint8_t signal_stack[65536];
+	/* Grants come from outside: without one the vCPU thread does nothing, and while it stands the control thread
+	 * sees to the machine. */
+	_Atomic bool has_scheduler;
+	int due_fd; /* timer by which the control thread does that; -1: the board has none */
 };
 
 /* vm.c, with run_lock held */
@@ -98,7 +104,24 @@ void vm_points_apply(struct vm *vm);
 /* vcpu.c: carry out an operation while no instruction runs. */
 int vm_call_vcpu(struct vm *vm, int (*fn)(struct vm *, void *, struct errmsg *), void *arg,
 		 struct errmsg *e);
-/* A back-end has something for the machine: the vCPU thread is to look soon. */
+/* Whether the guest could go on if it had a core; with run_lock held. */
+bool vm_is_runnable(struct vm *vm);
+
+/* devices.c */
+/* Signal by which an engine is made to leave the guest. */
+#define VM_KICK_SIGNAL GRANT_SIGNAL
+/* A timer and a thread for devices, before the jail closes. */
+int devices_start(struct vm *vm, struct errmsg *e);
+/* Let the machine see that time has passed or a back-end has news, if so; with run_lock held. */
+void devices_poll(struct vm *vm);
+/*
+ * Under a scheduler: the control thread is to see to the machine when it is due, or at once if there is news. One that
+ * waits for a core sees to its time itself when it has it, and so does one that is paused. With run_lock held.
+ */
+void devices_arm(struct vm *vm, bool wants_core);
+/* Without run_lock: news that the control thread could not see to, because the lock was taken, are not forgotten. */
+void devices_remind(struct vm *vm);
+/* A back-end has something for the machine: it is to be looked at soon. */
 void vm_has_news(struct vm *vm);
 /* End the vCPU thread and join it. */
 void vm_thread_stop(struct vm *vm);
@@ -108,12 +131,24 @@ void vm_thread_stop(struct vm *vm);
 int harts_make(struct vm *vm, const struct engine_ops *ops, const struct engine_config *cfg,
 	       struct errmsg *e);
 void harts_free(struct vm *vm);
+/* What the first CPU's engine has translated, to an empty file. */
+int harts_save_code(struct vm *vm, int fd, struct errmsg *e);
+/* Such a file, sealed, for all of them. @return 0; negative errno: there is none of it that all have */
+int harts_load_code(struct vm *vm, int fd);
+struct engine_code harts_count_code(const struct vm *vm);
 /* First states; first is that of CPU 0. */
 int harts_setup(struct vm *vm, const struct cpu_state *first, struct errmsg *e);
 /* What the board needs of them. */
 struct machine_cpus harts_cpus(struct vm *vm);
 /* Whether any of them has something to do. */
 bool harts_can_run(struct vm *vm);
+/* Take the guest's memory from all CPUs, and give it to them. */
+int harts_unmap_memory(struct vm *vm, struct errmsg *e);
+int harts_map_memory(struct vm *vm, struct errmsg *e);
+/* Let the machine see that time has passed; its devices may store to memory. */
+void harts_poll_machine(struct vm *vm);
+/* Memory was changed from outside, by a debugger. */
+void harts_memory_changed(struct vm *vm, gpa_t gpa, uint64_t bytes);
 /* Make the CPU whose turn it is the current one; false: none has anything to do. */
 bool harts_pick(struct vm *vm);
 /* How many instructions the current one may run before it is another's turn; 0: nobody else wants one. */

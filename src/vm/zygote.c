@@ -12,10 +12,12 @@
 #include <malloc.h>
 #include <sched.h>
 #include <stdbool.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <unistd.h>
 
+#include "base/bits.h"
 #include "base/cleanup.h"
 #include "engine/engine.h"
 #include "host/birth.h"
@@ -33,16 +35,26 @@
 #define IS_THREADED false
 #endif
 
-static void prepare_engines(void)
+/* Blocks from this size on are pages from the kernel. By itself malloc() would raise that with the first one freed. */
+#define FRESH_BYTES (32 * 1024)
+/* What malloc() takes from the kernel beyond what it needs. */
+#define TOP_PAD_BYTES (8 * 1024)
+/* The smallest pieces of its heap that a zygote keeps from its children. */
+#define RETIRED_BYTES_MIN 32
+
+static void prepare_engines(bool is_lean)
 {
 	_cleanup_close_ int kvm_fd = open("/dev/kvm", O_RDWR | O_CLOEXEC);
 	const struct engine_host host = { .kvm_fd = kvm_fd };
 
 	for (size_t i = 0; i < engine_count; i++) {
+		const struct engine_ops *ops = engine_table[i];
+
+		if (!ops->prepare || (is_lean && ops->is_bulky)) {
+			continue;
+		}
 		for (size_t k = 0; k < cpu_arch_count; k++) {
-			if (engine_table[i]->prepare) {
-				engine_table[i]->prepare(cpu_arch_table[k], &host);
-			}
+			ops->prepare(cpu_arch_table[k], &host);
 		}
 	}
 }
@@ -77,15 +89,51 @@ static uint64_t take_shared(void)
 	return unshare(CLONE_NEWNET) == 0 ? CLONE_NEWNET : 0;
 }
 
+/* Whether malloc() had nothing of that size left: it took the block from the kernel, and gave it back. */
+static bool is_retired(size_t bytes, void ***ret)
+{
+	struct mallinfo2 before = mallinfo2();
+	struct mallinfo2 after;
+
+	*ret = malloc(bytes);
+	after = mallinfo2();
+	if (after.hblks == before.hblks && after.arena == before.arena && after.arena) {
+		return false;
+	}
+	free(*ret); /* or it is another malloc() */
+	return true;
+}
+
+/*
+ * What preparing left behind is given to nobody: what comes from a used heap lies scattered, on pages
+ * that a child has to copy, and has to be cleared, what comes from the kernel is clear. By the way, malloc() sorts what is
+ * free, or each child would.
+ */
+static void retire_heap(void)
+{
+	static void **retired; /* each with the one before in it */
+
+	(void)malloc_trim(0); /* each page that it has is one more to copy */
+	for (size_t bytes = FRESH_BYTES; bytes >= RETIRED_BYTES_MIN; bytes /= 2) {
+		void **p;
+
+		while (!is_retired(bytes, &p)) {
+			*p = (void *)retired;
+			retired = p;
+		}
+	}
+	(void)malloc_trim(0);
+}
+
 /* @return 1 in the new process; else 0, and *ret_pid with the answer */
 static int make(const struct zygote_request *rq, uint64_t shared, const int *fds, pid_t *ret_pid,
 		int *ret_pidfd)
 {
 	const struct host_birth_fds birth = {
-		.program = -1, .socket = fds[0], .null = fds[1], .err = fds[2]
+		.program = -1, .null = -1, .socket = fds[0], .err = fds[1]
 	};
 
-	*ret_pid = host_proc_clone_brother(rq->ns_flags & ~shared, rq->has_cgroup ? fds[3] : -1,
+	*ret_pid = host_proc_clone_brother(rq->ns_flags & ~shared, rq->has_cgroup ? fds[2] : -1,
 					   ret_pidfd);
 	if (*ret_pid != 0) {
 		return 0;
@@ -120,7 +168,7 @@ static int say_hello(void)
 	return host_sock_send(PROTO_FD, &iov, 1, NULL, 0, false);
 }
 
-int zygote_serve(void)
+int zygote_serve(bool is_lean)
 {
 	struct zygote_request rq;
 	struct iovec iov = { &rq, sizeof(rq) };
@@ -132,12 +180,15 @@ int zygote_serve(void)
 	}
 	prctl(PR_SET_NAME, ZYGOTE_NAME);
 	host_birth_signals_reset();
+	(void)mallopt(M_MMAP_THRESHOLD, FRESH_BYTES);
+	/* Or it would take such blocks out of what it has in reserve, and clear each page of them. */
+	(void)mallopt(M_TOP_PAD, TOP_PAD_BYTES);
 	if (say_hello() < 0) {
 		return 0;
 	}
-	prepare_engines();
+	prepare_engines(is_lean);
 	jail_prepare();
-	(void)malloc_trim(0); /* each page that it has is one more to copy */
+	retire_heap();
 	maps_fd = open("/proc/self/maps", O_RDONLY | O_CLOEXEC); /* seen no more after this */
 	shared = take_shared();
 	for (;;) {

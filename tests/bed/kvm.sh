@@ -1,7 +1,10 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-or-later
 # shellcheck disable=SC2317 # functions are called by check
-# Engine "kvm" on SVM as hardware has it: the x86 and x64 guests, and the engine's own tests.
+# Engine "kvm" on SVM as hardware has it: the x86 and x64 guests, and the engine's own tests. Each first and last KVM vCPU of the
+# machine makes the kernel change its own code (a static key), and QEMU with a thread per processor sometimes goes on executing
+# what was there before (docs/test-bed.md).
+# accel: single
 # shellcheck source=lib.sh
 . /bed/lib.sh
 # shellcheck source=launch_lib.sh

@@ -47,7 +47,8 @@ no_controllers()
 	[ "$(grep -c ' yes ' /tmp/doctor.limits)" -eq 2 ]
 }
 
-# More tasks than its group allows: the kernel refuses, the VM ends with a sentence. A group that is full stops no other.
+# 80 at once. On a busy machine a process may take longer than the ten seconds that "pinfold run" waits for it: that one ends with
+# a sentence and leaves nothing, and is made once more, alone. No other sentence will do.
 crowd()
 {
 	i=0
@@ -60,9 +61,24 @@ crowd()
 		i=$((i + 1))
 	done
 	for pid in $pids; do
-		wait "$pid"
+		wait "$pid" || [ "$?" -eq 125 ]
+	done
+	late=0
+	for out in /tmp/crowd.*; do
+		grep -q 5050 "$out" && continue
+		echo "$out: $(cat "$out")"
+		[ "$(cat "$out")" = "pinfold: the VM process does not answer" ]
+		pinfold run "$guests/${out##*.}/sum.elf" >"$out"
+		late=$((late + 1))
 	done
 	[ "$(cat /tmp/crowd.* | grep -c '5050')" -eq 80 ]
+	wait_for 10 no_vm_process
+	echo "note: 80 at once, of which $late took too long and were made once more"
+}
+
+no_vm_process()
+{
+	[ -z "$(pgrep_vm)" ]
 }
 
 build=/pinfold

@@ -5,8 +5,8 @@
 
 bed_failed=0
 bed_out=/tmp/bed-out
-# The most that one check may take.
-bed_check_s=240
+# The most that one check may take: many times what it needs, for the machine below may be busy.
+bed_check_s=900
 mkdir -p "$bed_out"
 
 # Text for the person watching.
@@ -54,7 +54,7 @@ check()
 		;;
 	*)
 		echo "check: $bed_name fail $bed_s exit status $bed_status" >&3
-		tail -n 80 "$bed_out/log" | sed 's/^/| /' >&3
+		tail -n 200 "$bed_out/log" | sed 's/^/| /' >&3
 		bed_failed=$((bed_failed + 1))
 		;;
 	esac
@@ -73,13 +73,19 @@ expect()
 	fi
 }
 
-# wait_for SECONDS COMMAND...: until it succeeds.
+# How much longer a busy machine below makes things take.
+bed_patience=5
+
+# wait_for SECONDS COMMAND...: until it succeeds. SECONDS are those of a quiet machine; and while the machine below is so busy that the
+# command itself takes long, it is tried as often as it would be on a quiet one.
 wait_for()
 {
-	bed_end=$(($(cut -d . -f 1 /proc/uptime) + $1))
+	bed_end=$(($(cut -d . -f 1 /proc/uptime) + $1 * bed_patience))
+	bed_tries=$(($1 * bed_patience))
 	shift
 	until "$@"; do
-		[ "$(cut -d . -f 1 /proc/uptime)" -lt "$bed_end" ] || return 1
+		bed_tries=$((bed_tries - 1))
+		[ "$bed_tries" -gt 0 ] || [ "$(cut -d . -f 1 /proc/uptime)" -lt "$bed_end" ] || return 1
 		usleep 50000
 	done
 }

@@ -54,6 +54,13 @@ signal()
 		pinfoldd-100 "$1" "$2" "${3%-*}" "${3##*-}"
 }
 
+# timer TIME CORE TASK: it sets its timer, as before and after each run of a guest.
+timer()
+{
+	printf '%16s [%03d] ..... %s: sys_timer_settime(timer_id: 0, flags: 0, new_setting: 7f8a13ffcc90, old_setting: 0)\n' \
+		"$3" "$2" "$1"
+}
+
 # Two VMs are made on the housekeeping core and take turns on core 2 twice, with a kernel thread between.
 good()
 {
@@ -68,6 +75,7 @@ good()
 	at 1.000400 1 pinfold-vm-300 S vcpu-301
 	at 1.000500 1 vcpu-301 S swapper/1-0
 	at 1.001000 2 swapper/2-0 R vcpu-201
+	timer 1.001010 2 vcpu-201
 	at 1.003000 2 vcpu-201 R kworker/2:1-15
 	at 1.003100 2 kworker/2:1-15 S vcpu-201
 	at 1.011000 2 vcpu-201 S vcpu-301
@@ -94,7 +102,7 @@ want()
 
 describe >"$tmp/facts"
 good >"$tmp/trace"
-printf 'min_runs 5\nmin_vcpus 2\nmin_cores 1\n' >>"$tmp/facts"
+printf 'min_runs 5\nmin_vcpus 2\nmin_cores 1\nmin_timers 1\n' >>"$tmp/facts"
 want 0 "a good trace" "5 runs of 2 vCPU threads on 1 pool cores.* 0 findings"
 
 at 1.050000 0 swapper/0-0 R vcpu-201 >>"$tmp/trace"
@@ -105,14 +113,50 @@ want 1 "a new vCPU on the control core" "1 times: vCPU threads on the control co
 
 {
 	at 1.050000 1 swapper/1-0 R vcpu-201
+	at 1.050100 1 vcpu-201 R shell-900
+	at 1.050200 1 shell-900 S vcpu-201
+	at 1.050300 1 vcpu-201 S swapper/1-0
 	at 1.060000 2 swapper/2-0 R vcpu-201
 } >>"$tmp/trace"
-want 1 "a vCPU on the housekeeping core between its turns" "1 times: vCPU threads on the housekeeping core"
+want 0 "a vCPU at rest that looks at its gate on the housekeeping core" "came to rest on the housekeeping core 1 times; 0 findings"
 
-at 1.050000 1 swapper/1-0 R vcpu-201 >>"$tmp/trace"
+{
+	at 1.050000 1 swapper/1-0 R vcpu-201
+	timer 1.050050 1 vcpu-201
+	at 1.050100 1 vcpu-201 S swapper/1-0
+} >>"$tmp/trace"
+want 1 "a vCPU at rest that runs its guest on the housekeeping core" "1 times: vCPU threads that began to run their guest"
+
+timer 1.000250 1 vcpu-201 >>"$tmp/trace"
+want 1 "a new vCPU that runs its guest on the housekeeping core" "1 times: vCPU threads that began to run their guest"
+
+timer 1.050000 1 pinfold-vm-200 >>"$tmp/trace"
+want 0 "another thread of a VM with a timer" " 0 findings"
+
+# midway: a vCPU has the core and has not left it.
+midway()
+{
+	at 1.045000 3 swapper/3-0 R vcpu-201
+	at 1.046000 3 vcpu-201 R kworker/3:1-15
+	migrate 1.047000 vcpu-201 3 1
+	at 1.048000 3 kworker/3:1-15 S swapper/3-0
+}
+
+{
+	midway
+	at 1.050000 1 swapper/1-0 R vcpu-201
+	at 1.060000 2 swapper/2-0 R vcpu-201
+} >>"$tmp/trace"
+want 1 "a vCPU on the housekeeping core in the middle of its turn" "1 times: vCPU threads on the housekeeping core"
+
+{
+	midway
+	at 1.050000 1 swapper/1-0 R vcpu-201
+} >>"$tmp/trace"
 want 1 "a vCPU on the housekeeping core that does not end" "1 times: vCPU threads on the housekeeping core"
 
 {
+	midway
 	at 1.050000 1 swapper/1-0 R vcpu-201
 	gone 1.050001 vcpu-201
 } >>"$tmp/trace"
@@ -125,6 +169,7 @@ want 0 "a vCPU that dies on the housekeeping core" " 0 findings"
 want 0 "a vCPU that is cleaned up on the housekeeping core" " 0 findings"
 
 {
+	midway
 	signal 1.049000 19 pinfold-vm-200
 	at 1.050000 1 swapper/1-0 R vcpu-201
 	at 1.050100 1 vcpu-201 T swapper/1-0
@@ -132,6 +177,7 @@ want 0 "a vCPU that is cleaned up on the housekeeping core" " 0 findings"
 want 0 "a vCPU that had been told to stop when it came to the housekeeping core" " 0 findings"
 
 {
+	midway
 	at 1.050000 1 swapper/1-0 R vcpu-201
 	signal 1.050050 19 pinfold-vm-200
 	at 1.050100 1 vcpu-201 T swapper/1-0
@@ -139,6 +185,7 @@ want 0 "a vCPU that had been told to stop when it came to the housekeeping core"
 want 1 "a vCPU that was told to stop only there" "1 times: vCPU threads on the housekeeping core"
 
 {
+	midway
 	signal 1.049000 19 pinfold-vm-200
 	signal 1.049500 18 pinfold-vm-200
 	at 1.050000 1 swapper/1-0 R vcpu-201
@@ -146,6 +193,17 @@ want 1 "a vCPU that was told to stop only there" "1 times: vCPU threads on the h
 want 1 "a vCPU that was told to stop, and to go on" "1 times: vCPU threads on the housekeeping core"
 
 {
+	signal 1.049000 19 pinfold-vm-200
+	at 1.049100 2 swapper/2-0 R vcpu-201
+	at 1.049200 2 vcpu-201 T swapper/2-0
+	signal 1.049500 18 pinfold-vm-200
+	at 1.050000 1 swapper/1-0 R vcpu-201
+	at 1.050100 1 vcpu-201 S swapper/1-0
+} >>"$tmp/trace"
+want 0 "a vCPU at rest that was told to stop, and to go on" " 0 findings"
+
+{
+	midway
 	signal 1.049000 19 pinfold-vm-300
 	signal 1.049000 10 pinfold-vm-200
 	at 1.050000 1 swapper/1-0 R vcpu-201
@@ -172,7 +230,7 @@ want 1 "a foreign task that calls itself a kernel thread" "1 times: user tasks t
 
 at 1.050000 4 swapper/4-0 R shell-900 >>"$tmp/trace"
 sed -i 's/is_isolated 1/is_isolated 0/' "$tmp/facts"
-want 0 "a foreign task in a pool that is not isolated" "1 of user tasks; 0 findings"
+want 0 "a foreign task in a pool that is not isolated" "1 of user tasks;.* 0 findings"
 
 {
 	fork 1.050000 kthreadd-2 kthreadd-16
@@ -217,6 +275,45 @@ want 0 "a holder that was killed and is cleaned up" " 0 findings"
 want 1 "a holder that went on and was killed later" "1 times: two vCPUs taking turns"
 
 {
+	signal 1.049000 9 pinfold-vm-200
+	at 1.050000 3 swapper/3-0 R vcpu-201
+	at 1.051000 3 vcpu-201 D vcpu-301
+	at 1.052000 3 vcpu-301 S vcpu-201
+	at 1.053000 3 vcpu-201 S swapper/3-0
+	gone 1.054000 vcpu-201
+} >>"$tmp/trace"
+want 0 "a holder that sleeps in the kernel after it was killed" " 0 findings"
+
+{
+	at 1.050000 3 swapper/3-0 R vcpu-201
+	at 1.051000 3 vcpu-201 R kworker/3:1-15
+	signal 1.051500 9 pinfold-vm-200
+	at 1.052000 3 kworker/3:1-15 S vcpu-301
+	at 1.053000 3 vcpu-301 S vcpu-201
+	at 1.054000 3 vcpu-201 S swapper/3-0
+} >>"$tmp/trace"
+want 0 "a holder that was killed while it was switched out" " 0 findings"
+
+{
+	at 1.050000 3 swapper/3-0 R vcpu-201
+	at 1.051000 3 vcpu-201 D vcpu-301
+	signal 1.051500 9 pinfold-vm-200
+	at 1.052000 3 vcpu-301 S vcpu-201
+	at 1.053000 3 vcpu-201 S swapper/3-0
+	gone 1.054000 vcpu-201
+} >>"$tmp/trace"
+want 0 "a holder that was killed when another had its core" " 0 findings"
+
+{
+	signal 1.049000 9 pinfold-vm-300
+	at 1.050000 3 swapper/3-0 R vcpu-201
+	at 1.051000 3 vcpu-201 D vcpu-301
+	at 1.052000 3 vcpu-301 S vcpu-201
+	at 1.053000 3 vcpu-201 S swapper/3-0
+} >>"$tmp/trace"
+want 1 "a holder that waits while another is killed" "1 times: two vCPUs taking turns"
+
+{
 	at 1.050000 3 swapper/3-0 R vcpu-201
 	at 1.051000 3 vcpu-201 R kworker/3:1-15
 	migrate 1.051500 vcpu-201 3 1
@@ -251,6 +348,9 @@ want 2 "an empty trace" "too little to judge"
 
 echo "min_vcpus 3" >>"$tmp/facts"
 want 2 "fewer vCPUs than there must be" "too little to judge"
+
+echo "min_timers 2" >>"$tmp/facts"
+want 2 "fewer timers than there must be" "too little to judge"
 
 sed -i '/^control/d' "$tmp/facts"
 want 2 "no roles" "names no control"

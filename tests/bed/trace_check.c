@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Judge a kernel trace (tracefs, text form; events sched_switch, sched_migrate_task,
- * sched_process_fork, sched_process_exit, signal_generate): who ran on which core. docs/test-bed.md says what is proved and how;
+ * sched_process_fork, sched_process_exit, signal_generate, sys_enter_timer_settime): who ran on which core. docs/test-bed.md says what is proved and how;
  * tests/bed/test_trace_check.sh forges traces that must be found.
  *
  *   trace_check TRACE DESCRIPTION
@@ -12,77 +12,24 @@
  *   kthread PID | vm PID | vcpu TID what was there before the trace began
  *   is_isolated 0|1                 whether user tasks that are not ours are kept off the pool
  *   exclusive CORE TID FROM TO      the core was given to this vCPU thread
- *   min_runs N | min_vcpus N | min_cores N   less is no evidence: vCPU runs on the pool, vCPU threads, pool cores used
+ *   min_runs N | min_vcpus N | min_cores N | min_timers N   less is no evidence: vCPU runs on the pool, vCPU threads,
+ *                                 pool cores used, timers set by vCPU threads
  *
  * Exit status: 0 nothing found; 1 findings; 2 the trace or the description can't be judged.
  */
-#include <errno.h>
+#include "trace_check.h"
+
 #include <signal.h>
-#include <stdarg.h>
-#include <stdbool.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define CORES_MAX     64
-#define PIDS	      4194305 /* largest pid_max of Linux, and one */
-#define EXCLUSIVE_MAX 256
-#define EXAMPLES      5
-#define NO_CORE	      (-1)
-#define NO_PID	      (-1)
-
-enum kind {
-	KIND_USER,
-	KIND_KERNEL,
-	KIND_VM,   /* the control thread of a VM process, and its threads until they have a name */
-	KIND_VCPU, /* executes guest code */
-};
-
-/* One parsed line; comm is only valid until the next one. */
-struct event {
-	double time_s;
-	int core;
-	const char *what, *args;
-};
-
-struct task {
-	uint8_t kind;
-	bool is_of_vm;	      /* thread or child of a VM process */
-	bool is_dying;	      /* it has begun to end */
-	bool is_stopped;      /* told so by a signal that no program can refuse: SIGSTOP, SIGKILL */
-	int maker;	      /* who made it: of a thread the first one of its process */
-	bool has_run_on_pool; /* has had a core */
-	int16_t preempted_place; /* 1 + core where it was switched out while it wanted to run on; 0: none */
-	uint32_t pending_runs; /* on the housekeeping core after its first turn in the pool */
-	double pending_s;
-	uint32_t intrusions;   /* others ran on its core before it had left */
-	struct event intruded; /* the first time; out: when it had been switched out there */
-	double out_s;
-	char out_state;
-};
-
-struct exclusive {
-	int core, tid;
-	double from_s, to_s;
-};
-
-enum finding {
-	VCPU_ON_CONTROL,
-	VCPU_ON_HOUSEKEEPING,
-	VCPU_OUTSIDE,
-	VM_ON_CONTROL,
-	VM_ON_POOL,
-	FOREIGN_ON_POOL,
-	INTERLEAVED,
-	EXCLUSIVE_BROKEN,
-	FINDINGS,
-};
-
 static const char *const finding_text[FINDINGS] = {
 	[VCPU_ON_CONTROL] = "vCPU threads on the control core",
-	[VCPU_ON_HOUSEKEEPING] =
-		"vCPU threads on the housekeeping core, neither new nor stopped nor dying",
+	[VCPU_ON_HOUSEKEEPING] = "vCPU threads on the housekeeping core, neither new nor at rest "
+				 "nor stopped nor dying",
+	[GUEST_ON_HOUSEKEEPING] =
+		"vCPU threads that began to run their guest on the housekeeping core",
 	[VCPU_OUTSIDE] = "vCPU threads on a core without a role",
 	[VM_ON_CONTROL] = "other threads of VMs on the control core",
 	[VM_ON_POOL] = "other threads of VMs on a pool core",
@@ -90,39 +37,6 @@ static const char *const finding_text[FINDINGS] = {
 	[INTERLEAVED] = "two vCPUs taking turns on a core that neither has left",
 	[EXCLUSIVE_BROKEN] = "somebody else on an exclusive core",
 };
-
-struct check {
-	struct task *tasks; /* by thread id */
-	int max_pid;
-	int control, housekeeping;
-	bool is_pool[CORES_MAX];
-	bool is_isolated;
-	double from_s, to_s;
-	struct exclusive exclusive[EXCLUSIVE_MAX];
-	int n_exclusive;
-	unsigned long min_runs, min_vcpus, min_cores;
-
-	int vcpu_out
-		[CORES_MAX]; /* the last vCPU thread on this core, if it still wanted to run, or NO_PID */
-	double out_s[CORES_MAX]; /* when, and in which state */
-	char out_state[CORES_MAX];
-	unsigned long count[FINDINGS];
-	unsigned long switches, runs[CORES_MAX], n_vcpus, kernel_runs, foreign_runs;
-	unsigned long line;
-};
-
-static _Noreturn void __attribute__((format(printf, 2, 3)))
-unusable(const struct check *c, const char *fmt, ...)
-{
-	va_list ap;
-
-	va_start(ap, fmt);
-	fprintf(stderr, "trace_check: line %lu: ", c->line);
-	vfprintf(stderr, fmt, ap);
-	fputc('\n', stderr);
-	va_end(ap);
-	exit(2);
-}
 
 static void found(struct check *c, enum finding f, double time_s, int core, int pid,
 		  const char *comm)
@@ -136,65 +50,10 @@ static void found(struct check *c, enum finding f, double time_s, int core, int 
 	}
 }
 
-static struct task *task_get(struct check *c, int pid)
-{
-	if (pid < 0 || pid >= PIDS) {
-		unusable(c, "no such thread: %d", pid);
-	}
-	if (pid > c->max_pid) {
-		c->max_pid = pid;
-	}
-	return &c->tasks[pid];
-}
-
-static int core_get(const struct check *c, long core)
-{
-	if (core < 0 || core >= CORES_MAX) {
-		unusable(c, "no such core: %ld", core);
-	}
-	return (int)core;
-}
-
-/* The number after " KEY=", the last one of that name: a task's name may hold anything. */
-static int number_of(const struct check *c, const char *args, const char *key)
-{
-	const char *at = NULL;
-	char *end;
-	long v;
-
-	for (const char *p = args; (p = strstr(p, key)) != NULL; p++) {
-		at = p;
-	}
-	if (!at) {
-		unusable(c, "no '%s'", key);
-	}
-	at += strlen(key);
-	v = strtol(at, &end, 10);
-	if (end == at || v < 0 || v > INT32_MAX) {
-		unusable(c, "no number after '%s'", key);
-	}
-	return (int)v;
-}
-
-/* The text between two keys. */
-static void name_of(const char *args, const char *key, const char *next, char ret[32])
-{
-	const char *at = strstr(args, key);
-	const char *end = at ? strstr(at, next) : NULL;
-	size_t n = 0;
-
-	if (end) {
-		at += strlen(key);
-		n = (size_t)(end - at) < 31 ? (size_t)(end - at) : 31;
-		memcpy(ret, at, n);
-	}
-	ret[n] = '\0';
-}
-
 /* A thread's kind can change: it is forked by the daemon, becomes pinfold-vm, names itself vcpu. */
 static void settle_kind(struct check *c, int pid, const char *comm)
 {
-	struct task *t = task_get(c, pid);
+	struct task *t = trace_task(c, pid);
 
 	if (t->kind == KIND_KERNEL || pid == 0) {
 		t->kind = KIND_KERNEL;
@@ -223,7 +82,7 @@ static void check_exclusive(struct check *c, const struct event *ev, int pid, co
  * not come back, it is only cleaned up. */
 static void note_intrusion(struct check *c, const struct event *ev, int holder)
 {
-	struct task *t = task_get(c, holder);
+	struct task *t = trace_task(c, holder);
 
 	if (t->intrusions++ == 0) {
 		t->intruded = *ev;
@@ -234,7 +93,7 @@ static void note_intrusion(struct check *c, const struct event *ev, int holder)
 
 static void judge_intrusions(struct check *c, int holder)
 {
-	struct task *t = task_get(c, holder);
+	struct task *t = trace_task(c, holder);
 	unsigned long before = c->count[INTERLEAVED];
 
 	if (t->intrusions == 0) {
@@ -250,15 +109,15 @@ static void judge_intrusions(struct check *c, int holder)
 
 static void vcpu_runs(struct check *c, const struct event *ev, int pid)
 {
-	struct task *t = task_get(c, pid);
+	struct task *t = trace_task(c, pid);
 	int before = c->vcpu_out[ev->core];
 
 	if (ev->core == c->housekeeping) {
-		/* New ones wait there for their first grant, hopeless ones are stopped and killed
-		 * there: a stop that is pending when a thread gets the core is obeyed inside the
-		 * kernel. */
-		if (t->has_run_on_pool && !t->is_dying && !task_get(c, t->maker)->is_stopped &&
-		    t->pending_runs++ == 0) {
+		/* New ones wait there for their first grant, those at rest for another daemon's;
+		 * hopeless ones are stopped and killed there: a stop that is pending when a thread
+		 * gets the core is obeyed inside the kernel. */
+		if (t->has_run_on_pool && !t->is_at_rest && !t->is_dying &&
+		    !trace_task(c, t->maker)->is_stopped && t->pending_runs++ == 0) {
 			t->pending_s = ev->time_s;
 		}
 	} else if (ev->core == c->control) {
@@ -275,6 +134,7 @@ static void vcpu_runs(struct check *c, const struct event *ev, int pid)
 		}
 		c->vcpu_out[ev->core] = NO_PID;
 		t->has_run_on_pool = true;
+		t->is_at_rest = t->is_at_rest && trace_task(c, t->maker)->is_stopped;
 		c->runs[ev->core] += ev->time_s >= c->from_s && ev->time_s <= c->to_s;
 	}
 	t->preempted_place = 0;
@@ -282,7 +142,7 @@ static void vcpu_runs(struct check *c, const struct event *ev, int pid)
 
 static void runs(struct check *c, const struct event *ev, int pid, const char *comm)
 {
-	const struct task *t = task_get(c, pid);
+	const struct task *t = trace_task(c, pid);
 
 	settle_kind(c, pid, comm);
 	if (t->kind == KIND_KERNEL) {
@@ -307,17 +167,24 @@ static void runs(struct check *c, const struct event *ev, int pid, const char *c
 }
 
 /* Asleep by itself is how a vCPU leaves a core. Preempted, or waiting for memory in the middle of
- * its slice, it has not left. */
+ * its slice, it has not left; unless its process was killed: then it never comes back to its program. */
 static void leaves(struct check *c, const struct event *ev, int pid, char state)
 {
-	struct task *t = task_get(c, pid);
+	struct task *t = trace_task(c, pid);
 
+	if (t->kind == KIND_VCPU && ev->core == c->housekeeping) {
+		c->rests += t->is_at_rest && state == 'S';
+	}
 	if (t->kind != KIND_VCPU || !c->is_pool[ev->core]) {
 		return;
 	}
 	c->vcpu_out[ev->core] = NO_PID;
 	t->preempted_place = 0;
+	if (t->is_dying || trace_task(c, t->maker)->is_killed) {
+		return; /* whatever it does from here on is its end */
+	}
 	if (state == 'S') {
+		t->is_at_rest = true;
 		judge_intrusions(c, pid);
 	}
 	if (state == 'R' || state == 'D') {
@@ -337,14 +204,14 @@ static void on_switch(struct check *c, const struct event *ev)
 	int next;
 
 	if (!arrow || !(state = strstr(ev->args, " prev_state="))) {
-		unusable(c, "no sched_switch: %s", ev->args);
+		trace_unusable(c, "no sched_switch: %s", ev->args);
 	}
-	prev = number_of(c, ev->args, " prev_pid=");
-	next = number_of(c, arrow, " next_pid=");
-	name_of(ev->args, "prev_comm=", " prev_pid=", comm);
+	prev = trace_number(c, ev->args, " prev_pid=");
+	next = trace_number(c, arrow, " next_pid=");
+	trace_name(ev->args, "prev_comm=", " prev_pid=", comm);
 	settle_kind(c, prev, comm);
 	leaves(c, ev, prev, state[strlen(" prev_state=")]);
-	name_of(arrow, "next_comm=", " next_pid=", comm);
+	trace_name(arrow, "next_comm=", " next_pid=", comm);
 	runs(c, ev, next, comm);
 	c->switches++;
 }
@@ -352,7 +219,7 @@ static void on_switch(struct check *c, const struct event *ev)
 /* Not on its core any more, and no longer in the way of others there. */
 static void forget_place(struct check *c, int pid)
 {
-	struct task *t = task_get(c, pid);
+	struct task *t = trace_task(c, pid);
 
 	if (t->preempted_place && c->vcpu_out[t->preempted_place - 1] == pid) {
 		c->vcpu_out[t->preempted_place - 1] = NO_PID;
@@ -360,16 +227,28 @@ static void forget_place(struct check *c, int pid)
 	t->preempted_place = 0;
 }
 
+/* The threads of a killed process, wherever they are switched out. */
+static void forget_places(struct check *c, int maker)
+{
+	for (int core = 0; core < CORES_MAX; core++) {
+		int pid = c->vcpu_out[core];
+
+		if (pid != NO_PID && trace_task(c, pid)->maker == maker) {
+			forget_place(c, pid);
+		}
+	}
+}
+
 static void on_fork(struct check *c, const struct event *ev)
 {
-	int parent = number_of(c, ev->args, " pid=");
-	int child = number_of(c, ev->args, " child_pid=");
-	struct task *t = task_get(c, child);
+	int parent = trace_number(c, ev->args, " pid=");
+	int child = trace_number(c, ev->args, " child_pid=");
+	struct task *t = trace_task(c, child);
 
 	*t = (struct task){ .kind = KIND_USER, .maker = parent };
 	if (parent == 2) {
 		t->kind = KIND_KERNEL;
-	} else if (task_get(c, parent)->is_of_vm) {
+	} else if (trace_task(c, parent)->is_of_vm) {
 		t->kind = KIND_VM;
 		t->is_of_vm = true;
 	}
@@ -377,8 +256,8 @@ static void on_fork(struct check *c, const struct event *ev)
 
 static void on_exit_event(struct check *c, const struct event *ev)
 {
-	int pid = number_of(c, ev->args, " pid=");
-	struct task *t = task_get(c, pid);
+	int pid = trace_number(c, ev->args, " pid=");
+	struct task *t = trace_task(c, pid);
 
 	forget_place(c, pid);
 	t->pending_runs = 0;
@@ -389,11 +268,16 @@ static void on_exit_event(struct check *c, const struct event *ev)
 /* To a process as a whole, which is named by its first thread. */
 static void on_signal(struct check *c, const struct event *ev)
 {
-	int sig = number_of(c, ev->args, " sig=");
-	struct task *t = task_get(c, number_of(c, ev->args, " pid="));
+	int sig = trace_number(c, ev->args, " sig=");
+	int pid = trace_number(c, ev->args, " pid=");
+	struct task *t = trace_task(c, pid);
 
-	if (number_of(c, ev->args, " grp=") == 0) {
+	if (trace_number(c, ev->args, " grp=") == 0) {
 		return;
+	}
+	if (sig == SIGKILL) {
+		t->is_killed = true;
+		forget_places(c, pid);
 	}
 	if (sig == SIGSTOP || sig == SIGKILL) {
 		t->is_stopped = true;
@@ -402,157 +286,43 @@ static void on_signal(struct check *c, const struct event *ev)
 	}
 }
 
+/*
+ * The monitor sets its timer before each run of a guest, and after it. So a vCPU thread that slept at its gate, and
+ * sets none until it sleeps again, has executed none of its guest's instructions.
+ */
+static void on_timer(struct check *c, const struct event *ev)
+{
+	struct task *t = trace_task(c, ev->pid);
+
+	if (t->kind == KIND_VCPU) {
+		t->is_at_rest = false;
+		c->n_timers++;
+		if (ev->core == c->housekeeping) {
+			found(c, GUEST_ON_HOUSEKEEPING, ev->time_s, ev->core, ev->pid, "vcpu");
+		}
+	}
+}
+
 static void on_line(struct check *c, char *line)
 {
 	struct event ev;
-	char *open = NULL;
-	char *colon;
-	char *end;
 
-	line[strcspn(line, "\n")] = '\0';
-	if (strstr(line, "LOST") && strstr(line, "EVENTS")) {
-		unusable(c, "the trace has a hole: %s", line);
-	}
-	if (line[0] == '#' || line[0] == '\0' || strncmp(line, "CPU:", 4) == 0) {
+	if (!trace_parse(c, line, &ev)) {
 		return;
 	}
-	/* NAME-PID [CORE] FLAGS TIME: EVENT: ARGS; a name may hold brackets. */
-	for (char *p = line; (p = strstr(p, " [")) != NULL; p++) {
-		if (strlen(p) > 5 && p[2] >= '0' && p[2] <= '9' && p[5] == ']') {
-			open = p;
-			break;
-		}
-	}
-	if (!open) {
-		unusable(c, "no event: %s", line);
-	}
-	ev.core = core_get(c, strtol(open + 2, NULL, 10));
-	colon = strstr(open, ": ");
-	if (!colon) {
-		unusable(c, "no time: %s", line);
-	}
-	*colon = '\0';
-	ev.time_s = strtod(strrchr(open, ' '), &end);
-	if (*end != '\0') {
-		unusable(c, "no time: %s", open);
-	}
-	ev.what = colon + 2;
-	colon = strstr(colon + 2, ":");
-	if (!colon) {
-		unusable(c, "no event name: %s", ev.what);
-	}
-	*colon = '\0';
-	ev.args = colon + 1;
 	if (strcmp(ev.what, "sched_switch") == 0) {
 		on_switch(c, &ev);
 	} else if (strcmp(ev.what, "sched_migrate_task") == 0) {
-		forget_place(c, number_of(c, ev.args, " pid="));
+		forget_place(c, trace_number(c, ev.args, " pid="));
 	} else if (strcmp(ev.what, "sched_process_fork") == 0) {
 		on_fork(c, &ev);
 	} else if (strcmp(ev.what, "sched_process_exit") == 0) {
 		on_exit_event(c, &ev);
 	} else if (strcmp(ev.what, "signal_generate") == 0) {
 		on_signal(c, &ev);
+	} else if (strncmp(ev.what, "sys_timer_settime(", 18) == 0) {
+		on_timer(c, &ev);
 	}
-}
-
-static void describe_pool(struct check *c, char *rest)
-{
-	char *end;
-
-	for (;;) {
-		long core = strtol(rest, &end, 10);
-
-		if (end == rest) {
-			return;
-		}
-		c->is_pool[core_get(c, core)] = true;
-		rest = end;
-	}
-}
-
-static bool describe_task(struct check *c, const char *key, const char *rest)
-{
-	struct task *t;
-
-	if (strcmp(key, "kthread") != 0 && strcmp(key, "vm") != 0 && strcmp(key, "vcpu") != 0) {
-		return false;
-	}
-	t = task_get(c, atoi(rest));
-	t->kind = key[0] == 'k' ? KIND_KERNEL : strcmp(key, "vm") == 0 ? KIND_VM : KIND_VCPU;
-	t->is_of_vm = t->kind != KIND_KERNEL;
-	c->n_vcpus += t->kind == KIND_VCPU;
-	/* It may have had its first turn before the trace began. */
-	t->has_run_on_pool = t->kind == KIND_VCPU;
-	return true;
-}
-
-static void describe_exclusive(struct check *c, const char *rest)
-{
-	struct exclusive *x = &c->exclusive[c->n_exclusive];
-
-	if (c->n_exclusive == EXCLUSIVE_MAX ||
-	    sscanf(rest, "%d %d %lf %lf", &x->core, &x->tid, &x->from_s, &x->to_s) != 4) {
-		unusable(c, "exclusive CORE TID FROM TO");
-	}
-	core_get(c, x->core);
-	c->n_exclusive++;
-}
-
-static void describe(struct check *c, char *line)
-{
-	char key[32];
-	int n = 0;
-
-	if (sscanf(line, "%31s %n", key, &n) != 1 || key[0] == '#') {
-		return;
-	}
-	line += n;
-	if (describe_task(c, key, line)) {
-		return;
-	}
-	if (strcmp(key, "control") == 0) {
-		c->control = core_get(c, atol(line));
-	} else if (strcmp(key, "housekeeping") == 0) {
-		c->housekeeping = core_get(c, atol(line));
-	} else if (strcmp(key, "pool") == 0) {
-		describe_pool(c, line);
-	} else if (strcmp(key, "from") == 0) {
-		c->from_s = atof(line);
-	} else if (strcmp(key, "to") == 0) {
-		c->to_s = atof(line);
-	} else if (strcmp(key, "is_isolated") == 0) {
-		c->is_isolated = atoi(line) != 0;
-	} else if (strcmp(key, "exclusive") == 0) {
-		describe_exclusive(c, line);
-	} else if (strcmp(key, "min_runs") == 0) {
-		c->min_runs = strtoul(line, NULL, 10);
-	} else if (strcmp(key, "min_vcpus") == 0) {
-		c->min_vcpus = strtoul(line, NULL, 10);
-	} else if (strcmp(key, "min_cores") == 0) {
-		c->min_cores = strtoul(line, NULL, 10);
-	} else {
-		unusable(c, "unknown fact '%s'", key);
-	}
-}
-
-static void read_lines(struct check *c, const char *path, void (*take)(struct check *, char *))
-{
-	FILE *f = fopen(path, "re");
-	char *line = NULL;
-	size_t cap = 0;
-
-	if (!f) {
-		fprintf(stderr, "trace_check: %s: %s\n", path, strerror(errno));
-		exit(2);
-	}
-	c->line = 0;
-	while (getline(&line, &cap, f) >= 0) {
-		c->line++;
-		take(c, line);
-	}
-	free(line);
-	fclose(f);
 }
 
 /* What still waits for its end on the housekeeping core when the trace ends. */
@@ -585,12 +355,15 @@ static int conclude(const struct check *c)
 	}
 	printf("%lu switches; %lu runs of %lu vCPU threads on %lu pool cores; on pool cores %lu "
 	       "runs of kernel threads "
-	       "and idle, %lu of user tasks; %lu findings\n",
-	       c->switches, n_runs, c->n_vcpus, n_cores, c->kernel_runs, c->foreign_runs, n_found);
-	if (n_runs < c->min_runs || c->n_vcpus < c->min_vcpus || n_cores < c->min_cores) {
+	       "and idle, %lu of user tasks; vCPU threads set %lu timers, and came to rest on the "
+	       "housekeeping core %lu times; %lu findings\n",
+	       c->switches, n_runs, c->n_vcpus, n_cores, c->kernel_runs, c->foreign_runs,
+	       c->n_timers, c->rests, n_found);
+	if (n_runs < c->min_runs || c->n_vcpus < c->min_vcpus || n_cores < c->min_cores ||
+	    c->n_timers < c->min_timers) {
 		printf("too little to judge: at least %lu runs of %lu vCPU threads on %lu cores "
-		       "are wanted\n",
-		       c->min_runs, c->min_vcpus, c->min_cores);
+		       "and %lu timers are wanted\n",
+		       c->min_runs, c->min_vcpus, c->min_cores, c->min_timers);
 		return 2;
 	}
 	return n_found ? 1 : 0;
@@ -613,13 +386,13 @@ int main(int argc, char **argv)
 		c.vcpu_out[i] = NO_PID;
 	}
 	c.tasks[2].kind = KIND_KERNEL;
-	read_lines(&c, argv[2], describe);
+	trace_read(&c, argv[2], trace_describe);
 	if (c.control == NO_CORE || c.housekeeping == NO_CORE) {
 		fputs("trace_check: the description names no control or housekeeping core\n",
 		      stderr);
 		return 2;
 	}
-	read_lines(&c, argv[1], on_line);
+	trace_read(&c, argv[1], on_line);
 	check_pending(&c);
 	return conclude(&c);
 }

@@ -17,6 +17,14 @@ trace_start()
 		echo 1 >"$tracing/events/sched/sched_$event/enable"
 	done
 	echo 1 >"$tracing/events/signal/signal_generate/enable"
+	echo 1 >"$tracing/events/syscalls/sys_enter_timer_settime/enable"
+	# Not judged: for who reads what is around a finding.
+	echo 'comm == "vcpu"' >"$tracing/events/sched/sched_waking/filter"
+	echo 1 >"$tracing/events/sched/sched_waking/enable"
+	echo 1 >"$tracing/events/cgroup/cgroup_attach_task/enable"
+	for event in setscheduler setaffinity; do
+		echo 1 >"$tracing/events/syscalls/sys_enter_sched_$event/enable"
+	done
 	: >"$tracing/trace"
 	: >"$trace_facts"
 	trace_kthreads
@@ -55,7 +63,7 @@ trace_stop()
 	echo 0 >"$tracing/events/enable"
 }
 
-# trace_context <JUDGEMENT: what the thread of the first finding did, and its core, around that moment.
+# trace_context <JUDGEMENT: what the thread of the first finding, its core and the dispatcher did around that moment.
 trace_context()
 {
 	found=$(sed -n 's/^found: .*: \([0-9.]*\) core \([0-9]*\), .*-\([0-9]*\)$/\1 \2 \3/p' | head -n 1)
@@ -65,15 +73,17 @@ trace_context()
 			split(found, f, " ")
 			core = sprintf("[%03d]", f[2])
 			pid = "pid=" f[3] "( |$)"
+			hex = sprintf("%x,", f[3])
 		}
 		match($0, / [0-9]+\.[0-9]+: /) {
 			t = substr($0, RSTART + 1, RLENGTH - 3) + 0
 			d = t - f[1]
-			if ((d > -0.003 && d < 0.002 && index($0, core)) || (d > -0.1 && d < 0.02 && $0 ~ pid)) {
-				sub(/^ *[^ ]* */, "")
+			is_near = d > -0.06 && d < 0.002 && (index($0, core) || /^ *dispatch-/ || index($0, "pid: " hex) || /cgroup_attach|pid=0x/)
+			if (is_near || (d > -0.1 && d < 0.02 && $0 ~ pid)) {
+				sub(/^ */, "")
 				print
 			}
-		}' "$tracing/trace" | tail -n 60
+		}' "$tracing/trace" | tail -n 160
 }
 
 # trace_judge [FACT...]: prints what was found and a line for the person watching.

@@ -50,14 +50,13 @@ static void on_kick(int signo)
 static void scribble(void)
 {
 	const uint64_t one = 1;
-	unsigned int seed = (unsigned int)atomic_load(&gate.grant->word);
+	unsigned int seed = (unsigned int)atomic_load(&gate.ack->wake);
 
 	for (int i = 0; i < 64; i++) {
 		atomic_store(&gate.ack->state, (uint32_t)rand_r(&seed) % 6);
 		atomic_store(&gate.ack->epoch,
 			     atomic_load(&gate.grant->epoch) + (uint64_t)(rand_r(&seed) % 3) - 1);
-		atomic_store(&gate.ack->used_ns, (uint64_t)rand_r(&seed) << 33);
-		atomic_fetch_add(&gate.ack->word, (uint32_t)rand_r(&seed));
+		atomic_fetch_add(&gate.ack->wake, (uint32_t)rand_r(&seed));
 		if (write(notify_fd, &one, sizeof(one)) < 0) {
 			return;
 		}
@@ -265,20 +264,33 @@ static void serve(void)
 			attach(&m);
 			reply_attached(m.hdr.seq);
 			break;
-		case PROTO_START:
-			if (!is("dumb")) {
-				reply(m.hdr.seq);
-			}
-			atomic_store(&has_started, 1);
-			misbehave();
-			gate_wake(&gate);
-			break;
 		default:
 			if (!is("stubborn") && !is("dumb")) {
 				reply(m.hdr.seq);
 			}
 		}
 	}
+}
+
+/* A descriptor that came with the configuration. */
+static int gift(const struct proto_msg *m, uint32_t bit)
+{
+	const struct proto_config *cfg = (const void *)m->body;
+
+	return cfg->fds & bit ? m->fds[__builtin_popcount(cfg->fds & (bit - 1))] : -1;
+}
+
+/* In charge of a scheduler, and started: what the configuration asks for. */
+static void begin(const struct proto_msg *m)
+{
+	console_fd = gift(m, PROTO_FD_CONSOLE);
+	notify_fd = gift(m, PROTO_FD_NOTIFY);
+	gate_attach(&gate, gift(m, PROTO_FD_GRANT), gift(m, PROTO_FD_ACK), notify_fd, NULL);
+	atomic_store(&has_started, 1);
+	sem_post(&is_attached);
+	send_ready();
+	misbehave();
+	gate_wake(&gate);
 }
 
 static void become_real(void)
@@ -329,7 +341,7 @@ int main(void)
 	pthread_create(&vcpu, NULL, vcpu_main, NULL);
 	while (sem_wait(&is_named) < 0) {
 	}
-	send_ready();
+	begin(&m);
 	serve();
 	for (;;) {
 		pause();

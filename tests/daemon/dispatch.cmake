@@ -15,7 +15,7 @@ target_include_directories(fake_vm_rig PUBLIC ${CMAKE_CURRENT_SOURCE_DIR})
 target_link_libraries(fake_vm_rig PUBLIC room_daemon_dispatch)
 
 # They measure who runs when: one at a time.
-foreach(name dispatch dispatch_bad dispatch_restart dispatch_threads)
+foreach(name dispatch dispatch_bad dispatch_line dispatch_restart dispatch_threads)
 	pinfold_program(test_${name} SOURCES ${CMAKE_CURRENT_SOURCE_DIR}/test_${name}.c DEPS fake_vm_rig)
 	target_include_directories(test_${name} PRIVATE ${CMAKE_CURRENT_SOURCE_DIR}/../unit)
 	add_dependencies(test_${name} fake_vcpu)

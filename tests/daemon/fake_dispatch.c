@@ -4,7 +4,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/futex.h>
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
@@ -13,11 +12,11 @@
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "base/bug.h"
 #include "host/proc.h"
+#include "host/task.h"
 #include "proto/grant.h"
 
 #define NOTICES 8192
@@ -61,6 +60,12 @@ const struct sched_roles *partition_roles(const struct partition *p)
 	return &roles;
 }
 
+enum partition_backend partition_backend_get(const struct partition *p)
+{
+	(void)p;
+	return PARTITION_AFFINITY;
+}
+
 int partition_admit(struct partition *p, pid_t pid, pid_t vcpu_tid, char freeze_dir[256],
 		    struct errmsg *e)
 {
@@ -69,6 +74,13 @@ int partition_admit(struct partition *p, pid_t pid, pid_t vcpu_tid, char freeze_
 	(void)e;
 	BUG_ON(pid <= 0 || vcpu_tid <= 0);
 	return 0;
+}
+
+/* As the back-end "affinity" does it. */
+int partition_place(struct partition *p, pid_t tid, uint16_t host_core)
+{
+	(void)p;
+	return host_task_pin(tid, host_core);
 }
 
 int partition_join_fd(const struct partition *p)
@@ -93,8 +105,8 @@ static void tell_locked(struct dispatch *d, enum dispatch_notice_type type, uint
 
 static void wake(struct slot *s)
 {
-	atomic_fetch_add(&s->grant->word, 1);
-	syscall(SYS_futex, &s->grant->word, FUTEX_WAKE, INT32_MAX, NULL, NULL, 0);
+	atomic_fetch_add(&s->ack->wake, 1);
+	host_futex_wake(&s->ack->wake);
 }
 
 static void grant_locked(struct dispatch *d, struct slot *s)
@@ -272,25 +284,6 @@ int dispatch_vm_add(struct dispatch *d, uint32_t slot, const struct dispatch_vm 
 	return r;
 }
 
-int dispatch_vm_remove(struct dispatch *d, uint32_t slot, uint32_t gen, struct errmsg *e)
-{
-	struct slot *s = &d->slot[slot];
-	int r = 0;
-
-	pthread_mutex_lock(&d->lock);
-	on_death_locked(d, slot);
-	if (s->state == SCHED_VM_FREE || s->vm.gen != gen) {
-		r = errmsg_set(e, -ESTALE, "slot %u is not in use by that VM", slot);
-	} else if (s->state != SCHED_VM_CREATED && s->state != SCHED_VM_DEAD) {
-		r = errmsg_set(e, -EBUSY, "slot %u: not dead", slot);
-	} else {
-		epoll_ctl(d->epoll_fd, EPOLL_CTL_DEL, s->vm.pidfd, NULL);
-		close_slot(d, s);
-	}
-	pthread_mutex_unlock(&d->lock);
-	return r;
-}
-
 static void revoke_locked(struct slot *s)
 {
 	atomic_store(&s->grant->revoked, s->epoch);
@@ -435,7 +428,7 @@ static void fill_locked(const struct slot *s, struct dispatch_vm_info *ret)
 	ret->vcpu.slices = s->slices;
 	ret->vcpu.excl_core = s->is_exclusive ? 0 : SCHED_CORE_NONE;
 	if (s->ack) {
-		ret->vcpu.cpu_ns = atomic_load(&s->ack->total_ns);
+		ret->vcpu.cpu_ns = s->epoch ? NS_PER_US : 0; /* nobody asks the kernel here */
 		ret->vcpu.state = atomic_load(&s->ack->state) == ACK_BLOCKED ? SCHED_VCPU_BLOCKED
 									     : SCHED_VCPU_RUNNING;
 	}
@@ -449,6 +442,29 @@ int dispatch_vm_get(struct dispatch *d, uint32_t slot, struct dispatch_vm_info *
 	if (slot < SLOTS && d->slot[slot].state != SCHED_VM_FREE) {
 		fill_locked(&d->slot[slot], ret);
 		r = 0;
+	}
+	pthread_mutex_unlock(&d->lock);
+	return r;
+}
+
+int dispatch_vm_remove(struct dispatch *d, uint32_t slot, uint32_t gen,
+		       struct dispatch_vm_info *ret_last, struct errmsg *e)
+{
+	struct slot *s = &d->slot[slot];
+	int r = 0;
+
+	pthread_mutex_lock(&d->lock);
+	on_death_locked(d, slot);
+	if (s->state == SCHED_VM_FREE || s->vm.gen != gen) {
+		r = errmsg_set(e, -ESTALE, "slot %u is not in use by that VM", slot);
+	} else if (s->state != SCHED_VM_CREATED && s->state != SCHED_VM_DEAD) {
+		r = errmsg_set(e, -EBUSY, "slot %u: not dead", slot);
+	} else {
+		if (ret_last) {
+			fill_locked(s, ret_last);
+		}
+		epoll_ctl(d->epoll_fd, EPOLL_CTL_DEL, s->vm.pidfd, NULL);
+		close_slot(d, s);
 	}
 	pthread_mutex_unlock(&d->lock);
 	return r;

@@ -5,6 +5,7 @@
  * Usage: fake_vm LOG-FD LISTEN-FD
  */
 #include <errno.h>
+#include <linux/futex.h>
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
@@ -14,6 +15,7 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -24,6 +26,11 @@
 
 #define SLICE_NS (10 * NS_PER_MS)
 #define BURST_NS NS_PER_MS
+#define NAP_NS	 (2 * NS_PER_MS)
+/* Longer than a slice of those around it; all together less than one may use without a grant. */
+#define LINGER_NS    (15 * NS_PER_MS)
+#define LINGERS	     3
+#define LINGER_WORDS 128
 
 static struct fake_log *fake;
 static struct gate gate;
@@ -69,12 +76,13 @@ static void spin_until_kicked(void)
 static void note_turn(ns_t start_ns, ns_t start_cpu_ns, uint64_t epoch)
 {
 	uint64_t n = atomic_load(&fake->n_turns);
+	ns_t cpu_ns = host_clock_thread_cpu_ns() - start_cpu_ns;
 
-	fake->turn[n % FAKE_TURNS_MAX] =
-		(struct fake_turn){ .start_ns = start_ns,
-				    .stop_ns = host_clock_monotonic_ns(),
-				    .cpu_ns = host_clock_thread_cpu_ns() - start_cpu_ns,
-				    .epoch = epoch };
+	/* The end is noted last: what noting takes is not part of the hand-over. */
+	fake->turn[n % FAKE_TURNS_MAX] = (struct fake_turn){ .start_ns = start_ns,
+							     .stop_ns = host_clock_monotonic_ns(),
+							     .cpu_ns = cpu_ns,
+							     .epoch = epoch };
 	atomic_store(&fake->n_turns, n + 1);
 }
 
@@ -91,6 +99,14 @@ static bool is_burst_done(void)
 	}
 	is_burst_over = now_ns >= burst_end_ns;
 	return is_burst_over;
+}
+
+/* As one does that waits for a page, or for its monitor's lock. */
+static void nap(void)
+{
+	const struct timespec ts = host_timespec(NAP_NS);
+
+	nanosleep(&ts, NULL);
 }
 
 static void run_turn(ns_t left_ns)
@@ -114,6 +130,9 @@ static void run_turn(ns_t left_ns)
 		spin_until_kicked();
 	} while (!atomic_load(&is_call_pending) && gate_is_open(&gate, SLICE_NS, &left_ns));
 	host_timer_disarm(&timer);
+	if (mode() == FAKE_NAP) {
+		nap();
+	}
 	note_turn(start_ns, start_cpu_ns, epoch);
 }
 
@@ -122,8 +141,35 @@ static bool wants_to_run(void)
 	return mode() != FAKE_BLOCKED && !(mode() == FAKE_BURSTS && is_burst_over);
 }
 
+/*
+ * As a thread that has parked and is held up on its way into its sleep, by whatever interrupts its processor: the kernel says that it
+ * sleeps, and it has not left the core. (It queues at one word after the other, and at the last finds that it need not sleep.)
+ */
+static void linger(void)
+{
+	static uint32_t word;
+	static int n;
+	ns_t until_ns = host_clock_monotonic_ns() + LINGER_NS;
+	struct futex_waitv w[LINGER_WORDS];
+
+	if (n++ >= LINGERS) {
+		return;
+	}
+	for (int i = 0; i < LINGER_WORDS; i++) {
+		w[i] = (struct futex_waitv){ .uaddr = (uintptr_t)&word, .flags = FUTEX_32 };
+	}
+	w[LINGER_WORDS - 1].val = 1;
+	while (host_clock_monotonic_ns() < until_ns &&
+	       atomic_load(&gate.grant->epoch) == gate.done_epoch) {
+		syscall(SYS_futex_waitv, w, LINGER_WORDS, 0, NULL, 0);
+	}
+}
+
 static void misbehave_after_park(void)
 {
+	if (mode() == FAKE_LINGER) {
+		linger();
+	}
 	while (mode() == FAKE_FORGE || mode() == FAKE_ROGUE) {
 		work();
 	}
@@ -246,8 +292,7 @@ static void make_noise(unsigned int *seed)
 			atomic_store(&gate.ack->state, (uint32_t)rand_r(seed) % 6);
 			atomic_store(&gate.ack->epoch, atomic_load(&gate.grant->epoch) +
 							       (uint64_t)(rand_r(seed) % 2));
-			atomic_fetch_add(&gate.ack->word, (uint32_t)rand_r(seed));
-			atomic_store(&gate.ack->used_ns, (uint64_t)rand_r(seed) << 33);
+			atomic_fetch_add(&gate.ack->wake, (uint32_t)rand_r(seed));
 		}
 		if (write(notify_fd, &one, sizeof(one)) < 0) {
 			return;

@@ -27,7 +27,9 @@ enum fake_mode {
 	FAKE_STRAY,    /* moves itself to another core */
 	FAKE_SPAM,     /* writes its eventfd without end */
 	FAKE_NONSENSE, /* writes nonsense to its ack page, and its eventfd */
-	FAKE_LEAVE,    /* its vCPU thread ends where it runs; its process does not */
+	FAKE_NAP, /* sleeps at the end of its slice before it parks: its successor gets the core */
+	FAKE_LINGER, /* some times, having parked, it takes longer to fall asleep than others have slices */
+	FAKE_LEAVE, /* its vCPU thread ends where it runs; its process does not */
 };
 
 /** A stretch of execution. */

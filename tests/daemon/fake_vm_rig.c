@@ -410,7 +410,7 @@ void rig_bury(struct rig *r, uint32_t i)
 
 	kill(f->pid, SIGKILL);
 	for (int n = 0; f->is_added && res == -EBUSY && n < 5000; n++) {
-		res = dispatch_vm_remove(r->d, i, f->gen, NULL);
+		res = dispatch_vm_remove(r->d, i, f->gen, NULL, NULL);
 		rig_pause((ns_t)(res == -EBUSY) * NS_PER_MS);
 	}
 	forget(f);

@@ -77,6 +77,7 @@ static void test_all_keys(void)
 			    "max_vms = 100\n"
 			    "slice_default = 1.5ms\n"
 			    "patience = 20\n"
+			    "translation_cache = 64M\n"
 			    "log_level = debug\n"
 			    "log_file = /var/log/pinfoldd.log\n"
 			    "state_dir = /s\nrun_dir = /r\nsocket = /r/sock\n"
@@ -105,6 +106,7 @@ static void test_all_keys(void)
 	CHECK_INT(c.max_vms, 100);
 	CHECK_INT(c.slice_ns, 1500000);
 	CHECK_INT(c.patience, 20);
+	CHECK_INT(c.code_bytes, 64 << 20);
 	CHECK_INT(c.log_level, LOG_LEVEL_DEBUG);
 	CHECK_STR(c.log_file, "/var/log/pinfoldd.log");
 	CHECK_STR(c.state_dir, "/s");
@@ -151,6 +153,8 @@ static const struct {
 	{ "max_vms = 70000\n", "1: max_vms must be from 1 to 65536" },
 	{ "slice_default = 1s\n", "1: slice_default must be a duration from 0.5ms to 100ms" },
 	{ "patience = 0\n", "1: patience must be from 1 to 1000" },
+	{ "translation_cache = 4K\n",
+	  "1: translation_cache must be off, or a size of at least 1M" },
 	{ "log_level = loud\n", "1: log_level must be err, warn, info or debug" },
 	{ "log_file = here\n", "1: log_file must be a path from the root, like /var/lib/pinfold" },
 	{ "max_vms = 1\n\nmax_vms = 2\n", "3: max_vms stands in line 1 already" },

@@ -5,7 +5,9 @@
  * Usage: test_dispatch FAKE-VM
  */
 #include <errno.h>
+#include <inttypes.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <sys/wait.h>
 
 #include "fake_vm_rig.h"
@@ -190,7 +192,7 @@ static void a_killed_one_is_noticed(void)
 	CHECK(rig_await(&rig, DISPATCH_DIED, 0, RIG_WAIT_MS, &n));
 	CHECK_INT(n.gen, rig.fake[0].gen);
 	CHECK(rig_executes(&rig, 1));
-	CHECK_INT(dispatch_vm_remove(rig.d, 0, rig.fake[0].gen, NULL), 0);
+	CHECK_INT(dispatch_vm_remove(rig.d, 0, rig.fake[0].gen, NULL, NULL), 0);
 	CHECK_INT(rig_event(&rig, 1, SCHED_EV_VM_KILL), 0);
 	CHECK(rig_await(&rig, DISPATCH_DIED, 1, RIG_WAIT_MS, &n));
 	CHECK(rig_executes(&rig, 2));
@@ -457,7 +459,7 @@ static void requests_are_checked(void)
 	CHECK_INT(dispatch_slot_open(rig.d, RIG_FAKES_MAX, &fds, &e), -ERANGE);
 	CHECK_INT(dispatch_slot_open(rig.d, 5, &fds, &e), 0);
 	dispatch_slot_close(rig.d, 5);
-	CHECK_INT(dispatch_vm_remove(rig.d, 0, rig.fake[0].gen, &e), -EBUSY);
+	CHECK_INT(dispatch_vm_remove(rig.d, 0, rig.fake[0].gen, NULL, &e), -EBUSY);
 	end();
 }
 

@@ -18,6 +18,12 @@
 static const char *program;
 static struct rig rig;
 static bool wants_cgroups;
+static uint32_t patience = RIG_PATIENCE;
+
+static void set_patience(struct dispatch_options *o)
+{
+	o->patience = patience;
+}
 
 /* Three fakes that run; number 0 will be bad. */
 static void begin(void)
@@ -27,7 +33,7 @@ static void begin(void)
 		printf("  no cgroup v2 here: by SIGSTOP\n");
 	}
 	rig_spawn(&rig, 3);
-	CHECK_INT(rig_start(&rig), 0);
+	CHECK_INT(rig_start_with(&rig, set_patience), 0);
 	rig_go(&rig, 5 * NS_PER_MS);
 	for (uint32_t i = 0; i < rig.n; i++) {
 		rig_mode(&rig, i, FAKE_GOOD);
@@ -76,7 +82,7 @@ static void ends_in_the_fault_queue(enum sched_reason reason)
 	/* It can be killed where it stands. */
 	CHECK_INT(rig_event(&rig, 0, SCHED_EV_VM_KILL), 0);
 	CHECK(rig_await(&rig, DISPATCH_DIED, 0, RIG_WAIT_MS, &n));
-	CHECK_INT(dispatch_vm_remove(rig.d, 0, rig.fake[0].gen, NULL), 0);
+	CHECK_INT(dispatch_vm_remove(rig.d, 0, rig.fake[0].gen, NULL, NULL), 0);
 	rig.fake[0].is_added = false;
 }
 
@@ -106,6 +112,14 @@ static void a_run_without_a_grant(void)
 	rig_mode(&rig, 0, FAKE_ROGUE);
 	ends_in_the_fault_queue(SCHED_REASON_ROGUE);
 	end();
+}
+
+/* Whatever is forgiven on an emulated machine, not that. */
+static void a_run_without_a_grant_and_much_patience(void)
+{
+	patience = 1000;
+	a_run_without_a_grant();
+	patience = RIG_PATIENCE;
 }
 
 #define ATTEMPTS 5
@@ -295,8 +309,67 @@ static void a_thread_that_ends(void)
 	CHECK(rig_executes(&rig, 1));
 	CHECK_INT(rig_event(&rig, 0, SCHED_EV_VM_KILL), 0);
 	CHECK(rig_await(&rig, DISPATCH_DIED, 0, RIG_WAIT_MS, &n));
-	CHECK_INT(dispatch_vm_remove(rig.d, 0, rig.fake[0].gen, NULL), 0);
+	CHECK_INT(dispatch_vm_remove(rig.d, 0, rig.fake[0].gen, NULL, NULL), 0);
 	rig.fake[0].is_added = false;
+	end();
+}
+
+static void check_no_blame(void)
+{
+	struct dispatch_vm_info info;
+
+	CHECK_INT(dispatch_vm_get(rig.d, 0, &info), 0);
+	CHECK_INT(info.freezes, 0);
+	CHECK_INT(info.vm.fault, SCHED_REASON_NONE);
+}
+
+/* As the guard's terminals do it: the dispatcher did not, and the VM can't obey. */
+static void one_that_somebody_stopped(void)
+{
+	struct dispatch_notice n;
+
+	begin();
+	for (int i = 0; i < 20; i++) {
+		CHECK_INT(kill(rig.fake[0].pid, SIGSTOP), 0);
+		CHECK(rig_becomes(&rig, 0, SCHED_VCPU_BLOCKED));
+		CHECK(!rig_await(&rig, DISPATCH_FAULT, 0, 50, &n));
+		CHECK_INT(kill(rig.fake[0].pid, SIGCONT), 0);
+		CHECK(rig_executes(&rig, 0));
+	}
+	/* Paused meanwhile, as the daemon does when it hears of it. */
+	CHECK_INT(kill(rig.fake[0].pid, SIGSTOP), 0);
+	CHECK_INT(rig_event(&rig, 0, SCHED_EV_VM_PAUSE), 0);
+	CHECK(rig_becomes(&rig, 0, SCHED_VCPU_STOPPED));
+	CHECK(rig_executes(&rig, 1));
+	CHECK_INT(kill(rig.fake[0].pid, SIGCONT), 0);
+	CHECK(rig_stands(&rig, 0));
+	CHECK_INT(rig_event(&rig, 0, SCHED_EV_VM_RESUME), 0);
+	CHECK(rig_executes(&rig, 0));
+	check_no_blame();
+	end();
+}
+
+static void an_exclusive_one_that_somebody_stopped(void)
+{
+	struct sched_event ev = { .type = SCHED_EV_EXCL_CAP, .arg = 1 };
+	struct dispatch_vm_info info;
+	struct dispatch_notice n;
+
+	begin();
+	CHECK_INT(dispatch_event(rig.d, &ev, NULL), 0);
+	CHECK_INT(rig_event(&rig, 0, SCHED_EV_EXCL_REQUEST), 0);
+	CHECK_INT(kill(rig.fake[0].pid, SIGSTOP), 0);
+	CHECK_INT(rig_event(&rig, 0, SCHED_EV_VM_PAUSE), 0);
+	CHECK(rig_becomes(&rig, 0, SCHED_VCPU_STOPPED));
+	CHECK_INT(rig_event(&rig, 0, SCHED_EV_EXCL_RELEASE), 0);
+	CHECK(rig_executes(&rig, 1));
+	CHECK_INT(dispatch_vm_get(rig.d, 0, &info), 0);
+	CHECK_INT(info.vcpu.excl_core, SCHED_CORE_NONE);
+	CHECK_INT(kill(rig.fake[0].pid, SIGCONT), 0);
+	CHECK_INT(rig_event(&rig, 0, SCHED_EV_VM_RESUME), 0);
+	CHECK(rig_executes(&rig, 0));
+	CHECK(!rig_await(&rig, DISPATCH_FAULT, 0, 50, &n));
+	check_no_blame();
 	end();
 }
 
@@ -304,6 +377,7 @@ static const struct test_case cases[] = {
 	{ "a hung one", a_hung_one },
 	{ "a forged park", a_forged_park },
 	{ "a run without a grant", a_run_without_a_grant },
+	{ "a run without a grant, and much patience", a_run_without_a_grant_and_much_patience },
 	{ "a deaf one", a_deaf_one },
 	{ "spam", spam },
 	{ "nonsense", nonsense },
@@ -312,6 +386,8 @@ static const struct test_case cases[] = {
 	{ "a hung exclusive one", a_hung_exclusive_one },
 	{ "sudden deaths", sudden_deaths },
 	{ "a thread that ends", a_thread_that_ends },
+	{ "one that somebody stopped", one_that_somebody_stopped },
+	{ "an exclusive one that somebody stopped", an_exclusive_one_that_somebody_stopped },
 };
 
 int main(int argc, char **argv)

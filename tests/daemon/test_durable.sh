@@ -81,7 +81,7 @@ pool_is_claimed() {
 	i=0
 	until [ "$(curl -s -m 5 -o "$tmp/status2" -w '%{http_code}' --unix-socket "$tmp/run2/pinfoldd.sock" http://x/v1/status)" = 200 ]; do
 		i=$((i + 1))
-		if [ $i -gt 200 ] || ! kill -0 "$second" 2>/dev/null; then
+		if [ $i -gt 600 ] || ! kill -0 "$second" 2>/dev/null; then
 			fail "a second daemon is not allowed: $(cat "$tmp/second")"
 			break
 		fi
@@ -94,7 +94,7 @@ pool_is_claimed() {
 	daemon_end KILL
 	second
 	i=0
-	until grep -q "ready:" "$tmp/second" || [ $i -gt 200 ]; do
+	until grep -q "ready:" "$tmp/second" || [ $i -gt 600 ]; do
 		i=$((i + 1))
 		sleep 0.05
 	done

@@ -44,7 +44,7 @@ static const struct hostile all[] = {
 	{ "h-fork", NULL, NULL, NULL, false, 200 },
 	{ "h-stubborn", NULL, NULL, NULL, false, 200 },
 	{ "h-mute", NULL, NULL, NULL, false, 0 },
-	{ "h-dumb", NULL, NULL, NULL, false, 0 },
+	{ "h-dumb", NULL, NULL, NULL, false, 200 },
 };
 
 static pid_t good_pid;

@@ -6,6 +6,7 @@
  *
  * How long a core stays locked after its holder was killed is read from the lock file, from outside.
  */
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -356,15 +357,20 @@ static void *work(void *arg)
 	return NULL;
 }
 
+static const char *neighbour_engine(size_t i)
+{
+	return chaos_has_kvm() && i % 2 ? "kvm" : "unicorn";
+}
+
 static void start_neighbours(void)
 {
 	for (unsigned int i = 0; i < NEIGHBOURS; i++) {
-		bool is_kvm = chaos_has_kvm() && i % 2;
+		const char *engine = neighbour_engine(i);
 		struct chaos_vm vm;
 		char name[32];
 
 		snprintf(name, sizeof(name), "n%u", i);
-		define(name, is_kvm ? spin_kvm : spin_unicorn, is_kvm ? "kvm" : "unicorn");
+		define(name, strcmp(engine, "kvm") == 0 ? spin_kvm : spin_unicorn, engine);
 		CHECK(chaos_verb(name, "start") == 200, "neighbour %u does not start", i);
 		CHECK(chaos_vm_get(name, &vm) && vm.pid > 0, "neighbour %u has no process", i);
 		neighbour_pid[i] = vm.pid;
@@ -400,11 +406,48 @@ static void check_fairness(const uint64_t before[NEIGHBOURS])
 	       "%.3f ms), Jain %.6f\n",
 	       (double)sum / NEIGHBOURS / 1e6, (double)(most - least) / 1e6,
 	       ((double)SLICE_NS + (double)sum / NEIGHBOURS / 100) / 1e6, jain);
+	for (size_t i = 0; i < NEIGHBOURS; i++) {
+		printf("%s n%zu, %s: %.0f ms", i ? ";" : "", i, neighbour_engine(i),
+		       (double)now[i] / 1e6);
+	}
+	printf("\n");
 	CHECK(jain >= 0.99, "neighbours got unequal shares: Jain %.6f", jain);
 	CHECK(least > (chaos_now_ns() - begin_ns) / 1000, "a neighbour stood still");
 }
 
 #define SPARE_GROUPS_MAX 32
+
+/* Folders of VMs in which somebody is. @param ret_spare those that wait for a VM */
+static unsigned int populated(const char *dir, unsigned int *ret_spare)
+{
+	DIR *d = opendir(dir);
+	const struct dirent *ent;
+	unsigned int n = 0;
+
+	*ret_spare = 0;
+	while (d && (ent = readdir(d)) != NULL) {
+		char path[600], text[128] = "";
+		FILE *f;
+
+		if (strncmp(ent->d_name, "vm-", 3) != 0) {
+			continue;
+		}
+		snprintf(path, sizeof(path), "%s/%.40s/cgroup.events", dir, ent->d_name);
+		f = fopen(path, "re");
+		if (f && fgets(text, sizeof(text), f) && strcmp(text, "populated 1\n") == 0) {
+			n++;
+		} else {
+			++*ret_spare;
+		}
+		if (f) {
+			fclose(f);
+		}
+	}
+	if (d) {
+		closedir(d);
+	}
+	return n;
+}
 
 /* Everything about those that were killed. */
 static void check_left(const char *cgroup_v2, const char *memory, const char *pids_dir)
@@ -412,7 +455,7 @@ static void check_left(const char *cgroup_v2, const char *memory, const char *pi
 	pid_t pids[CHAOS_PIDS_MAX];
 	size_t n = chaos_children(chaos.daemon, pids, CHAOS_PIDS_MAX), total = atomic_load(&n_seen);
 	char path[300], name[32];
-	unsigned int v1 = 0;
+	unsigned int v1 = 0, spare = 0;
 
 	for (size_t i = 0; i < n; i++) {
 		CHECK(is_neighbour(pids[i]), "process %d (%c) is left", pids[i],
@@ -421,8 +464,10 @@ static void check_left(const char *cgroup_v2, const char *memory, const char *pi
 	snprintf(path, sizeof(path), "%s/vms", chaos.run);
 	CHECK(chaos_entries(path, "") == NEIGHBOURS, "%u folders in run/vms, not %d",
 	      chaos_entries(path, ""), NEIGHBOURS);
-	CHECK(!cgroup_v2[0] || chaos_entries(cgroup_v2, "vm-") == NEIGHBOURS,
-	      "%u cgroups in %s, not %d", chaos_entries(cgroup_v2, "vm-"), cgroup_v2, NEIGHBOURS);
+	CHECK(!cgroup_v2[0] || populated(cgroup_v2, &spare) == NEIGHBOURS,
+	      "%u cgroups with processes in %s, not %d", populated(cgroup_v2, &spare), cgroup_v2,
+	      NEIGHBOURS);
+	CHECK(spare <= SPARE_GROUPS_MAX, "%u empty cgroups in %s", spare, cgroup_v2);
 	for (size_t i = 0; i < total && i < SEEN_MAX; i++) {
 		if (kill(seen[i], 0) == 0) {
 			continue; /* the number is in use again */

@@ -62,12 +62,8 @@ static void errno_has_status(void)
 
 	start();
 	for (size_t i = 0; i < ARRAY_SIZE(want); i++) {
-		const char *code = NULL;
-
 		snprintf(path, sizeof(path), "/v1/errno/%d", want[i].err);
 		ask("GET", path, NULL, want[i].status, want[i].code);
-		CHECK_INT(http_error_status(-want[i].err, &code), want[i].status);
-		CHECK_STR(code, want[i].code);
 	}
 	rig_stop();
 }
@@ -79,8 +75,8 @@ static void error_says_what_and_hints(void)
 	CHECK_STR(a.body, "{\"error\":{\"code\":\"not_found\",\"message\":\"no such thing"
 			  "\u00e9\"}}");
 	rig_ask(&a, "GET", "/v1/errno/122?say=too+much", NULL);
-	CHECK_STR(a.body, "{\"error\":{\"code\":\"quota\",\"message\":\"too much\",\"hint\":\"GET "
-			  "/v1/users shows quota and use\"}}");
+	CHECK_STR(a.body, "{\"error\":{\"code\":\"quota\",\"message\":\"too much\",\"hint\":"
+			  "\"'pinfold user ls' and GET /v1/users show quota and use\"}}");
 	CHECK(strstr(a.head, "Content-Type: application/json\r\n") != NULL);
 	rig_stop();
 }

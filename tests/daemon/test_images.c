@@ -213,8 +213,8 @@ static void test_quota(void)
 	CHECK_INT(images_used_bytes(im, 1000), 60 << 10);
 	CHECK_INT(put(1000, "a", 1, NULL, hash), 0); /* costs a page */
 	CHECK_INT(put(1000, "b", 1, NULL, hash), -EDQUOT);
-	CHECK_STR(em.text, "images of this user take 64 KiB of 64 KiB that are allowed; this one "
-			   "needs 4 KiB");
+	CHECK_STR(em.text, "images and disks of this user take 64 KiB of 64 KiB that are allowed; "
+			   "this one needs 4 KiB");
 	CHECK_INT(n_files(), 4);
 	CHECK_INT(put(1001, "b", 1, NULL, hash), 0);
 	/* What somebody else has uploaded costs as much. */
@@ -246,6 +246,61 @@ static void test_collect(void)
 	restart();
 	CHECK_INT(put(1000, "hello", 5, NULL, hash), 0);
 	CHECK_INT(images_collect(im), 0); /* not yet an hour */
+	end();
+}
+
+/* Room for what is kept elsewhere. */
+static void test_charge(void)
+{
+	char hash[IMAGES_HASH_BYTES];
+
+	begin();
+	CHECK_INT(put(1000, "hello", 5, NULL, hash), 0);
+	CHECK_INT(images_charge(im, 1000, 48 << 10, &em), 0);
+	CHECK_INT(images_used_bytes(im, 1000), 52 << 10);
+	CHECK_INT(images_charge(im, 1000, 16 << 10, &em), -EDQUOT);
+	CHECK_STR(em.text, "images and disks of this user take 52 KiB of 64 KiB that are allowed; "
+			   "this one needs 16 KiB");
+	CHECK_INT(images_charge(im, 1001, 16 << 10, &em), 0);
+	images_release(im, 1000, 48 << 10);
+	CHECK_INT(images_used_bytes(im, 1000), 4 << 10);
+	CHECK_INT(images_charge(im, 1000, 60 << 10, &em), 0);
+	images_release(im, 1000, 60 << 10);
+	images_charge_again(im, 1000, 100 << 10); /* it is there already */
+	CHECK_INT(put(1000, "a", 1, NULL, hash), -EDQUOT);
+	images_release(im, 1000, 100 << 10);
+	images_release(im, 1001, 16 << 10);
+	CHECK_INT(images_used_bytes(im, 1001), 0);
+	end();
+}
+
+static void test_fleeting(void)
+{
+	char hash[IMAGES_HASH_BYTES];
+	uint64_t bytes;
+
+	begin();
+	CHECK_INT(put(1000, "hello", 5, NULL, hash), 0);
+	images_make_fleeting(im, HELLO);
+	images_ref(im, HELLO);
+	images_ref(im, HELLO);
+	images_unref(im, HELLO);
+	CHECK_INT(images_find(im, 1000, HELLO, &bytes), 0);
+	images_unref(im, HELLO);
+	CHECK_INT(images_find(im, 1000, HELLO, &bytes), -ENOENT);
+	CHECK_INT(n_files(), 0);
+	CHECK_INT(images_used_bytes(im, 1000), 0);
+	/* Not what a VM runs that was not made with it, nor what is uploaded for itself. */
+	CHECK_INT(put(1000, "hello", 5, NULL, hash), 0);
+	images_ref(im, HELLO);
+	images_make_fleeting(im, HELLO);
+	images_unref(im, HELLO);
+	CHECK_INT(images_find(im, 1000, HELLO, &bytes), 0);
+	images_make_fleeting(im, HELLO);
+	CHECK_INT(put(1000, "hello", 5, NULL, hash), 0);
+	images_ref(im, HELLO);
+	images_unref(im, HELLO);
+	CHECK_INT(images_find(im, 1000, HELLO, &bytes), 0);
 	end();
 }
 
@@ -294,6 +349,8 @@ static const struct test_case cases[] = {
 	{ "what does not belong into the folder is removed", test_foreign_files },
 	{ "quotas of users and of all", test_quota },
 	{ "what nobody names and uses is collected", test_collect },
+	{ "room for what is kept elsewhere counts", test_charge },
+	{ "what was made for a VM goes with it", test_fleeting },
 	{ "six threads put the same bytes", test_concurrent },
 };
 

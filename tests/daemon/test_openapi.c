@@ -118,8 +118,10 @@ static void test_methods(void)
 	for (size_t i = 0; i < n; i++) {
 		bool is_read =
 			strcmp(ops[i].method, "GET") == 0 || strcmp(ops[i].method, "HEAD") == 0;
+		/* Asks with more than fits into a query. */
+		bool is_question = strcmp(ops[i].name, "audit.compare") == 0;
 
-		CHECK_INT((ops[i].flags & HTTP_CHANGES) == 0, is_read);
+		CHECK_INT((ops[i].flags & HTTP_CHANGES) == 0, is_read || is_question);
 	}
 }
 

@@ -338,7 +338,7 @@ static void test_cpuset(void)
  * A daemon that sets up the best back-end, places a thread (0: none) on the first pool core, and is
  * killed -9. Returns false where nothing could be left behind; ret_dir: its group.
  */
-static bool leave_behind(pid_t tid, char ret_dir[256])
+static bool leave_behind(pid_t tid, const char *cores, char ret_dir[256])
 {
 	int ready[2];
 	pid_t pid;
@@ -347,10 +347,12 @@ static bool leave_behind(pid_t tid, char ret_dir[256])
 	CHECK(pipe2(ready, O_CLOEXEC) == 0);
 	pid = fork();
 	if (pid == 0) {
-		struct partition *p = open_backend(-1, NULL);
+		struct partition *p = open_backend(-1, cores);
 		char freeze_dir[256] = "";
-		bool is_fine = p && (!tid || (partition_admit(p, tid, tid, freeze_dir, NULL) == 0 &&
-					      partition_place(p, tid, p->roles.pool[0]) == 0));
+		bool is_fine =
+			p && (!tid ||
+			      (partition_admit(p, tid, tid, freeze_dir, NULL) == 0 &&
+			       partition_place(p, tid, p->roles.pool[p->roles.n_pool - 1]) == 0));
 
 		alarm(50);
 		is_fine = is_fine && write(ready[1], p->made.dir, 256) > 0;
@@ -374,7 +376,7 @@ static void test_killed_holder(void)
 	char record[128];
 	struct partition *p;
 
-	if (!leave_behind(0, dir)) {
+	if (!leave_behind(0, NULL, dir)) {
 		printf("  nothing is left behind by the back-ends of this host\n");
 		return;
 	}
@@ -388,32 +390,80 @@ static void test_killed_holder(void)
 	partition_close(p);
 }
 
-/* VMs outlive the daemon: their group is met again, not torn down under them. */
-static void test_vms_live_on(void)
+/*
+ * VMs outlive the daemon: their group is met again, not torn down under them.
+ * @param first  cores of the one that is killed
+ * @param second of the next one
+ */
+static void check_living_vm(const char *first, const char *second)
 {
+	struct host_cpus before;
+	struct host_cpus after;
 	struct partition *p;
 	char dir[256] = "";
+	uint16_t core = 0;
 	pid_t pid = make_process(false);
-	bool has_group = leave_behind(pid, dir);
+	bool has_group;
 
-	p = open_backend(-1, NULL);
+	get_affinity(0, &before);
+	has_group = leave_behind(pid, first, dir);
+	get_affinity(pid, &after);
+	while (!host_cpus_has(&after, core)) {
+		core++;
+	}
+	CHECK(is_only_on(pid, core));
+	p = open_backend(-1, second);
 	CHECK(p != NULL);
 	if (p) {
-		uint16_t core = p->roles.pool[0];
-
+		bool is_in_pool = host_cpus_has(&p->pool, core);
 		char group[256];
 
+		CHECK_INT(is_in_pool, first || !second);
 		CHECK_STR(p->made.dir, dir);
-		CHECK(is_only_on(pid, core));
+		CHECK(is_only_on(pid, is_in_pool || !has_group ? core : p->roles.housekeeping));
 		read_group(pid, group, sizeof(group));
 		CHECK(p->backend != PARTITION_CPUSET || strstr(group, "/vms"));
-		CHECK_INT(partition_place(p, pid, core), 0);
-		CHECK(is_only_on(pid, core));
+		CHECK_INT(partition_place(p, pid, p->roles.pool[0]), 0);
+		CHECK(is_only_on(pid, p->roles.pool[0]));
 		partition_close(p);
 	}
+	get_affinity(0, &after);
+	CHECK(host_cpus_equal(&before, &after));
 	CHECK(!has_group || access(dir, F_OK) < 0);
 	CHECK_INT(kill(pid, 0), 0);
 	end_process(pid);
+}
+
+static void test_vms_live_on(void)
+{
+	check_living_vm(NULL, NULL);
+}
+
+/*
+ * The next daemon has more cores, or less: the kernel forgets where threads are bound, and they must not be found
+ * elsewhere.
+ */
+static void test_other_cores(void)
+{
+	struct host_cpus allowed;
+	struct host_cpus fewer = { 0 };
+	char cores[HOST_CPUS_TEXT];
+	uint32_t n;
+
+	CHECK_INT(host_cpus_allowed("", &allowed, NULL), 0);
+	n = host_cpus_count(&allowed);
+	if (n < 4) {
+		printf("  with less than four cores there is one pool core or none\n");
+		return;
+	}
+	for (uint32_t i = 0; host_cpus_count(&fewer) < n - 1; i++) {
+		if (host_cpus_has(&allowed, i)) {
+			host_cpus_add(&fewer, i);
+		}
+	}
+	host_cpus_format(&fewer, cores);
+	check_living_vm(cores, NULL);
+	check_living_vm(NULL, cores);
 }
 
 /* On one core, all roles fold; a real-time priority would let guests starve us. */
@@ -463,6 +513,7 @@ int main(void)
 		{ "without rights", test_without_rights },
 		{ "killed holder", test_killed_holder },
 		{ "VMs live on", test_vms_live_on },
+		{ "VMs live on with other cores", test_other_cores },
 		{ "one core", test_one_core },
 	};
 	struct host_cpus before;

@@ -56,7 +56,8 @@ static int op_remove(unsigned int k, const char *id, struct errmsg *e)
 static int op_save(const char *id, struct errmsg *e)
 {
 	int fd = memfd_create("context", MFD_CLOEXEC);
-	int r = vms_save(rig.vms, id, fd, e);
+	int disks[PROTO_DISKS_MAX];
+	int r = vms_save(rig.vms, id, fd, disks, e);
 
 	close(fd);
 	return r;

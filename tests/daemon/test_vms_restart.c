@@ -178,6 +178,7 @@ static void faults_are_as_before(void)
 	json_t *regs_before[2] = { NULL, NULL };
 	json_t *regs = NULL;
 	int fd;
+	int disks[PROTO_DISKS_MAX];
 
 	rig_open(&rig);
 	rig_close(&rig, true);
@@ -204,7 +205,7 @@ static void faults_are_as_before(void)
 		json_decref(regs_before[k]);
 		regs = NULL;
 		fd = memfd_create("context", MFD_CLOEXEC);
-		CHECK_INT(vms_save(rig.vms, ids[k], fd, NULL), 0);
+		CHECK_INT(vms_save(rig.vms, ids[k], fd, disks, NULL), 0);
 		CHECK(lseek(fd, 0, SEEK_END) > 0);
 		close(fd);
 	}
@@ -566,6 +567,7 @@ static void one_never_answers(void)
 	int fd;
 
 	rig_open(&rig);
+	rig.o.grace_ms = RIG_LATE_MS;
 	for (int k = 0; k < 3; k++) {
 		const char *name[] = { "a", "silent", "b" };
 
@@ -612,6 +614,7 @@ static void silent_one_is_ended(bool is_killed)
 	int fd;
 
 	rig_open(&rig);
+	rig.o.grace_ms = RIG_LATE_MS;
 	if (!rig_run(&rig, 0, "silent", "arm64", "endless.elf", id)) {
 		return;
 	}
@@ -680,6 +683,7 @@ static void one_is_late(void)
 	pid_t pid;
 
 	rig_open(&rig);
+	rig.o.grace_ms = RIG_LATE_MS;
 	if (!rig_run(&rig, 0, "late", "arm64", "bench/mix.elf", id[0]) ||
 	    !rig_run(&rig, 0, "other", "arm64", "endless.elf", id[1])) {
 		return;

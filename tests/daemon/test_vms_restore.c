@@ -98,8 +98,9 @@ static bool run_filler(uint32_t bytes, char ret_id[VMS_ID_BYTES])
 static bool snapshot(const char *id, char ret_hash[SPEC_HASH_MAX + 1])
 {
 	int fd = memfd_create("context", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	int disks[PROTO_DISKS_MAX];
 	struct errmsg e = { 0 };
-	int r = vms_save(rig.vms, id, fd, &e);
+	int r = vms_save(rig.vms, id, fd, disks, &e);
 
 	r = r < 0 ? r : images_put(rig.images, 0, fd, NULL, ret_hash, &e);
 	close(fd);

@@ -70,6 +70,53 @@ static void everything(void)
 	json_decref(o);
 }
 
+/* What boards for operating systems have. */
+static void machine(void)
+{
+	static const char text[] =
+		"{\"kernel\":\"" HASH "\",\"initrd\":\"" HASH "\",\"board\":\"virt\",\"cpus\":8,"
+		"\"disks\":[{\"image\":\"" HASH "\"},{\"image\":\"" HASH
+		"\",\"read_only\":true,\"name\":\"r\",\"bytes\":4096}],"
+		"\"net\":\"user,hostfwd=tcp::8022-:22\",\"args\":\"console=ttyS0\"}";
+	struct vm_spec a, b;
+	struct errmsg e = { 0 };
+	json_t *o;
+
+	CHECK_INT(read_spec(text, &a, &e), 0);
+	CHECK_STR(e.text, "");
+	CHECK_STR(a.kernel, HASH);
+	CHECK_STR(a.initrd, HASH);
+	CHECK_STR(a.image, "");
+	CHECK_INT(a.config.n_cpus, 8);
+	CHECK_INT(a.n_disks, 2);
+	CHECK_INT(a.config.disks_ro, 2);
+	CHECK_STR(a.disks[1].name, "r");
+	CHECK_INT(a.disks[1].bytes, 4096);
+	CHECK_STR(a.net, "user,hostfwd=tcp::8022-:22");
+	CHECK_INT(a.config.limits.mem_bytes, 128 << 20);
+	o = spec_to_json(&a);
+	CHECK_INT(spec_from_json(o, &b, &e), 0);
+	CHECK(memcmp(&a, &b, sizeof(a)) == 0);
+	json_decref(o);
+	CHECK_INT(read_spec("{\"kernel\":\"" HASH
+			    "\",\"board\":\"virt\",\"disks\":[{\"image\":\"" HASH
+			    "\",\"snapshot\":true},{\"image\":\"" HASH "\",\"room_bytes\":4096}]}",
+			    &a, &e),
+		  0);
+	CHECK(a.disks[0].is_snapshot && !a.disks[1].is_snapshot);
+	CHECK_INT(a.disks[1].room_bytes, 4096);
+	o = spec_to_json(&a);
+	CHECK_INT(spec_from_json(o, &b, &e), 0);
+	CHECK(memcmp(&a, &b, sizeof(a)) == 0);
+	json_decref(o);
+	/* One of bare looks as before, so that its digest stays the same. */
+	CHECK_INT(read_spec("{\"image\":\"" HASH "\"}", &a, &e), 0);
+	o = spec_to_json(&a);
+	CHECK(!json_object_get(o, "cpus") && !json_object_get(o, "disks") &&
+	      !json_object_get(o, "net") && !json_object_get(o, "kernel"));
+	json_decref(o);
+}
+
 static void defaults(void)
 {
 	struct vm_spec a, b, d;
@@ -117,6 +164,27 @@ static const struct refusal refusals[] = {
 	{ "\"image_name\":\"a\\nb\"", "image_name " },
 	{ "\"arch\":\"vax\"", "arch " },
 	{ "\"arch\":1", "arch " },
+	{ "\"kernel\":1", "kernel " },
+	{ "\"kernel\":\"abc\"", "kernel " },
+	{ "\"kernel\":\"" HASH "\"", "kernel can't be had on board bare" },
+	{ "\"initrd\":\"" HASH "\",\"board\":\"virt\"", "initrd needs kernel" },
+	{ "\"initrd\":[]", "initrd " },
+	{ "\"cpus\":0", "cpus " },
+	{ "\"cpus\":9", "cpus " },
+	{ "\"cpus\":2", "cpus can't be had on board bare" },
+	{ "\"disks\":{}", "disks " },
+	{ "\"disks\":[1]", "disks 0 must be an object" },
+	{ "\"disks\":[{\"image\":\"" HASH "\"},{}]", "disks 1 needs image" },
+	{ "\"disks\":[{\"image\":\"../etc/passwd\"}]", "disks 0 image " },
+	{ "\"disks\":[{\"image\":\"" HASH "\",\"read_only\":1}]", "disks 0 read_only " },
+	{ "\"disks\":[{\"image\":\"" HASH "\",\"bytes\":-1}]", "disks 0 bytes " },
+	{ "\"disks\":[{\"image\":\"" HASH "\",\"bytes\":1073741825}]", "disks 0 bytes " },
+	{ "\"disks\":[{\"file\":\"x\"}]", "disks 0 file is no field" },
+	{ "\"disks\":[{\"image\":\"" HASH "\"}]", "disks can't be had on board bare" },
+	{ "\"net\":5", "net " },
+	{ "\"net\":\"tap\"", "net can't be had: " },
+	{ "\"net\":\"user,hostfwd=tcp:8.8.8.8.8:1-:1\"", "net can't be had: hostfwd" },
+	{ "\"net\":\"user\"", "net can't be had on board bare" },
 	{ "\"engine\":\"\"", "engine " },
 	{ "\"engine\":\"Unicorn!\"", "engine " },
 	{ "\"engine\":\"aaaaaaaaaaaaaaaa\"", "engine " },
@@ -195,7 +263,7 @@ static void shapes(void)
 	CHECK_INT(read_spec("\"x\"", &s, &e), -EINVAL);
 	CHECK_INT(spec_from_json(NULL, &s, &e), -EINVAL);
 	CHECK_INT(read_spec("{}", &s, &e), -EINVAL);
-	CHECK(strstr(e.text, "image or context") != NULL);
+	CHECK(strstr(e.text, "image, kernel or context") != NULL);
 	CHECK_INT(read_spec("{\"image\":\"" HASH "\"}", &s, NULL), 0);
 }
 
@@ -233,6 +301,7 @@ static void bounds(void)
 
 static const struct test_case cases[] = {
 	{ "every field there and back", everything },
+	{ "kernel, disks, network and CPUs are read and written", machine },
 	{ "what says nothing is the default", defaults },
 	{ "wrong types, ranges and names are refused by name", strictness },
 	{ "what is no description at all", shapes },

@@ -170,6 +170,9 @@ static void open_parts(struct rig *r)
 	r->o.events = r->events;
 	r->o.users = r->users;
 	r->o.images = r->images;
+	if (r->before_vms) {
+		r->before_vms(r);
+	}
 	must(vms_open(&r->o, &r->vms, &e), &e, "vms");
 }
 
@@ -182,6 +185,7 @@ void rig_open(struct rig *r)
 	if (!r->o.max_vms) {
 		vms_options_defaults(&r->o);
 	}
+	r->o.grace_ms = RIG_WAIT_MS; /* that a machine is slow is no reason to be late */
 	open_parts(r);
 }
 

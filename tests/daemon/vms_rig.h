@@ -11,6 +11,7 @@
 
 #define RIG_UID	    4711 /* an ordinary user */
 #define RIG_WAIT_MS 60000
+#define RIG_LATE_MS 50 /* grace_ms of tests with VMs that shall be late */
 
 struct rig {
 	char dir[128], run_dir[160], state_dir[160];
@@ -22,6 +23,7 @@ struct rig {
 	struct images *images;
 	struct events *events;
 	struct vms *vms;
+	void (*before_vms)(struct rig *r); /* all other parts are open; NULL: nothing */
 };
 
 /** Find VM program and guests; call first. Ends the program with 1 if they are not there. */

@@ -9,6 +9,7 @@
 
 #include "dev/virtio/virtio_blk.h"
 #include "dev/virtio/virtio_console.h"
+#include "dev/virtio/virtio_input.h"
 #include "dev/virtio/virtio_mmio.h"
 #include "dev/virtio/virtio_net.h"
 #include "dev/virtio/virtio_rng.h"
@@ -22,13 +23,14 @@
 #define STATE_MAX 512u
 #define SECTORS	  16u
 
-enum { BLK, NET, CONSOLE, RNG, KIND_COUNT };
+enum { BLK, NET, CONSOLE, RNG, INPUT, KIND_COUNT };
 
 struct machine {
 	unsigned int kind;
 	struct virtio *v;
 	struct virtio_mmio *t;
 	struct virtio_blk *blk;
+	struct virtio_input *input;
 	struct virtio_net *net;
 	struct mem *mem;
 	struct blk_request *held[BLK_REQUESTS_MAX];
@@ -129,6 +131,9 @@ static struct virtio *device(struct machine *m)
 		return virtio_net_virtio(m->net);
 	case CONSOLE:
 		return virtio_console_virtio(virtio_console_new(&chr));
+	case INPUT:
+		m->input = virtio_input_new();
+		return virtio_input_virtio(m->input);
 	default:
 		return virtio_rng_virtio(virtio_rng_new(&entropy));
 	}
@@ -267,6 +272,9 @@ static void step(struct machine *m, struct fuzz_in *in, unsigned int what, unsig
 		virtio_poll(m->v);
 		break;
 	case 5:
+		if (m->input) {
+			virtio_input_press(m->input);
+		}
 		if (m->net) {
 			virtio_net_receive(m->net, frame, 14 + 8 * (size_t)arg);
 		}

@@ -10,6 +10,7 @@
 #include "cpu/riscv/riscv.h"
 #include "cpu/x86/x86.h"
 #include "elf_builder.h"
+#include "guard_record.h"
 #include "vm/context_file.h"
 
 static const char *root;
@@ -207,6 +208,40 @@ static void context_seeds(void)
 	context_seed("version2", 2, CPU_ARCH_RV64, offsetof(struct rv_state, mcountinhibit));
 }
 
+/* Records of the guard's log behind the bytes that choose. */
+static void guard_seeds(void)
+{
+	static uint8_t input[2 + 6 * sizeof(struct pinfold_guard_record)];
+	struct pinfold_guard_record r[6];
+	uint8_t prev[32];
+
+	guard_record_begin(1, prev);
+	guard_record_chain(r, ARRAY_SIZE(r), 1, prev);
+	input[0] = 1;
+	input[1] = 3;
+	memcpy(input + 2, r, sizeof(r));
+	seed("guard_log", "repaired", input, sizeof(input));
+	input[0] = 2;
+	seed("guard_log", "as-is", input, sizeof(input));
+}
+
+/* Any bytes are a dialogue: these reach into it from the start. */
+static void guard_dialogue_seeds(void)
+{
+	uint8_t bytes[1024];
+	uint32_t state = 1;
+	char name[32];
+
+	for (unsigned int i = 0; i < 8; i++) {
+		for (size_t at = 0; at < sizeof(bytes); at++) {
+			state = state * 1103515245u + 12345u;
+			bytes[at] = (uint8_t)(state >> 24);
+		}
+		snprintf(name, sizeof(name), "any%u", i);
+		seed("guard", name, bytes, sizeof(bytes));
+	}
+}
+
 int main(int argc, char **argv)
 {
 	static const char *const hex[] = {
@@ -239,6 +274,8 @@ int main(int argc, char **argv)
 	}
 	elf_seeds();
 	context_seeds();
+	guard_seeds();
+	guard_dialogue_seeds();
 	text_seeds("hex", hex, ARRAY_SIZE(hex));
 	text_seeds("parse", values, ARRAY_SIZE(values));
 	text_seeds("gdb", packets, ARRAY_SIZE(packets));

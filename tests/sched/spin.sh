@@ -1,11 +1,12 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-or-later
-# The SPIN models hold, and each of their seeded mistakes is found.
-# Usage: spin.sh MODELS-DIR [CC]
+# SPIN models hold, and each of their seeded mistakes is found.
+# Usage: spin.sh MODELS-DIR CC MODEL...
 set -eu
 
 models=$(cd "$1" && pwd)
-cc=${2:-cc}
+cc=$2
+shift 2
 command -v spin >/dev/null || { echo "spin is not installed"; exit 77; }
 tmp=$(mktemp -d)
 trap 'rm -rf "$tmp"' EXIT
@@ -48,18 +49,37 @@ caught()
 	[ "$errors" = 1 ] || failed=1
 }
 
-holds core_lock ""
-holds core_lock served
-holds core_lock given
-for mutant in 1 2 3 4; do
-	caught core_lock $mutant ""
+for model; do
+	case $model in
+	core_lock)
+		safety="1 2 3 4"
+		claims="served given"
+		liveness="5:served"
+		;;
+	restart)
+		safety="1 2 3 4"
+		claims="again killed"
+		liveness="5:again"
+		;;
+	guard)
+		safety="1 2 3 4 10 11 12"
+		claims="served served_too back"
+		liveness="5:served 6:served_too 7:served 8:served 9:back"
+		;;
+	*)
+		echo "no such model: $model"
+		exit 1
+		;;
+	esac
+	holds "$model" ""
+	for claim in $claims; do
+		holds "$model" "$claim"
+	done
+	for mutant in $safety; do
+		caught "$model" "$mutant" ""
+	done
+	for mutant in $liveness; do
+		caught "$model" "${mutant%%:*}" "${mutant#*:}"
+	done
 done
-caught core_lock 5 served
-holds restart ""
-holds restart again
-holds restart killed
-for mutant in 1 2 3 4; do
-	caught restart $mutant ""
-done
-caught restart 5 again
 exit $failed

@@ -212,6 +212,57 @@ static void robbed_gets_the_rest(void)
 	CHECK_INT(action(SCHED_ACT_GRANT)->epoch, epoch_of[0]);
 }
 
+/* What it took too much is worked off in half slices, however much it was; then it gets whole ones again. */
+static void overrun_is_paid_in_full(void)
+{
+	static const uint64_t budgets_ms[] = { 5, 5, 8, 10 };
+
+	begin(1);
+	start_vm(0, 0, 3);
+	note_epochs();
+	start_vm(1, 0, 3);
+	tick_to(10 * MS - cfg.prewake_lead_ns);
+	now = 22 * MS;
+	CHECK_INT(stop(0, SCHED_WHY_SLICE, 22 * MS, 0), 0);
+	for (size_t i = 0; i < ARRAY_SIZE(budgets_ms); i++) {
+		note_epochs();
+		tick_to(now + 10 * MS - cfg.prewake_lead_ns);
+		now += cfg.prewake_lead_ns;
+		CHECK_INT(stop(1, SCHED_WHY_SLICE, 10 * MS, 0), 0);
+		CHECK_INT(action(SCHED_ACT_GRANT)->vcpu, 0);
+		CHECK_INT(action(SCHED_ACT_GRANT)->a, budgets_ms[i] * MS);
+		note_epochs();
+		tick_to(now + budgets_ms[i] * MS - cfg.prewake_lead_ns);
+		now += cfg.prewake_lead_ns;
+		CHECK_INT(stop(0, SCHED_WHY_SLICE, budgets_ms[i] * MS, 0), 0);
+	}
+}
+
+/* A clock that jumps is no reason to keep somebody down forever. */
+static void debt_is_bounded(void)
+{
+	begin(1);
+	start_vm(0, 0, 3);
+	note_epochs();
+	start_vm(1, 0, 3);
+	tick_to(10 * MS - cfg.prewake_lead_ns);
+	now = 10000 * MS;
+	CHECK_INT(stop(0, SCHED_WHY_SLICE, 10000 * MS, 0), 0);
+	for (int i = 0; i < 16; i++) {
+		note_epochs();
+		now += 10 * MS;
+		CHECK_INT(stop(1, SCHED_WHY_SLICE, 10 * MS, 0), 0);
+		note_epochs();
+		CHECK_INT(action(SCHED_ACT_GRANT)->a, 5 * MS);
+		now += 5 * MS;
+		CHECK_INT(stop(0, SCHED_WHY_SLICE, 5 * MS, 0), 0);
+	}
+	note_epochs();
+	now += 10 * MS;
+	CHECK_INT(stop(1, SCHED_WHY_SLICE, 10 * MS, 0), 0);
+	CHECK_INT(action(SCHED_ACT_GRANT)->a, 10 * MS);
+}
+
 static void urgent_first_but_aging_helps(void)
 {
 	begin(1);
@@ -229,6 +280,37 @@ static void urgent_first_but_aging_helps(void)
 	start_vm(3, 0, 7);
 	CHECK_INT(stop(2, SCHED_WHY_SLICE, 10 * MS, 0), 0);
 	CHECK_INT(action(SCHED_ACT_GRANT)->vcpu, 1);
+}
+
+/* It has waited at the level that it had; the bound of the new one is for what comes. */
+static void a_raised_successor_waits_anew(void)
+{
+	struct sched_stats stats;
+	struct sched_event ev;
+
+	begin(1);
+	start_vm(0, 0, 7);
+	note_epochs();
+	start_vm(1, 0, 0);
+	for (uint32_t i = 2; i < 7; i++) {
+		now += 9 * MS;
+		start_vm(i, 0, 7);
+		tick_to(now + MS - cfg.prewake_lead_ns);
+		now += cfg.prewake_lead_ns;
+		CHECK_INT(stop(i == 2 ? 0 : i - 1, SCHED_WHY_BLOCKED, 10 * MS, 0), 0);
+	}
+	tick_to(now + 10 * MS - cfg.prewake_lead_ns);
+	CHECK_INT(state_of(1), SCHED_VCPU_NEXT);
+	ev = event(SCHED_EV_VM_UPDATE);
+	ev.vm = 1;
+	ev.mask = SCHED_UPDATE_PRIO;
+	ev.prio = 7;
+	CHECK_INT(send(ev), 0);
+	now += cfg.prewake_lead_ns;
+	CHECK_INT(stop(6, SCHED_WHY_BLOCKED, 10 * MS, 0), 0);
+	CHECK_INT(state_of(1), SCHED_VCPU_RUNNING);
+	sched_stats_get(s, &stats);
+	CHECK_INT(stats.violations, 0);
 }
 
 static void wake_before_block_is_not_lost(void)
@@ -463,7 +545,8 @@ static void decisions_replay(void)
 	CHECK_INT(sched_replay((struct sched *)(void *)mem2, &rec), -EILSEQ);
 }
 
-static void adoption_freezes_who_runs(void)
+/* VM 0 runs on when the daemon comes back, and is being frozen. */
+static void adopt_a_runner(void)
 {
 	struct sched_lock l = { .owner = 0, .successor = SCHED_NONE, .epoch = 77 };
 	struct sched_event ev = event(SCHED_EV_DISPATCH);
@@ -482,6 +565,13 @@ static void adoption_freezes_who_runs(void)
 	ev.core = 0;
 	CHECK_INT(send(ev), 0);
 	CHECK(action(SCHED_ACT_FREEZE) && action(SCHED_ACT_FREEZE)->reason == SCHED_REASON_ADOPTED);
+}
+
+static void adoption_freezes_who_runs(void)
+{
+	struct sched_event ev;
+
+	adopt_a_runner();
 	CHECK_INT(vm_event(SCHED_EV_VM_FROZEN, 0), 0);
 	CHECK(!action(SCHED_ACT_GRANT));
 	ev = event(SCHED_EV_DISPATCH);
@@ -491,6 +581,22 @@ static void adoption_freezes_who_runs(void)
 	note_epochs();
 	CHECK_INT(stop(1, SCHED_WHY_BLOCKED, MS, 0), 0);
 	CHECK(action(SCHED_ACT_THAW) && action(SCHED_ACT_GRANT)->vcpu == 0);
+}
+
+static void who_ends_while_adopted_does_not_come_back(void)
+{
+	struct sched_vm_info info;
+
+	adopt_a_runner();
+	CHECK_INT(vm_event(SCHED_EV_VM_DIED, 0), 0);
+	CHECK_INT(vm_event(SCHED_EV_VM_PAUSE, 0), -EALREADY);
+	CHECK_INT(sched_vm_get(s, 0, &info), 0);
+	CHECK_INT(info.state, SCHED_VM_DEAD);
+	adopt_a_runner();
+	CHECK_INT(stop(0, SCHED_WHY_FAULT, MS, 0), 0);
+	CHECK_INT(vm_event(SCHED_EV_VM_FROZEN, 0), 0);
+	CHECK_INT(sched_vm_get(s, 0, &info), 0);
+	CHECK_INT(info.state, SCHED_VM_FAULTED);
 }
 
 /* An exclusive owner of before runs on; released, it shares its core like any other. */
@@ -574,7 +680,10 @@ static const struct test_case cases[] = {
 	{ "slices rotate", slices_rotate },
 	{ "stale park is refused", stale_park_is_refused },
 	{ "robbed gets the rest", robbed_gets_the_rest },
+	{ "overrun is paid in full", overrun_is_paid_in_full },
+	{ "debt is bounded", debt_is_bounded },
 	{ "urgent first, but aging helps", urgent_first_but_aging_helps },
+	{ "a raised successor waits anew", a_raised_successor_waits_anew },
 	{ "wake before block is not lost", wake_before_block_is_not_lost },
 	{ "ladder ends in the fault queue", ladder_ends_in_the_fault_queue },
 	{ "kept off its core is not hung", kept_off_is_not_hung },
@@ -587,6 +696,7 @@ static const struct test_case cases[] = {
 	{ "refused changes nothing", refused_changes_nothing },
 	{ "decisions replay", decisions_replay },
 	{ "adoption freezes who runs", adoption_freezes_who_runs },
+	{ "who ends while adopted does not come back", who_ends_while_adopted_does_not_come_back },
 	{ "an adopted exclusive core can be released", an_adopted_exclusive_core_can_be_released },
 	{ "roles fold", roles_fold },
 	{ "bound formula", bound_formula },

@@ -10,7 +10,7 @@ root=$1
 # A declaration starts in the first column outside any braces and ends with a semicolon or an opening brace. Functions
 # of a header that are static inline, data, types and function-pointer typedefs are not prototypes.
 # shellcheck disable=SC2016 # awk's own variables
-find src include -name '*.h' ! -name '*_internal.h' 2>/dev/null | sort | tr '\n' '\0' | xargs -0 -r awk '
+find src include kmod/core -name '*.h' ! -name '*_internal.h' 2>/dev/null | sort | tr '\n' '\0' | xargs -0 -r awk '
 	FNR == 1 { depth = 0; text = ""; documented = comment = define = 0 }
 
 	define { define = /\\$/; next }

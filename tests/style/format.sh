@@ -9,7 +9,7 @@ root=$1
 
 format=$(command -v clang-format-14 || command -v clang-format || :)
 [ -n "$format" ] || skip "clang-format is not installed"
-find src include -name '*.[ch]' 2>/dev/null | sort >"$tmp/files"
+find src include kmod -name '*.[ch]' 2>/dev/null | sort >"$tmp/files"
 [ -s "$tmp/files" ] || bad "no sources found"
 while IFS= read -r file; do
 	if ! "$format" --style=file "$file" | cmp -s - "$file"; then

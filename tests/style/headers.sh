@@ -8,7 +8,7 @@ root=$1
 cc=${2:-gcc}
 . "$(dirname "$0")/lib.sh"
 
-flags="-std=gnu17 -D_GNU_SOURCE -fsyntax-only -Isrc -Iinclude -Wall -Wextra -Wconversion -Wsign-conversion -Wundef
+flags="-std=gnu17 -D_GNU_SOURCE -fsyntax-only -Isrc -Iinclude -Ikmod -Wall -Wextra -Wconversion -Wsign-conversion -Wundef
 	-Wshadow -Wmissing-prototypes -Wstrict-prototypes -Werror"
 clang=$(command -v clang || :)
 [ -n "$clang" ] || echo "clang is missing: documentation comments were not checked"
@@ -23,13 +23,13 @@ check()
 }
 
 count=0
-for header in $(find src include -name '*.h' 2>/dev/null | sort); do
+for header in $(find src include kmod/core kmod/uapi -name '*.h' 2>/dev/null | sort); do
 	count=$((count + 1))
 	header=$root/$header
 	# shellcheck disable=SC2086 # one flag per word
 	check "$cc" $flags
 	if [ -n "$clang" ]; then
-		check "$clang" -std=gnu17 -D_GNU_SOURCE -fsyntax-only -Isrc -Iinclude -Wdocumentation \
+		check "$clang" -std=gnu17 -D_GNU_SOURCE -fsyntax-only -Isrc -Iinclude -Ikmod -Wdocumentation \
 			-Werror=documentation
 	fi
 done

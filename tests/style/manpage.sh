@@ -44,11 +44,16 @@ sed 's|[\]||g' "$page" >"$tmp/text"
 compare "$page" "pinfold run"
 
 # Options that all of those commands have stand in one section of each page.
-common='--help --usage --socket --host'
 : >"$tmp/described"
 for page in docs/pinfold-*.1.scd; do
 	case $page in
 	*/pinfold-run.1.scd | */pinfold-doctor.1.scd | */pinfold-top.1.scd) continue ;;
+	esac
+	common='--help --usage'
+	# Those of pinfold-disk and some of pinfold-guard work on files.
+	case $page in
+	*/pinfold-disk.1.scd | */pinfold-guard.1.scd) ;;
+	*) common="$common --socket --host" ;;
 	esac
 	sed 's|[\]||g' "$page" >"$tmp/page"
 	for option in $common; do

@@ -62,6 +62,7 @@ pinfold-ps(1)
 *-?*, *--help*
 *--usage*
 PAGE
+	printf '# %s\nadd_test(unit/bits true)\n' "$spdx" >CTestTestfile.cmake
 	cat >pinfold <<SCRIPT
 #!/bin/sh
 # $spdx
@@ -80,6 +81,7 @@ expect()
 {
 	case $1 in
 	manpage) set -- "$1" "$2" "$tmp/tree/pinfold" ;;
+	docs) set -- "$1" "$2" "$tmp/tree" ;;
 	*) set -- "$1" "$2" gcc ;;
 	esac
 	if sh "$here/$1.sh" "$tmp/tree" "$3" >"$tmp/out" 2>&1; then
@@ -103,6 +105,12 @@ for name in layers headers doxygen licence format tree scripts; do
 	clean "$name"
 done
 clean manpage "$tmp/tree/pinfold"
+# A test, a room, a file with and without its ending, a page.
+# shellcheck disable=SC2016 # marks of a document
+printf '%s\n' '`unit/bits`, `src/mem/`, base/bits.h and [bits](../src/base/bits.c)' 'cpu/x86, a/b, pinfold-run(1)' >docs/bits.md
+echo >src/cpu/x86/regs.c
+clean docs "$tmp/tree"
+fresh
 
 echo '#include "mem/mem.h"' >>src/base/bits.c
 expect layers 'src/base/bits.c:9: room base may not include mem/mem.h'
@@ -161,6 +169,16 @@ sed -i 's/## pinfold ps/## pinfold run/' docs/pinfold-ps.1.scd
 expect manpage 'no man page describes pinfold ps'
 rm pinfold
 expect manpage 'run --help failed'
+
+echo 'see [bits](bits.md#here)' >docs/notes.md
+expect docs 'docs/notes.md:1: link to bits.md, which is not there'
+echo 'see src/base/no.c' >docs/notes.md
+expect docs 'docs/notes.md:1: src/base/no.c is neither a file nor a test'
+mkdir -p tests/unit && echo >tests/unit/CMakeLists.txt
+echo 'unit/bits and unit/bit' >docs/notes.md
+expect docs 'unit/bit is neither'
+echo 'pinfold-fly(1)' >docs/notes.md
+expect docs 'there is no page docs/pinfold-fly.1.scd'
 
 echo "built in /ho""me/someone/pinfold" >docs/notes.md
 expect tree 'docs/notes.md:1:'

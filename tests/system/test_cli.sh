@@ -48,6 +48,8 @@ check "console output without a newline gets one" test "$(head -n 1 "$tmp/out")"
 run "JSON of a wall limit" 124 run --json --timeout 100ms "$guests/x86/endless.elf"
 # (How many slices it had is the host's business.)
 json '.exit.limit == "wall" and .slices >= 0 and .registers.eip != null'
+run "JSON of another board" 124 run --json --board virt --timeout 100ms "$guests/riscv64/endless.elf"
+json '.board == "virt" and .exit.limit == "wall"'
 run "JSON of a fault" 126 run --json "$guests/riscv64/fault_read.elf"
 json '.exit.kind == "fault" and .exit.fault.access == "read" and .exit.fault.address == "0x6000000"'
 json '.exit.fault.disassembly == "lw t2,0(a5)" and .exit.fault.insn == "83a30700" and .exit.fault.kind == "unmapped"'
@@ -84,6 +86,10 @@ for pair in 'x86:xor eax, eax' 'x64:xor eax, eax' 'arm64:movz x0, #0' 'arm:movs 
 	run "--trace on $arch" 0 run --trace "$tmp/trace" --arch "$arch" "$guests/$arch/sum_flat.bin"
 	check "disassembly of $arch: $(head -n 1 "$tmp/trace")" grep -q "${pair#*:}" "$tmp/trace"
 done
+for engine in unicorn dbt; do
+	run "--trace through load-reserved and store-conditional on $engine" 0 run --engine $engine --trace "$tmp/trace" \
+		--timeout 60s "$guests/riscv64/reserve.elf"
+done
 run "--trace to standard error" 124 run --trace - --arch x86 --limit-insns 20000 "$tmp/spin.bin"
 check "20000 lines and a sentence" test "$(wc -l <"$tmp/err")" -eq 20001
 run "--trace into a folder that is not there" 125 run --trace "$tmp/none/t" "$guests/x64/sum.elf"
@@ -95,7 +101,12 @@ run "--load-context needs no image" 0 run --load-context "$tmp/ctx"
 stdout_has "sum 1..100 5050"
 run "a damaged context" 125 run --load-context "$tmp/spin.bin"
 run "a context that can't be written" 125 run --save-context "$tmp/none/ctx" "$guests/arm64/sum.elf"
-stderr_has "--save-context: "
+stderr_is "pinfold: --save-context: $tmp/none/ctx: No such file or directory"
+check "is told before the guest runs" test ! -s "$tmp/out"
+mkdir "$tmp/folder"
+run "a folder as context" 125 run --save-context "$tmp/folder" "$guests/arm64/sum.elf"
+stderr_is "pinfold: --save-context: $tmp/folder is a directory"
+check "nothing is left beside it" test -z "$(find "$tmp" -name 'folder.*')"
 
 # ---- Console and signals ---------------------------------------------------------------------
 printf 'hello, echo\n\004' >"$tmp/input"
@@ -144,6 +155,8 @@ check "Ctrl-C at a terminal" grep -q 'status=137' "$tmp/typescript"
 modes_are_the_same "Ctrl-C"
 
 # ---- Mistakes --------------------------------------------------------------------------------
+run "help about help" 0 help --help
+stdout_has "Usage: pinfold COMMAND"
 run "no command" 125
 stderr_has "a command is missing"
 run "unknown command" 125 fly
@@ -173,6 +186,10 @@ run "a limit of 0" 125 run --timeout 0 "$guests/x64/sum.elf"
 run "a negative limit" 125 run --limit-insns -1 "$guests/x64/sum.elf"
 run "a size that is none" 125 run --mem 16X "$guests/x64/sum.elf"
 stderr_has "--mem: "
+run "an address that is none" 125 run --entry start "$guests/x64/sum.elf"
+stderr_is "pinfold: --entry: 'start' is not an address; write 0x80000000 or 64K"
+run "a plug-in that is none" 125 run --plugin "$tmp/spin.bin" "$guests/x64/sum.elf"
+stderr_is "pinfold: the plug-in can't be loaded: file too short"
 run "more memory than the board has room for" 125 run --mem 1T "$guests/x64/sum.elf"
 run "--lockstep with one engine" 125 run --lockstep unicorn "$guests/x64/sum.elf"
 run "--gdb where others could reach it" 125 run --gdb 0.0.0.0:1234 "$guests/x64/sum.elf"
@@ -188,6 +205,26 @@ run "--lockstep of an engine with itself" 0 run --lockstep unicorn,unicorn "$gue
 stdout_matches 'the engines agree over [0-9]+ instructions \(the guest exited with status 0\)'
 run "--lockstep that a limit ends" 124 run --json --limit-insns 5000 --lockstep unicorn,unicorn "$guests/arm/endless.elf"
 json '.agree and .limit and .instructions == 5000'
+
+# ---- Disks -----------------------------------------------------------------------------------
+head -c 65536 /dev/urandom >"$tmp/base.img"
+run "disk: both" 125 run --board virt --kernel "$guests/riscv64/sum.elf" --disk "$tmp/base.img,overlay=$tmp/ov,snapshot"
+stderr_has "overlay keeps changes, snapshot throws them away"
+run "disk: a size of nothing else" 125 run --board virt --kernel "$guests/riscv64/sum.elf" --disk "$tmp/base.img,size=1M"
+stderr_has "add overlay=FILE or snapshot"
+run "disk: a size that is none" 125 run --board virt --kernel "$guests/riscv64/sum.elf" --disk "$tmp/base.img,size=big,snapshot"
+stderr_has "size='big' is not a size"
+run "disk: smaller than its base" 125 run --board virt --kernel "$guests/riscv64/sum.elf" --disk "$tmp/base.img,overlay=$tmp/small,size=1K"
+stderr_has "the disk is smaller than its base"
+run "disk: an overlay that is none" 125 run --board virt --kernel "$guests/riscv64/sum.elf" --disk "$tmp/base.img,overlay=$tmp/base.img"
+stderr_has "is used by another VM"
+cp "$tmp/base.img" "$tmp/noise.img"
+run "disk info: no overlay" 125 disk info "$tmp/noise.img"
+stderr_has "this is not an overlay of a disk"
+run "disk info: nothing there" 125 disk info "$tmp/no-such-file"
+stderr_has "No such file"
+run "disk export: nothing is replaced" 125 disk export "$tmp/base.img" "$tmp/noise.img" "$tmp/noise.img"
+stderr_has "this is not an overlay"
 
 # ---- The rest --------------------------------------------------------------------------------
 run "--version" 0 --version

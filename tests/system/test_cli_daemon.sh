@@ -106,7 +106,7 @@ run "an endless guest" 0 create --start --json spin "$guests/riscv64/endless.elf
 json '(.id | test("^[0-9a-f]{16}$")) and .name == "spin"'
 id=$(jq -r .id "$tmp/out")
 run "ps" 0 ps
-stdout_matches '^spin +running +riscv64 +(dbt|unicorn) '
+stdout_matches '^spin +running +riscv64 +bare +(dbt|unicorn) '
 checks=$((checks + 1))
 grep -q '^sum ' "$tmp/out" && fail "ps lists what has ended"
 run "ps --all --json" 0 ps --all --json

@@ -152,6 +152,8 @@ END
 )"
 run "--exclusive CORE behind the image" 0 create web "$tmp/image.elf" --exclusive 2
 check "core 2" jq -e '.core == 2 and .exclusive' "$answers/body"
+run "--exclusive CORE between" 0 create web --exclusive 2 "$tmp/image.elf"
+check "core 2, with that image" jq -e '.core == 2 and .name == "web" and .image != null' "$answers/body"
 run "--exclusive CORE in front" 0 create --exclusive 2 web "$tmp/image.elf"
 check "core 2, and the name" jq -e '.core == 2 and .name == "web"' "$answers/body"
 run "--exclusive" 0 create --exclusive web "$tmp/image.elf"
@@ -160,7 +162,7 @@ run "--load-context needs no image" 0 create --load-context "$tmp/image.elf" web
 # shellcheck disable=SC2016 # a variable of jq
 check "a context" jq -e --arg h "$hash" '.context == $h and (has("image") | not)' "$answers/body"
 run "create without an image" 125 create web
-stderr_is "pinfold: an image is missing; see 'pinfold create --help'"
+stderr_is "pinfold: an image or a kernel is missing; see 'pinfold create --help'"
 run "create with an image that is not there" 125 create web "$tmp/none.elf"
 stderr_is "pinfold: $tmp/none.elf: No such file or directory"
 : >"$tmp/empty"
@@ -168,10 +170,9 @@ run "create with an empty image" 125 create web "$tmp/empty"
 run "create with a folder" 125 create web "$tmp"
 run "create with a value that run refuses" 125 create --mem 0 web "$tmp/image.elf"
 stderr_is "pinfold: --mem: a guest needs memory"
-answer POST_v1_vms_0123456789abcdef_start 200 '{}'
 : >"$answers/log"
 run "create --start" 0 create --start web "$tmp/image.elf"
-asked 'POST /v1/vms/0123456789abcdef/start 0 '
+check "in one request" grep -q '^POST /v1/vms?start=1 ' "$answers/log"
 # A refusal before the body is read.
 dd if=/dev/zero of="$tmp/big" bs=1M count=8 2>"$tmp/err"
 big=$(sha256sum "$tmp/big" | cut -d ' ' -f 1)
@@ -218,9 +219,9 @@ answer GET_v1_vms 200 <"$tmp/vms"
 : >"$answers/log"
 run "ps" 0 ps
 asked "GET /v1/vms 0 "
-check "a head" grep -qE '^NAME +STATE +ARCH +ENGINE +CORE +CPU +WAITED +SLICES +MEM +CREATED$' "$tmp/out"
-check "a row" grep -qE '^web +running +x64 +kvm +2 +1\.2s +35ms +123 +64M +[0-9]+ weeks ago$' "$tmp/out"
-check "another" grep -qE '^w +stopped \(42\) +riscv64 +unicorn +- +900ns +0 +1 +1\.5M +-$' "$tmp/out"
+check "a head" grep -qE '^NAME +STATE +ARCH +BOARD +ENGINE +CORE +CPU +WAITED +SLICES +MEM +CREATED$' "$tmp/out"
+check "a row" grep -qE '^web +running +x64 +- +kvm +2 +1\.2s +35ms +123 +64M +[0-9]+ weeks ago$' "$tmp/out"
+check "another" grep -qE '^w +stopped \(42\) +riscv64 +- +unicorn +- +900ns +0 +1 +1\.5M +-$' "$tmp/out"
 run "ps --all --everyone" 0 ps -ae
 asked "GET /v1/vms?all=1&everyone=1 0 "
 stdout_has OWNER
@@ -280,6 +281,20 @@ check "no escape sequence" test "$(LC_ALL=C tr -d '\n' <"$tmp/out" | LC_ALL=C gr
 answer GET_v1_audit_verify 200 '{"finding":"bad_mac","is_intact":false,"is_authentic":true,"n_records":41,"bad_seq":42,"bad_file":1,"bad_offset":4711,"message":"record 42: changed, or not written by the daemon"}'
 run "audit verify finds something" 1 audit verify
 stdout_is "record 42: changed, or not written by the daemon; in file 1 at byte 4711; good records before it: 41"
+printf 'pinfold-audit-anchor 5 abc\n\npinfold-audit-anchor 7 def\n' >"$tmp/anchors"
+answer POST_v1_audit_verify 200 '{"finding":"intact","is_intact":true,"n_records":41,"n_anchors_met":1,"message":"41 records, unbroken"}'
+run_with "$tmp/anchors" "audit verify --anchors" 0 audit verify --anchors -
+check "the lines of the file" jq -e '.anchors == ["pinfold-audit-anchor 5 abc", "pinfold-audit-anchor 7 def"]' "$answers/body"
+stdout_is "41 records, unbroken
+it has the records of 1 of 2 anchors; those of the others are older than the log"
+answer POST_v1_audit_verify 200 '{"finding":"rolled_back","is_intact":false,"n_records":4,"bad_seq":5,"bad_file":1,"bad_offset":9,"message":"record 5: x"}'
+run "audit verify --anchors finds something" 1 audit verify --anchors "$tmp/anchors"
+run "no anchors" 125 audit verify --anchors /dev/null
+stderr_is "pinfold: --anchors: /dev/null: 1 to 256 lines of 'pinfold audit anchor' are expected"
+run "anchors that are not there" 125 audit verify --anchors "$tmp/none"
+stderr_is "pinfold: --anchors: $tmp/none: No such file or directory"
+run "anchors of the guard's log" 125 audit verify --guard --anchors "$tmp/anchors"
+stderr_is "pinfold: --anchors: not together with --guard"
 answer GET_v1_audit_anchor 200 '{"anchor":"pinfold-audit-anchor 5 abc"}'
 run "audit anchor" 0 audit anchor
 stdout_is "pinfold-audit-anchor 5 abc"
@@ -292,6 +307,10 @@ stdout_matches '^warning +mind the gap$'
 run "up, when it is up" 0 up
 stdout_is "pinfoldd runs already: pid 7, socket $PINFOLD_SOCKET"
 answer GET_v1_vms 200 <"$tmp/vms"
+checks=$((checks + 1))
+case="a stream that can't be written ends"
+timeout -s KILL 60 "$pinfold" stats --interval 100ms web >/dev/full 2>"$tmp/err" && fail "exit status 0"
+stderr_has "can't write to standard output"
 run "stats --no-stream" 0 stats --no-stream web
 check "one VM of two" test "$(wc -l <"$tmp/out")" -eq 2
 stdout_matches '^web +running +2 +- +1\.2s +35ms +123 +- +- +64M$'
@@ -441,6 +460,12 @@ run "one argument too many" 125 ps web
 stderr_is "pinfold: 'web' is one argument too many; see 'pinfold ps --help'"
 run "an argument that is missing" 125 start
 stderr_is "pinfold: VM... is missing; see 'pinfold start --help'"
+run "the second that is missing" 125 snapshot web
+stderr_is "pinfold: FILE is missing; see 'pinfold snapshot --help'"
+run "--help has an exit status" 0 pause --help
+stdout_has "Exit status: 0; 125"
+run "--help has that of the command" 0 status --help
+stdout_matches "^Exit status: 0 it answers"
 
 # ---- ssh -------------------------------------------------------------------------------------
 # Stands in for ssh: the first says which socket and stays; the second forwards by a link. The real one: test_ssh.sh.
@@ -455,8 +480,8 @@ case "\$*" in
 	;;
 esac
 echo "\$@" >"$tmp/ssh.args"
-case "\$*" in
-*-N*) socket= ;;
+case " \$* " in
+*" -N "*) socket= ;;
 *) socket=/run/far/pinfoldd.sock ;;
 esac
 case "\$*" in

@@ -252,6 +252,12 @@ static void blocked_guests_obey(void)
 	}
 }
 
+/* It has run, in slices of twice their length at most; the host's pauses in one of them count as its time, and are made up for. */
+static bool is_plausible(const struct proto_usage *u)
+{
+	return u->cpu_ns > NS_PER_MS && u->slices >= u->cpu_ns / (20 * NS_PER_MS);
+}
+
 static void usage_is_plausible_and_never_falls(void)
 {
 	static struct vmt_vm t;
@@ -267,7 +273,7 @@ static void usage_is_plausible_and_never_falls(void)
 	CHECK_INT(vmt_usage(&t).cpu_ns, 0);
 	CHECK_INT(vmt_usage(&t).wall_ns, 0);
 	vmt_do(&t, PROTO_START, NULL, 0, -1);
-	for (int i = 0; i < 100 || (last.cpu_ns <= NS_PER_MS && i < SETTLE_POLLS); i++) {
+	for (int i = 0; i < 100 || (!is_plausible(&last) && i < SETTLE_POLLS); i++) {
 		struct proto_usage u = vmt_usage(&t);
 
 		CHECK(u.cpu_ns >= last.cpu_ns && u.wall_ns >= last.wall_ns &&
@@ -280,8 +286,7 @@ static void usage_is_plausible_and_never_falls(void)
 	}
 	waited_ns = host_clock_monotonic_ns() - start_ns;
 	CHECK(last.wall_ns > 50 * NS_PER_MS && last.wall_ns <= waited_ns);
-	CHECK(last.cpu_ns > NS_PER_MS);
-	CHECK(last.slices >= last.cpu_ns / (20 * NS_PER_MS));
+	CHECK(is_plausible(&last));
 	CHECK(last.mem_peak_bytes > 1 << 20 && last.mem_peak_bytes < 1ull << 30);
 	vmt_take_output(&t);
 	CHECK_INT(last.console_out_bytes, t.out_len);

@@ -16,16 +16,14 @@
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <linux/futex.h>
-
 #include "proto/grant.h"
 #include "system/vmtest.h"
 #include "unit/test.h"
+#include "unit/vcpu_time.h"
 
 #define SLICE_NS (2 * NS_PER_MS)
 
@@ -59,13 +57,14 @@ static void pages_new(struct pages *p)
 	p->epoch = 0;
 }
 
-static void grant(struct pages *p)
+static void grant(struct pages *p, pid_t pid)
 {
+	atomic_store(&p->grant->base_ns, vcpu_time_ns(pid));
 	atomic_store(&p->grant->budget_ns, SLICE_NS);
 	atomic_store(&p->grant->deadline_ns, GRANT_NO_END);
 	atomic_store(&p->grant->epoch, ++p->epoch);
-	atomic_fetch_add(&p->grant->word, 1);
-	syscall(SYS_futex, &p->grant->word, FUTEX_WAKE, INT32_MAX, NULL, NULL, 0);
+	atomic_fetch_add(&p->ack->wake, 1);
+	host_futex_wake(&p->ack->wake);
 }
 
 /* Wait until the vCPU has given the grant back. @return what it says it wants */
@@ -133,10 +132,10 @@ static pid_t first_controller(int listen_fd, char *out, size_t *len, size_t max)
 	CHECK_INT(launch_vm_attach(&vm, p.grant_fd, p.ack_fd, p.notify_fd, &e), 0);
 	CHECK_INT(launch_vm_request(&vm, PROTO_START, NULL, 0, -1, NULL, 0, NULL, &e), 0);
 	for (int i = 0; i < 10; i++) {
-		grant(&p);
+		grant(&p, vm.pid);
 		CHECK_INT(await_park(&p), ACK_PARKED);
 	}
-	grant(&p); /* in the middle of this one the controller dies */
+	grant(&p, vm.pid); /* in the middle of this one the controller dies */
 	*len = take_console(&vm, out, *len, max);
 	pid = vm.pid;
 	close(vm.socket_fd);
@@ -179,7 +178,7 @@ static void meet_again(pid_t pid, char *out, size_t *len, size_t max)
 	pages_new(&p);
 	CHECK_INT(launch_vm_attach(&vm, p.grant_fd, p.ack_fd, p.notify_fd, &e), 0);
 	do {
-		grant(&p);
+		grant(&p, pid);
 		n_grants++;
 	} while (await_park(&p) == ACK_PARKED && n_grants < 100000);
 	CHECK(n_grants > 10);

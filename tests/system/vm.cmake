@@ -30,3 +30,12 @@ add_test(NAME system/linux_riscv64 COMMAND ${CMAKE_CURRENT_LIST_DIR}/test_linux.
 set_tests_properties(system/linux_riscv64 PROPERTIES SKIP_RETURN_CODE 77 TIMEOUT 600 LABELS system)
 add_test(NAME system/virt_firmware COMMAND ${CMAKE_CURRENT_LIST_DIR}/test_virt_firmware.sh ${CMAKE_BINARY_DIR})
 set_tests_properties(system/virt_firmware PROPERTIES SKIP_RETURN_CODE 77 TIMEOUT 600 LABELS system)
+add_test(NAME system/kernels COMMAND ${CMAKE_CURRENT_LIST_DIR}/test_kernels.sh ${CMAKE_BINARY_DIR})
+set_tests_properties(system/kernels PROPERTIES SKIP_RETURN_CODE 77 TIMEOUT 300 LABELS system)
+foreach(how translator interpreter referee)
+	add_test(NAME system/spec_${how} COMMAND ${CMAKE_CURRENT_LIST_DIR}/test_spec.sh ${CMAKE_BINARY_DIR}
+		${CMAKE_SOURCE_DIR}/docs/known-differences.md ${how})
+	set_tests_properties(system/spec_${how} PROPERTIES SKIP_RETURN_CODE 77 TIMEOUT 300 LABELS system)
+endforeach()
+add_test(NAME system/teaching_kernel COMMAND ${CMAKE_CURRENT_LIST_DIR}/test_teaching_kernel.sh ${CMAKE_BINARY_DIR})
+set_tests_properties(system/teaching_kernel PROPERTIES SKIP_RETURN_CODE 77 TIMEOUT 600 LABELS system)

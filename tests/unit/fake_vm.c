@@ -189,7 +189,10 @@ int main(int argc, char **argv)
 {
 	static struct proto_msg m;
 
-	if (argc == 2 && strcmp(argv[1], ZYGOTE_OPTION) == 0 && zygote_serve() <= 0) {
+	bool is_lean = argc == 2 && strcmp(argv[1], ZYGOTE_LEAN_OPTION) == 0;
+
+	if ((is_lean || (argc == 2 && strcmp(argv[1], ZYGOTE_OPTION) == 0)) &&
+	    zygote_serve(is_lean) <= 0) {
 		return 0;
 	}
 	if (!receive(&in)) {

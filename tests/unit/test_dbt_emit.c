@@ -46,6 +46,7 @@ static bool compare(struct rig_result got, struct rig_result expected)
 	is_bad |= differs("pc", 0, got.pc, expected.pc);
 	is_bad |= differs("budget", 0, (uint64_t)got.budget, (uint64_t)expected.budget);
 	is_bad |= differs("insns", 0, got.insns, expected.insns);
+	is_bad |= differs("gva", 0, got.gva, expected.gva);
 	is_bad |= differs("fp", 0, got.fp & ~DENORMAL, expected.fp & ~DENORMAL);
 	is_bad |= differs("device", 0, rig.device, want.w.device);
 	is_bad |= differs("low RAM ", 0,

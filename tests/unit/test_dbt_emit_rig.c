@@ -104,6 +104,24 @@ enum emit_helper_result rig_helper(struct rig_state *s, uint32_t *fp, uint64_t n
 	}
 }
 
+bool rig_is_in_table(uint64_t address, uint8_t bytes, bool is_write)
+{
+	uint64_t page = address & ~(PAGE_BYTES - 1);
+
+	return address % bytes == 0 &&
+	       (page == RIG_RAM_LOW || (page == RIG_RAM_HIGH + PAGE_BYTES && !is_write));
+}
+
+static void table_init(void)
+{
+	for (uint32_t k = 0; k < EMIT_PAGES; k++) {
+		rig.pages[k].read = rig.pages[k].write = emit_page_none(k);
+	}
+	rig.pages[0] = (struct emit_page){ RIG_RAM_LOW, RIG_RAM_LOW, rig_ram(RIG_RAM_LOW), 0 };
+	rig.pages[1].read = RIG_RAM_HIGH + PAGE_BYTES;
+	rig.pages[1].host = rig_ram(RIG_RAM_HIGH + PAGE_BYTES);
+}
+
 #define HELPER(name, number)                                                                 \
 	static enum emit_helper_result name(struct emit_env *env, uint64_t a, uint64_t b,    \
 					    uint64_t *ret)                                   \
@@ -252,6 +270,7 @@ void rig_init(void)
 	}
 	memset(rig.cpu, 0, sizeof(*rig.cpu));
 	window_init();
+	table_init();
 	signals_init();
 	rig_reset();
 }
@@ -298,6 +317,15 @@ struct rig_result rig_run(const void *code, uint64_t pc, int64_t budget)
 	env->window = rig.window;
 	env->jumps = rig.jumps;
 	env->helpers = helpers;
+	env->pages = rig.pages;
 	emit_enter(rig.em, env, code);
-	return (struct rig_result){ env->exit, env->pc, env->budget, env->insns, env->fp_control };
+	return (struct rig_result){
+		.exit = env->exit,
+		.pc = env->pc,
+		.budget = env->budget,
+		.insns = env->insns,
+		.fp = env->fp_control,
+		.gva = env->exit == EMIT_EXIT_LOAD || env->exit == EMIT_EXIT_STORE ? env->access_gva
+										   : 0,
+	};
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * A guest CPU for tests of the emitter: 16 integer registers (10 of them mapped), 16 FP (13), 4 flags; a window with two
- * pieces of RAM, a device and a page that ends the run; helpers; and the same machine for the evaluator.
+ * pieces of RAM, a device and a page that ends the run; a table with two of RAM's pages; helpers; and the same machine
+ * for the evaluator.
  */
 #ifndef PINFOLD_TESTS_UNIT_TEST_DBT_EMIT_RIG_H
 #define PINFOLD_TESTS_UNIT_TEST_DBT_EMIT_RIG_H
@@ -56,7 +57,8 @@ struct rig_result {
 	uint64_t pc;
 	int64_t budget;
 	uint64_t insns;
-	uint32_t fp; /* MXCSR */
+	uint32_t fp;  /* MXCSR */
+	uint64_t gva; /* of EMIT_EXIT_LOAD and _STORE */
 };
 
 extern const struct ir_reg rig_regs[RIG_REGS];
@@ -64,6 +66,9 @@ extern const struct ir_reg rig_regs[RIG_REGS];
 /** What the device answers and becomes; for both sides. @return value read */
 uint64_t rig_device(uint64_t *device, uint64_t address, uint8_t bytes, bool is_write,
 		    uint64_t value);
+
+/** Whether the table serves an access: the first page of low RAM, and the second of high RAM for loads. */
+bool rig_is_in_table(uint64_t address, uint8_t bytes, bool is_write);
 
 /** Helpers, by number. */
 enum { RIG_HELPER_SUM, RIG_HELPER_REGS, RIG_HELPER_LEAVE, RIG_HELPER_UNDO, RIG_HELPERS };
@@ -78,6 +83,7 @@ struct rig {
 	struct rig_cpu *cpu;
 	struct emit_jump *jumps;
 	uint8_t *window;
+	struct emit_page pages[EMIT_PAGES];
 	uint64_t device;
 	const uint8_t *code_rx;
 	unsigned int accesses; /* calls of access */

@@ -776,23 +776,18 @@ static double now_s(void)
 	return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
 }
 
-static void bench_kind(const char *name, uint32_t kinds)
-{
-	enum { BLOCKS = 400, ROUNDS = 50 };
-	static struct ir_block many[BLOCKS];
-	struct rng r = { 42 };
-	uint64_t ops = 0;
-	uint64_t bytes = 0;
-	double t;
+static struct ir_block many[400];
 
-	for (size_t k = 0; k < BLOCKS; k++) {
-		random_block(&r, kinds, &many[k]);
-		ops += many[k].n_insns;
-	}
-	t = now_s();
+/* Emit all of them again and again; they have @p n of what is counted. */
+static void bench_many(const char *name, uint64_t n, const char *counted)
+{
+	enum { ROUNDS = 100 };
+	uint64_t bytes = 0;
+	double t = now_s();
+
 	for (unsigned int round = 0; round < ROUNDS; round++) {
 		rig_reset();
-		for (size_t k = 0; k < BLOCKS; k++) {
+		for (size_t k = 0; k < ARRAY_SIZE(many); k++) {
 			struct emit_code code;
 
 			if (emit_block(rig.em, &many[k], &code) == 0) {
@@ -801,8 +796,20 @@ static void bench_kind(const char *name, uint32_t kinds)
 		}
 	}
 	t = now_s() - t;
-	printf("%-24s %6.1f ns and %5.1f bytes per operation\n", name,
-	       t * 1e9 / (double)(ops * ROUNDS), (double)bytes / (double)(ops * ROUNDS));
+	printf("%-24s %6.1f ns and %5.1f bytes per %s\n", name, t * 1e9 / (double)(n * ROUNDS),
+	       (double)bytes / (double)(n * ROUNDS), counted);
+}
+
+static void bench_kind(const char *name, uint32_t kinds)
+{
+	struct rng r = { 42 };
+	uint64_t ops = 0;
+
+	for (size_t k = 0; k < ARRAY_SIZE(many); k++) {
+		random_block(&r, kinds, &many[k]);
+		ops += many[k].n_insns;
+	}
+	bench_many(name, ops, "operation");
 }
 
 /* What compilers' code looks like: adds, loads, stores, compares, short blocks. */
@@ -845,32 +852,15 @@ static void typical_block(struct rng *r)
 
 static void bench_typical(void)
 {
-	enum { BLOCKS = 400, ROUNDS = 100 };
-	static struct ir_block many[BLOCKS];
 	struct rng r = { 7 };
 	uint64_t guests = 0;
-	uint64_t bytes = 0;
-	double t;
 
-	for (size_t k = 0; k < BLOCKS; k++) {
+	for (size_t k = 0; k < ARRAY_SIZE(many); k++) {
 		typical_block(&r);
 		many[k] = block;
 		guests += block.n_guests;
 	}
-	t = now_s();
-	for (unsigned int round = 0; round < ROUNDS; round++) {
-		rig_reset();
-		for (size_t k = 0; k < BLOCKS; k++) {
-			struct emit_code code;
-
-			if (emit_block(rig.em, &many[k], &code) == 0) {
-				bytes += code.bytes;
-			}
-		}
-	}
-	t = now_s() - t;
-	printf("%-24s %6.1f ns and %5.1f bytes per guest instruction\n", "like a compiler's code",
-	       t * 1e9 / (double)(guests * ROUNDS), (double)bytes / (double)(guests * ROUNDS));
+	bench_many("like a compiler's code", guests, "guest instruction");
 }
 
 /* Runs: ways in and out, and loops with everything linked. */

@@ -79,6 +79,9 @@ static void test_print(void)
 		CHECK_STR(line, lines[k]);
 		CHECK_INT(n, strlen(lines[k]));
 	}
+	b.insns[0].flags |= IR_SOFT;
+	ir_insn_print(&b.insns[0], rig_regs, RIG_REGS, line, sizeof(line));
+	CHECK_STR(line, "t0 = load.i32 sx soft [r2 + 4]");
 	CHECK_INT(ir_insn_print(&b.insns[0], rig_regs, RIG_REGS, cut, sizeof(cut)), 7);
 	CHECK_STR(cut, "t0 = lo");
 	CHECK_STR(ir_op_name(IR_SHL_ADD), "shl_add");
@@ -194,6 +197,11 @@ static void call_unwanted(void)
 	b.insns[2].flags |= IR_CALL;
 }
 
+static void soft_unwanted(void)
+{
+	b.insns[2].flags |= IR_SOFT;
+}
+
 static void return_unwanted(void)
 {
 	b.insns[3].flags |= IR_RET;
@@ -293,6 +301,7 @@ static void test_rules(void)
 		{ guest_behind_end, "the end is not the last guest instruction's" },
 		{ cond_unknown, "no such condition" },
 		{ call_unwanted, "only jumps are calls" },
+		{ soft_unwanted, "only accesses are soft" },
 		{ return_unwanted, "only a JUMP_REG that is no call is a return" },
 		{ written_early, "a register is written before an operation that may stop" },
 		{ shift_wrong, "the shift of SHL_ADD is 0 to 3" },

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* See test_dbt_ir_eval.h. Written for clearness: bit loops rather than tricks. */
+/* See test_dbt_ir_eval.h. */
 #include "test_dbt_ir_eval.h"
 
 #include <string.h>
@@ -12,38 +12,6 @@ struct run {
 	const struct ir_block *b;
 	struct rig_result result;
 };
-
-static unsigned int width_of(unsigned int type)
-{
-	switch (type) {
-	case IR_I8:
-		return 8;
-	case IR_I16:
-		return 16;
-	case IR_I32:
-	case IR_F32:
-		return 32;
-	default:
-		return 64;
-	}
-}
-
-static uint64_t mask_of(unsigned int width)
-{
-	return width == 64 ? UINT64_MAX : (1ULL << width) - 1;
-}
-
-static uint64_t zext(uint64_t v, unsigned int width)
-{
-	return v & mask_of(width);
-}
-
-static int64_t sext(uint64_t v, unsigned int width)
-{
-	uint64_t sign = 1ULL << (width - 1);
-
-	return (int64_t)((zext(v, width) ^ sign) - sign);
-}
 
 static uint64_t get(const struct ir_eval *m, ir_val v)
 {
@@ -78,221 +46,16 @@ static void set(struct ir_eval *m, ir_val v, uint64_t x)
 	}
 }
 
-static bool holds(unsigned int cond, uint64_t a, uint64_t b, unsigned int width)
-{
-	int64_t sa = sext(a, width);
-	int64_t sb = sext(b, width);
-
-	a = zext(a, width);
-	b = zext(b, width);
-	switch (cond) {
-	case IR_EQ:
-		return a == b;
-	case IR_NE:
-		return a != b;
-	case IR_LT:
-		return sa < sb;
-	case IR_GE:
-		return sa >= sb;
-	case IR_LTU:
-		return a < b;
-	case IR_GEU:
-		return a >= b;
-	case IR_LE:
-		return sa <= sb;
-	case IR_GT:
-		return sa > sb;
-	case IR_LEU:
-		return a <= b;
-	case IR_GTU:
-		return a > b;
-	case IR_BITS:
-		return (a & b) != 0;
-	default:
-		return (a & b) == 0;
-	}
-}
-
-static uint64_t rotate_left(uint64_t a, uint64_t by, unsigned int width)
-{
-	for (uint64_t n = 0; n < by; n++) {
-		a = zext(a << 1 | (a >> (width - 1) & 1), width);
-	}
-	return a;
-}
-
-static uint64_t shift(const struct ir_insn *i, uint64_t a, uint64_t b, unsigned int width)
-{
-	uint64_t by = b % width;
-
-	switch (i->op) {
-	case IR_SHL:
-		return a << by;
-	case IR_SHR:
-		return zext(a, width) >> by;
-	case IR_SAR:
-		return (uint64_t)(sext(a, width) >> by);
-	case IR_ROL:
-		return rotate_left(zext(a, width), by, width);
-	default:
-		return rotate_left(zext(a, width), (width - by) % width, width);
-	}
-}
-
-static uint64_t divide(const struct ir_insn *i, uint64_t a, uint64_t b, unsigned int width)
-{
-	bool is_signed = i->op == IR_DIV_S || i->op == IR_REM_S;
-	bool is_rem = i->op == IR_REM_S || i->op == IR_REM_U;
-
-	if (zext(b, width) == 0) {
-		return is_rem ? a : i->cond == IR_DIV_RISCV ? UINT64_MAX : 0;
-	}
-	if (!is_signed) {
-		return is_rem ? zext(a, width) % zext(b, width) : zext(a, width) / zext(b, width);
-	}
-	if (sext(b, width) == -1) {
-		return is_rem ? 0 : 0 - a;
-	}
-	return (uint64_t)(is_rem ? sext(a, width) % sext(b, width)
-				 : sext(a, width) / sext(b, width));
-}
-
-static uint64_t multiply_high(const struct ir_insn *i, uint64_t a, uint64_t b, unsigned int width)
-{
-	__int128 x = i->op == IR_MULH_UU ? (__int128)zext(a, width) : (__int128)sext(a, width);
-	__int128 y = i->op == IR_MULH_SS ? (__int128)sext(b, width) : (__int128)zext(b, width);
-	unsigned __int128 product = (unsigned __int128)x * (unsigned __int128)y;
-
-	return (uint64_t)(product >> width);
-}
-
-static uint64_t count_bits(const struct ir_insn *i, uint64_t a, unsigned int width)
-{
-	uint64_t n = 0;
-
-	for (unsigned int k = 0; k < width; k++) {
-		unsigned int at = i->op == IR_CLZ ? width - 1 - k : k;
-		bool is_set = a >> at & 1;
-
-		if (i->op == IR_POPCNT) {
-			n += is_set;
-		} else if (is_set) {
-			break;
-		} else {
-			n++;
-		}
-	}
-	return n;
-}
-
-static uint64_t bytes_op(const struct ir_insn *i, uint64_t a, unsigned int width)
-{
-	uint64_t v = 0;
-
-	for (unsigned int k = 0; k < width; k += 8) {
-		uint64_t byte = a >> k & 0xff;
-
-		v |= i->op == IR_BSWAP ? byte << (width - 8 - k) : (byte ? 0xffULL : 0) << k;
-	}
-	return v;
-}
-
-static uint64_t least_or_most(const struct ir_insn *i, uint64_t a, uint64_t b, unsigned int width)
-{
-	switch (i->op) {
-	case IR_MIN_S:
-		return holds(IR_LT, a, b, width) ? a : b;
-	case IR_MAX_S:
-		return holds(IR_GT, a, b, width) ? a : b;
-	case IR_MIN_U:
-		return holds(IR_LTU, a, b, width) ? a : b;
-	default:
-		return holds(IR_GTU, a, b, width) ? a : b;
-	}
-}
-
-/* An integer result, before it is cut to the type. */
-static uint64_t compute(const struct ir_insn *i, uint64_t a, uint64_t b, uint64_t c,
-			unsigned int width)
-{
-	switch (i->op) {
-	case IR_ADD:
-		return a + b;
-	case IR_SUB:
-		return a - b;
-	case IR_AND:
-		return a & b;
-	case IR_OR:
-		return a | b;
-	case IR_XOR:
-		return a ^ b;
-	case IR_ANDN:
-		return a & ~b;
-	case IR_ORN:
-		return a | ~b;
-	case IR_XNOR:
-		return ~(a ^ b);
-	case IR_MUL:
-		return a * b;
-	case IR_EXT:
-		return a;
-	case IR_SHL:
-	case IR_SHR:
-	case IR_SAR:
-	case IR_ROL:
-	case IR_ROR:
-		return shift(i, a, b, width);
-	case IR_MULH_SS:
-	case IR_MULH_UU:
-	case IR_MULH_SU:
-		return multiply_high(i, a, b, width);
-	case IR_DIV_S:
-	case IR_DIV_U:
-	case IR_REM_S:
-	case IR_REM_U:
-		return divide(i, a, b, width);
-	case IR_CLZ:
-	case IR_CTZ:
-	case IR_POPCNT:
-		return count_bits(i, a, width);
-	case IR_BSWAP:
-	case IR_OR_BYTES:
-		return bytes_op(i, a, width);
-	case IR_SELECT:
-		return zext(a, width) != 0 ? b : c;
-	default:
-		return least_or_most(i, a, b, width);
-	}
-}
-
 static void flags(struct ir_eval *m, const struct ir_block *b, const struct ir_insn *i, uint64_t x,
 		  uint64_t y)
 {
 	const struct ir_flag_regs *r = &b->flag_regs[i->aux];
-	unsigned int width = width_of(i->type);
-	bool is_sub = i->cond == IR_FLAGS_SUB || i->cond == IR_FLAGS_SBC;
-	bool has_carry = i->cond == IR_FLAGS_ADC || i->cond == IR_FLAGS_SBC;
-	__int128 carry = has_carry ? (int)(get(m, i->c) & 1) : is_sub ? 1 : 0;
-	__int128 unsigned_sum;
-	__int128 signed_sum;
-	uint64_t result;
+	struct ir_value_flags f = ir_value_flags_of(i, x, y, get(m, i->c) & 1);
 
-	if (i->cond == IR_FLAGS_LOGIC) {
-		result = i->b == IR_NONE && !(i->flags & IR_IMM) ? x : x & y;
-		set(m, r->c, 0);
-		set(m, r->v, 0);
-	} else {
-		if (is_sub) {
-			y = ~y;
-		}
-		unsigned_sum = (__int128)zext(x, width) + (__int128)zext(y, width) + carry;
-		signed_sum = (__int128)sext(x, width) + (__int128)sext(y, width) + carry;
-		result = (uint64_t)unsigned_sum;
-		set(m, r->c, (uint64_t)(unsigned_sum >> width));
-		set(m, r->v, signed_sum != (__int128)sext(result, width));
-	}
-	set(m, r->n, sext(result, width) < 0);
-	set(m, r->z, zext(result, width) == 0);
+	set(m, r->n, f.n);
+	set(m, r->z, f.z);
+	set(m, r->c, f.c);
+	set(m, r->v, f.v);
 }
 
 /* ---- memory ---- */
@@ -334,12 +97,17 @@ static enum stop stopped(struct run *r, const struct ir_insn *i, uint32_t exit)
 static enum stop memory(struct run *r, const struct ir_insn *i)
 {
 	struct ir_eval *m = r->m;
-	unsigned int width = width_of(i->type);
+	unsigned int width = ir_value_width(i->type);
 	uint64_t address = get(m, i->a) + (uint64_t)i->imm;
-	uint64_t value = i->op == IR_STORE ? zext(get(m, i->b), width) : 0;
+	uint64_t value = i->op == IR_STORE ? ir_value_zext(get(m, i->b), width) : 0;
 	uint8_t *p = ram(m, address, width / 8);
 
 	r->m->is_border = is_at_border(address);
+	if ((i->flags & IR_SOFT) &&
+	    !rig_is_in_table(address, (uint8_t)(width / 8), i->op == IR_STORE)) {
+		r->result.gva = address;
+		return stopped(r, i, i->op == IR_STORE ? EMIT_EXIT_STORE : EMIT_EXIT_LOAD);
+	}
 	if (!is_in_window(address)) {
 		return stopped(r, i, EMIT_EXIT_STEP);
 	}
@@ -359,7 +127,7 @@ static enum stop memory(struct run *r, const struct ir_insn *i)
 	if (i->type == IR_F32 && (i->flags & IR_SX)) {
 		value |= 0xffffffffULL << 32;
 	} else if (i->flags & IR_SX) {
-		value = (uint64_t)sext(value, width);
+		value = (uint64_t)ir_value_sext(value, width);
 	}
 	set(m, i->dst, value);
 	return GO_ON;
@@ -390,7 +158,8 @@ static enum stop end(struct run *r, const struct ir_insn *i, uint64_t a, uint64_
 	case IR_STEP:
 		return stopped(r, i, EMIT_EXIT_STEP);
 	case IR_BRANCH:
-		r->result.pc = holds(i->cond, a, b, width_of(i->type)) ? r->b->target : r->b->next;
+		r->result.pc = ir_value_holds(i->cond, a, b, ir_value_width(i->type)) ? r->b->target
+										      : r->b->next;
 		break;
 	case IR_JUMP:
 		r->result.pc = r->b->target;
@@ -402,36 +171,11 @@ static enum stop end(struct run *r, const struct ir_insn *i, uint64_t a, uint64_
 	return STOP_END;
 }
 
-static enum stop integer(struct run *r, const struct ir_insn *i, uint64_t a, uint64_t b)
-{
-	unsigned int width = width_of(i->type);
-	uint64_t v;
-
-	switch (i->op) {
-	case IR_MOV:
-		v = (i->flags & IR_IMM) ? (uint64_t)i->imm : a;
-		break;
-	case IR_SHL_ADD:
-		v = (zext(a, width) << i->c) + b;
-		break;
-	case IR_INSERT:
-		v = (a & ~mask_of(width)) | zext(b, width);
-		break;
-	case IR_SET_IF:
-		v = holds(i->cond, a, b, width);
-		break;
-	default:
-		v = compute(i, a, b, i->op == IR_SELECT ? get(r->m, i->c) : 0, width);
-		v = (i->flags & IR_SX) ? (uint64_t)sext(v, width) : zext(v, width);
-	}
-	set(r->m, i->dst, v);
-	return GO_ON;
-}
-
 static enum stop evaluate(struct run *r, const struct ir_insn *i)
 {
 	uint64_t a = get(r->m, i->a);
 	uint64_t b = (i->flags & IR_IMM) ? (uint64_t)i->imm : get(r->m, i->b);
+	uint64_t c;
 
 	if (ir_op_is_end(i->op)) {
 		return end(r, i, a, b);
@@ -445,17 +189,21 @@ static enum stop evaluate(struct run *r, const struct ir_insn *i)
 		return memory(r, i);
 	case IR_HELPER:
 		return helper(r, i);
+	case IR_STEP_IF:
+		return ir_value_holds(i->cond, a, b, ir_value_width(i->type))
+			       ? stopped(r, i, EMIT_EXIT_STEP)
+			       : GO_ON;
 	case IR_FLAGS:
 		flags(r->m, r->b, i, a, b);
 		return GO_ON;
 	default:
 		break;
 	}
-	if (i->op >= IR_FADD && i->op <= IR_FCVT_IF) {
-		set(r->m, i->dst, ir_eval_fp(&r->m->fp, i, a, b, get(r->m, i->c)));
-		return GO_ON;
-	}
-	return integer(r, i, a, b);
+	c = i->op == IR_SHL_ADD ? 0 : get(r->m, i->c);
+	set(r->m, i->dst,
+	    i->op >= IR_FADD && i->op <= IR_FCVT_IF ? ir_value_fp(&r->m->fp, i, a, b, c)
+						    : ir_value_int(i, a, b, c));
+	return GO_ON;
 }
 
 struct rig_result ir_eval_block(struct ir_eval *m, const struct ir_block *b, int64_t budget)

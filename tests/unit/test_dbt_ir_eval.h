@@ -4,6 +4,7 @@
 #define PINFOLD_TESTS_UNIT_TEST_DBT_IR_EVAL_H
 
 #include "test_dbt_emit_rig.h"
+#include "test_dbt_ir_value.h"
 
 /** The evaluator's machine. */
 struct ir_eval {
@@ -16,8 +17,5 @@ struct ir_eval {
 
 /** Evaluate a block that ir_block_check() admits. */
 struct rig_result ir_eval_block(struct ir_eval *m, const struct ir_block *b, int64_t budget);
-
-/** FP operations (test_dbt_ir_eval_fp.c): operands as bits. @return the result's bits */
-uint64_t ir_eval_fp(uint32_t *fp, const struct ir_insn *i, uint64_t a, uint64_t b, uint64_t c);
 
 #endif

@@ -280,6 +280,23 @@ static void add_access(struct gen *g)
 			}
 		}
 		i->imm = disp + (int64_t)k * 8;
+		if (below(g, 4) == 0) {
+			i->flags |= IR_SOFT;
+			i->imm &= below(g, 4) ? ~INT64_C(7) : -1;
+		}
+	}
+}
+
+static void add_step_if(struct gen *g)
+{
+	struct ir_insn *i = ir_add(g->b, IR_STEP_IF, int_type(g), IR_NONE, some_int(g), IR_NONE);
+
+	i->cond = (uint8_t)below(g, IR_NOBITS + 1);
+	if (below(g, 2)) {
+		i->b = some_int(g);
+	} else {
+		i->flags |= IR_IMM;
+		i->imm = (int64_t)rng_corner(g->r);
 	}
 }
 
@@ -403,8 +420,10 @@ static void add_some(struct gen *g, bool may_stop)
 {
 	uint32_t n = below(g, 100);
 
-	if (may_stop && (g->kinds & RANDOM_MEMORY) && n < 90) {
+	if (may_stop && (g->kinds & RANDOM_MEMORY) && n < 85) {
 		add_access(g);
+	} else if (may_stop && (g->kinds & (RANDOM_MEMORY | RANDOM_HELPER)) && n < 90) {
+		add_step_if(g);
 	} else if (may_stop && (g->kinds & RANDOM_HELPER)) {
 		add_helper(g);
 	} else if ((g->kinds & RANDOM_FP) && n < 60) {

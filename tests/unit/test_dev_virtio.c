@@ -8,7 +8,8 @@ static void identity(void)
 	static const struct {
 		enum kind kind;
 		uint32_t id;
-	} kinds[] = { { NET, 1 }, { BLK, 2 }, { CONSOLE, 3 }, { RNG, 4 }, { EMPTY, 0 } };
+	} kinds[] = { { NET, 1 }, { BLK, 2 },	 { CONSOLE, 3 },
+		      { RNG, 4 }, { INPUT, 18 }, { EMPTY, 0 } };
 
 	for (size_t i = 0; i < ARRAY_SIZE(kinds); i++) {
 		struct rig *r = rig_new(kinds[i].kind);
@@ -387,7 +388,7 @@ static void several_instances(void)
 
 static void state(void)
 {
-	enum kind kinds[] = { BLK, NET, CONSOLE, RNG };
+	enum kind kinds[] = { BLK, NET, CONSOLE, RNG, INPUT };
 
 	for (size_t i = 0; i < ARRAY_SIZE(kinds); i++) {
 		struct rig *r = rig_new(kinds[i]);

@@ -13,6 +13,7 @@
 
 #include "dev/virtio/virtio_blk.h"
 #include "dev/virtio/virtio_console.h"
+#include "dev/virtio/virtio_input.h"
 #include "dev/virtio/virtio_mmio.h"
 #include "dev/virtio/virtio_net.h"
 #include "dev/virtio/virtio_rng.h"
@@ -60,7 +61,7 @@
 #define F_MRG_RXBUF BIT(15)
 #define F_ALL	    (~0ULL) /* whatever the device offers */
 
-enum kind { BLK, NET, CONSOLE, RNG, EMPTY };
+enum kind { BLK, NET, CONSOLE, RNG, INPUT, EMPTY };
 
 /** A driver's view of a queue. */
 struct ring {
@@ -78,6 +79,7 @@ struct rig {
 	struct virtio *v;
 	struct virtio_mmio *t;
 	struct virtio_blk *blk;
+	struct virtio_input *input;
 	struct virtio_net *net;
 	/* disk back-end */
 	uint8_t *disk;
@@ -209,6 +211,9 @@ static inline struct virtio *rig_device(struct rig *r, bool is_ro)
 		return virtio_console_virtio(virtio_console_new(&chr));
 	case RNG:
 		return virtio_rng_virtio(virtio_rng_new(&entropy));
+	case INPUT:
+		r->input = virtio_input_new();
+		return virtio_input_virtio(r->input);
 	default:
 		return NULL;
 	}
@@ -474,6 +479,23 @@ static inline bool drv_works(struct rig *r)
 		r->fake.out_n = 0;
 		offer(r, 1, 0);
 		return used_one(r, 1, 0) == 0 && strcmp(r->fake.out, "ok?") == 0;
+	case INPUT:
+		while (used_take(r, 0, &head, &len)) {
+			continue;
+		}
+		desc_put(r, desc, 0, BUF_GPA, 8, D_WRITE, 0);
+		for (int i = 0; i < 4; i++) {
+			offer(r, 0, 0);
+		}
+		if (!virtio_input_press(r->input)) {
+			return false;
+		}
+		for (int i = 0; i < 4; i++) {
+			if (used_one(r, 0, 0) != 8) {
+				return false;
+			}
+		}
+		return true;
 	default:
 		desc_put(r, desc, 0, BUF_GPA, 8, D_WRITE, 0);
 		offer(r, 0, 0);

@@ -289,6 +289,130 @@ static void console_output_is_bounded(void)
 	rig_free(r);
 }
 
+static bool is_there_room;
+
+static bool room(void *opaque)
+{
+	(void)opaque;
+	return is_there_room;
+}
+
+/* Output waits in the guest's queue while there is no room for it outside, across a saved state. */
+static void console_output_waits_for_room(void)
+{
+	struct rig *r = rig_new(CONSOLE);
+	struct chr_backend chr = fake_chr(&r->fake);
+	struct irq_line none = { 0 };
+	uint8_t a[1024];
+
+	virtio_mmio_ops.destroy(r->t);
+	chr.put = count_put;
+	chr.has_room = room;
+	r->v = virtio_console_virtio(virtio_console_new(&chr));
+	r->t = virtio_mmio_new(r->v, &none);
+	virtio_mem_set(r->v, r->mem);
+	drv_start(r, F_ALL, 64);
+	desc_put(r, r->q[TX].desc, 0, RAM_GPA, 1000, 0, 0);
+	counted = 0;
+	is_there_room = false;
+	offer(r, TX, 0);
+	CHECK(!virtio_poll(r->v)); /* it does not ask to be polled again and again */
+	CHECK_INT(counted, 0);
+	CHECK_INT(used_one(r, TX, 0), -1);
+	virtio_mmio_ops.save(r->t, a);
+	wr(r, R_STATUS, 0);
+	CHECK_INT(virtio_mmio_ops.load(r->t, a, NULL), 0);
+	is_there_room = true;
+	CHECK(!virtio_poll(r->v));
+	CHECK_INT(counted, 1000);
+	CHECK_INT(used_one(r, TX, 0), 0);
+	rig_free(r);
+}
+
+/* What the driver finds behind the two bytes that it writes. */
+static uint32_t selected(struct rig *r, uint8_t select, uint8_t subsel)
+{
+	struct dev_access a = { .offset = 0x100, .bytes = 1, .is_write = true, .value = select };
+
+	CHECK_INT(virtio_mmio_ops.access(r->t, &a), DEV_OK);
+	a = (struct dev_access){ .offset = 0x101, .bytes = 1, .is_write = true, .value = subsel };
+	CHECK_INT(virtio_mmio_ops.access(r->t, &a), DEV_OK);
+	return (uint32_t)dev_rd(&virtio_mmio_ops, r->t, 0x102, 1);
+}
+
+static void button_says_what_it_is(void)
+{
+	struct rig *r = rig_new(INPUT);
+
+	CHECK_INT(selected(r, 1, 0), 12);
+	CHECK_INT(dev_rd(&virtio_mmio_ops, r->t, 0x108, 4), 0x65776f50); /* "Powe" */
+	CHECK_INT(selected(r, 3, 0), 8);
+	CHECK_INT(dev_rd(&virtio_mmio_ops, r->t, 0x108, 2), 6);
+	CHECK_INT(selected(r, 0x11, 1), 15);
+	CHECK_INT(dev_rd(&virtio_mmio_ops, r->t, 0x108 + 14, 1), 0x10); /* key 116 */
+	CHECK_INT(dev_rd(&virtio_mmio_ops, r->t, 0x108 + 13, 1), 0);
+	for (unsigned int select = 0; select < 256; select++) {
+		for (unsigned int subsel = 0; subsel < 256; subsel++) {
+			bool is_known = (select == 1 && subsel == 0) ||
+					(select == 3 && subsel == 0) ||
+					(select == 0x11 && subsel == 1);
+
+			CHECK((selected(r, (uint8_t)select, (uint8_t)subsel) > 0) == is_known);
+		}
+	}
+	rig_free(r);
+}
+
+static void check_event(struct rig *r, uint16_t desc, uint64_t want)
+{
+	CHECK_INT(used_one(r, RX, desc), 8);
+	CHECK_INT(load_le(rx_bytes(r, desc), 8), want);
+}
+
+/* Type, code and value of: down, report, up, report. */
+#define DOWN   0x0000000100740001
+#define UP     0x0000000000740001
+#define REPORT 0
+
+static void button_is_pressed(void)
+{
+	struct rig *r = rig_new(INPUT);
+	uint8_t a[1024];
+
+	CHECK(!virtio_input_press(r->input)); /* nobody looks */
+	drv_start(r, F_ALL, 64);
+	rx_buffer(r, 0, 8);
+	rx_buffer(r, 1, 8);
+	kick(r, RX);
+	CHECK_INT(used_one(r, RX, 0), -1);
+	CHECK(virtio_input_press(r->input));
+	CHECK_INT(int_ack(r), 1);
+	check_event(r, 0, DOWN);
+	check_event(r, 1, REPORT);
+	CHECK(virtio_input_press(r->input)); /* it is down already */
+	virtio_mmio_ops.save(r->t, a);
+	wr(r, R_STATUS, 0);
+	CHECK(!virtio_input_press(r->input));
+	CHECK_INT(virtio_mmio_ops.load(r->t, a, NULL), 0);
+	for (uint16_t i = 2; i < 6; i++) {
+		rx_buffer(r, i, 8);
+	}
+	kick(r, RX);
+	check_event(r, 2, UP);
+	check_event(r, 3, REPORT);
+	CHECK_INT(used_one(r, RX, 4), -1);
+	desc_put(r, r->q[TX].desc, 0, BUF_GPA, 8, 0, 0); /* lights */
+	offer(r, TX, 0);
+	CHECK_INT(used_one(r, TX, 0), 0);
+	rx_buffer(r, 6, 7);
+	kick(r, RX);
+	for (int i = 0; i < 2; i++) {
+		virtio_input_press(r->input);
+	}
+	CHECK_STR(virtio_why_broken(r->v), "an input event's buffer is too small");
+	rig_free(r);
+}
+
 static void entropy(void)
 {
 	struct rig *r = rig_new(RNG);
@@ -326,6 +450,9 @@ static const struct test_case cases[] = {
 	{ "console: output", console_output },
 	{ "console: input", console_input },
 	{ "console: output is bounded", console_output_is_bounded },
+	{ "console: output waits for room", console_output_waits_for_room },
+	{ "button: says what it is", button_says_what_it_is },
+	{ "button: is pressed", button_is_pressed },
 	{ "entropy", entropy },
 };
 

@@ -8,6 +8,7 @@
 #include <signal.h>
 #include <time.h>
 
+#include "engine/trap/trap_engine.h"
 #include "stub_engine.h"
 #include "test_engine_guests.h"
 #include "test_engine_unicorn.h"
@@ -124,6 +125,9 @@ static inline int pairs_main(const struct test_case *cases, size_t n_cases)
 {
 	int tested = 0;
 
+#ifdef __riscv
+	trap_do_without(TRAP_WITHOUT_FILTER); /* user-mode emulation has none */
+#endif
 	host.kvm_fd = open("/dev/kvm", O_RDWR | O_CLOEXEC);
 	for (size_t n = 0; n < ARRAY_SIZE(guests); n++) {
 		guest = &guests[n];

@@ -267,6 +267,40 @@ static void memory_is_lazy_and_file_views_are_private(void)
 	close(fd);
 }
 
+static void shared_memory_is_joined_in_place(void)
+{
+	const uint64_t size = 2 * HOST_MAP_JOIN_BYTES;
+	uint8_t *space = host_map_space(size);
+	uint8_t *ram = NULL;
+	uint8_t *part;
+	int fd = -1;
+
+	CHECK_INT(host_map_shared_ram(size, &ram, &fd, NULL), 0);
+	CHECK_INT((uintptr_t)ram % HOST_MAP_JOIN_BYTES, 0);
+	CHECK_INT((uintptr_t)space % HOST_MAP_JOIN_BYTES, 0);
+	CHECK_INT(host_map_space_view(space, size, fd, 0, true, true, false), 0);
+	part = ram + HOST_MAP_JOIN_BYTES;
+	memset(part + 8192, 0x5a, 4096);
+	host_map_shared_join(part);
+	for (uint64_t k = 0; k < HOST_MAP_JOIN_BYTES; k++) {
+		uint8_t want = k / 4096 == 2 ? 0x5a : 0;
+
+		if (part[k] != want || space[HOST_MAP_JOIN_BYTES + k] != want) {
+			CHECK_INT(part[k], want);
+			break;
+		}
+	}
+	space[HOST_MAP_JOIN_BYTES] = 1;
+	CHECK_INT(part[0], 1);
+	host_map_shared_join(part); /* once more is no harm */
+	CHECK_INT(part[0], 1);
+	CHECK_INT(host_map_shared_clear(ram, size, NULL), 0);
+	CHECK_INT(part[0] + part[8192] + space[HOST_MAP_JOIN_BYTES], 0);
+	host_map_free(space, size);
+	host_map_free(ram, size);
+	close(fd);
+}
+
 static void crooked_mappings_are_refused(void)
 {
 	uint8_t *p = NULL;
@@ -455,6 +489,7 @@ static const struct test_case cases[] = {
 	{ "cut packet is refused with its descriptors",
 	  cut_packet_is_refused_with_its_descriptors },
 	{ "memory is lazy and file views are private", memory_is_lazy_and_file_views_are_private },
+	{ "shared memory is joined in place", shared_memory_is_joined_in_place },
 	{ "crooked mappings are refused", crooked_mappings_are_refused },
 	{ "read-only view traps writes", read_only_view_traps_writes },
 	{ "timer signals its own thread", timer_signals_its_own_thread },

@@ -209,6 +209,9 @@ static void call_allowed(long nr)
 	case SYS_fcntl:
 		syscall(nr, -1L, F_GET_SEALS, 0L);
 		break;
+	case SYS_fallocate:
+		syscall(nr, -1L, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0L, 1L);
+		break;
 	case SYS_tgkill:
 		syscall(nr, getpid(), getpid(), 0);
 		break;
@@ -322,6 +325,11 @@ static void only_kvm_ioctls_and_only_with_kvm(void)
 	CHECK(is_killed(attempt(&without, call_ioctl, KVM_RUN)));
 }
 
+static void call_fallocate(long mode)
+{
+	fallocate(-1, (int)mode, 0, 1);
+}
+
 static void call_fcntl(long cmd)
 {
 	fcntl(1, (int)cmd, 100);
@@ -402,6 +410,9 @@ static void arguments_are_filtered(void)
 	CHECK(is_killed(attempt(&o, call_fcntl, F_DUPFD)));
 	CHECK(is_killed(attempt(&o, call_fcntl, F_SETOWN)));
 	CHECK(is_killed(attempt(&o, call_fcntl, F_SETFL)));
+	CHECK(is_killed(attempt(&o, call_fallocate, 0)));
+	CHECK(is_killed(attempt(&o, call_fallocate, FALLOC_FL_KEEP_SIZE)));
+	CHECK(is_killed(attempt(&o, call_fallocate, FALLOC_FL_ZERO_RANGE)));
 	CHECK(is_survived(attempt(&o, call_fcntl, F_GET_SEALS)));
 	CHECK(is_killed(attempt(&o, kill_other, getpid())));
 	CHECK(is_killed(attempt(&o, kill_other, 1)));

@@ -166,12 +166,45 @@ static void too_many_regions(void)
 	mem_free(m);
 }
 
+static bool note_store(void *opaque, gpa_t gpa, uint64_t bytes)
+{
+	uint64_t *sum = opaque;
+
+	*sum += gpa + bytes;
+	return gpa == 0x11000;
+}
+
+static void watchers_hear_of_stores(void)
+{
+	struct mem *m = mem_new();
+	struct mem_region ram = region(0x10000, 0x4000, MEM_RWX);
+	uint8_t bytes[8] = { 0 };
+	uint64_t sum[2] = { 0 };
+	struct mem_watcher w[2] = { { .opaque = &sum[0], .stored = note_store },
+				    { .opaque = &sum[1], .stored = note_store } };
+
+	CHECK_INT(mem_region_add(m, &ram, NULL), 0);
+	mem_watch(m, &w[0]);
+	mem_watch(m, &w[1]);
+	CHECK(mem_write(m, 0x12000, bytes, sizeof(bytes), NULL));
+	CHECK_INT(sum[0], 0x12008);
+	CHECK_INT(sum[1], 0x12008);
+	CHECK(!mem_write(m, 0x14000, bytes, sizeof(bytes), NULL));
+	mem_unwatch(m, &w[0]);
+	CHECK(mem_stored(m, 0x11000, 1));
+	CHECK(!mem_stored(m, 0x11001, 1));
+	CHECK_INT(sum[0], 0x12008);
+	CHECK_INT(sum[1], 0x12008 + 0x11001 + 0x11002);
+	mem_free(m);
+}
+
 static const struct test_case cases[] = {
 	{ "refused shapes", refused_shapes },
 	{ "protect splits regions", protect_splits },
 	{ "end of the address space", end_of_the_address_space },
 	{ "random changes against a model", random_against_model },
 	{ "too many regions", too_many_regions },
+	{ "watchers hear of stores", watchers_hear_of_stores },
 };
 
 TEST_MAIN(cases)

@@ -35,7 +35,7 @@ static void headers(void)
 	make(PROTO_START, 0);
 	msg.hdr.revision++;
 	CHECK_INT(check(&e), -EPROTO);
-	CHECK(strstr(e.text, "revision 5, this one 4")); /* follows PROTO_REVISION */
+	CHECK(strstr(e.text, "revision 7, this one 6")); /* follows PROTO_REVISION */
 	make((enum proto_type)999, 0);
 	CHECK_INT(check(&e), -EPROTO);
 	CHECK_STR(e.text, "unknown message type 999");
@@ -56,6 +56,13 @@ static void config(void)
 	c->fds = PROTO_FD_IMAGE | PROTO_FD_CONSOLE;
 	CHECK_INT(check(NULL), -EPROTO); /* no descriptors came */
 	msg.n_fds = 2;
+	CHECK_INT(check(NULL), 0);
+	c->flags = PROTO_CFG_START; /* nobody would keep the guest from running before the jail */
+	CHECK_INT(check(NULL), -EPROTO);
+	c->fds = PROTO_FD_GRANT | PROTO_FD_ACK; /* half a scheduler */
+	CHECK_INT(check(NULL), -EPROTO);
+	c->fds |= PROTO_FD_NOTIFY;
+	msg.n_fds = 3;
 	CHECK_INT(check(NULL), 0);
 	memset(c->name, 'x', sizeof(c->name));
 	CHECK_INT(check(NULL), -EPROTO);

@@ -382,10 +382,6 @@ static void harts_start(void)
 	CHECK_INT(h.s.priv, RV_PRIV_M);
 	CHECK(!h.has_reservation);
 	CHECK_INT(rv_mip(&h), 0);
-	cfg.is_machine_hidden = true;
-	rv_hart_init(&h, &cfg);
-	CHECK_INT(h.s.priv, RV_PRIV_S);
-	CHECK(rv_pmp_allows(&h.s, 0x80000000, 8, MEM_X, RV_PRIV_U));
 }
 
 /* What a trap may have changed beyond registers. */

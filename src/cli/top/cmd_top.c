@@ -48,7 +48,8 @@ static int parse_sort(const char *arg, enum top_column *ret, struct errmsg *e)
 			return 0;
 		}
 	}
-	return errmsg_set(e, -EINVAL, "--sort: there is no column '%.40s'", arg);
+	return errmsg_set(e, -EINVAL,
+			  "--sort: there is no column '%.40s'; see 'pinfold top --help'", arg);
 }
 
 static int parse_count(const char *what, const char *arg, uint32_t min, uint32_t max, uint32_t *ret,

@@ -28,7 +28,4 @@ void draw_lanes(struct top_canvas *c, struct top_model *m, struct top_view *v, u
 void draw_table(struct top_canvas *c, struct top_model *m, struct top_view *v, uint32_t row,
 		uint32_t n, bool has_selection);
 
-/* "CPU%" */
-const char *draw_column_title(enum top_column column);
-
 #endif

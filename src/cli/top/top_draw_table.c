@@ -33,11 +33,6 @@ static const struct {
 	[TOP_COL_PRIO] = { "PR", 2, true, 12 },
 };
 
-const char *draw_column_title(enum top_column column)
-{
-	return columns[column].title;
-}
-
 /* Widths, 0 for columns left out. */
 static void choose_columns(uint32_t cols, uint32_t ret_width[TOP_COL_N])
 {

@@ -17,7 +17,7 @@ void top_format_duration(ns_t ns, char ret[TOP_FORMAT_SIZE])
 		snprintf(ret, TOP_FORMAT_SIZE, "0");
 	} else if (ns < NS_PER_MS) {
 		snprintf(ret, TOP_FORMAT_SIZE, "%" PRIu64 "us", (uint64_t)(ns / NS_PER_US));
-	} else if (s == 0) {
+	} else if (ns < NS_PER_S) {
 		snprintf(ret, TOP_FORMAT_SIZE, "%" PRIu64 "ms", (uint64_t)(ns / NS_PER_MS));
 	} else if (s < MINUTE_S) {
 		snprintf(ret, TOP_FORMAT_SIZE, "%" PRIu64 ".%" PRIu64 "s", s,

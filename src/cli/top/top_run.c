@@ -338,7 +338,8 @@ int top_run_batch(const struct top_source *source, const struct top_run_options 
 		r = r < 0 ? r : ask_the_rest(source, &w, &m, &v, e);
 		r = r < 0 ? r : print_snapshot(&m, &v, batch_width(o, out), is_utf8, out);
 		if (r == -EIO || r == -ENOMEM) {
-			errmsg_set(e, r, r == -EIO ? "can't print" : "out of memory");
+			errmsg_set(e, r,
+				   r == -EIO ? "can't write to standard output" : "out of memory");
 		}
 	}
 	top_view_done(&v);

@@ -77,7 +77,7 @@ struct rv_state {
 	uint64_t pmpcfg[2], pmpaddr[16];
 	uint64_t mcountinhibit, menvcfg, senvcfg, stimecmp;
 	uint64_t mcycle, minstret; /* as they would be read; kept by engines that count */
-	/* The LR/SC reservation is not part of the state: it is dropped at every stop. */
+	/* The LR/SC reservation is not part of the state: it ends when one is set. */
 };
 
 static inline struct rv_state *rv_state(struct cpu_state *s)

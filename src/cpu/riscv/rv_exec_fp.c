@@ -27,7 +27,7 @@ static inline void raise_flags(struct rv_exec *x, uint32_t flags)
 {
 	if (flags) {
 		x->hart->s.fcsr |= flags;
-		x->hart->s.mstatus |= RV_MSTATUS_FS;
+		rv_exec_float_changed(x);
 	}
 }
 

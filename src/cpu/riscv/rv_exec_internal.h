@@ -64,11 +64,20 @@ static inline bool rv_exec_has_float(const struct rv_exec *x)
 	return x->hart->s.mstatus & RV_MSTATUS_FS;
 }
 
+/** FS becomes Dirty; SD is derived when mstatus is read. */
+static inline void rv_exec_float_changed(struct rv_exec *x)
+{
+	if ((x->hart->s.mstatus & RV_MSTATUS_FS) != RV_MSTATUS_FS) {
+		x->hart->s.mstatus |= RV_MSTATUS_FS;
+		x->effects |= RV_EFFECT_MODE;
+	}
+}
+
 /** Write an f register. */
 static inline void rv_exec_set_float(struct rv_exec *x, unsigned int rd, uint64_t value)
 {
 	x->hart->s.f[rd] = value;
-	x->hart->s.mstatus |= RV_MSTATUS_FS; /* Dirty; SD is derived when mstatus is read */
+	rv_exec_float_changed(x);
 }
 
 #define RV_BOX_F32 0xffffffff00000000ULL

@@ -2,22 +2,13 @@
 /* Making harts, their wires, and foreign states legal; see rv_hart.h. */
 #include "cpu/riscv/rv_internal.h"
 
-/* What a firmware sets up before it leaves M-mode for good, and nobody else could: memory. */
-static void open_memory(struct rv_state *s)
-{
-	s->pmpaddr[0] = RV_PMPADDR_MAX;
-	s->pmpcfg[0] = RV_PMP_MODE | RV_PMP_X | RV_PMP_W | RV_PMP_R; /* NAPOT: all there is */
-}
+#include <string.h>
 
 void rv_hart_init(struct rv_hart *h, const struct rv_hart_config *cfg)
 {
 	*h = (struct rv_hart){ .cfg = *cfg };
 	rv_state_reset(&h->s);
 	h->s.mhartid = cfg->hartid;
-	if (cfg->is_machine_hidden) {
-		h->s.priv = RV_PRIV_S;
-		open_memory(&h->s);
-	}
 }
 
 void rv_hart_wires_set(struct rv_hart *h, uint64_t mask, uint64_t level)
@@ -70,4 +61,16 @@ void rv_state_legalise(struct rv_state *s)
 	s->senvcfg = legal_envcfg(s->senvcfg, RV_SENVCFG_MASK);
 	s->satp = rv_satp_is_legal(s->satp) ? s->satp : 0;
 	legalise_pmp(s);
+}
+
+bool rv_state_translates_alike(const struct rv_state *a, const struct rv_state *b)
+{
+	return a->menvcfg == b->menvcfg && memcmp(a->pmpcfg, b->pmpcfg, sizeof(a->pmpcfg)) == 0 &&
+	       memcmp(a->pmpaddr, b->pmpaddr, sizeof(a->pmpaddr)) == 0;
+}
+
+void rv_insns_count(struct rv_state *s, uint64_t n)
+{
+	s->mcycle += s->mcountinhibit & BIT(0) ? 0 : n;
+	s->minstret += s->mcountinhibit & BIT(2) ? 0 : n;
 }

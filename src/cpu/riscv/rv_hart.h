@@ -56,8 +56,7 @@ struct rv_hart_config {
 	uint64_t hartid;
 	struct mem *mem; /* outlives the hart */
 	struct rv_clock clock;
-	uint8_t va_bits;	/* satp takes modes up to this: 39, 48 or 57; 0: all */
-	bool is_machine_hidden; /* there is no M-mode firmware: the board answers ecalls from S-mode */
+	uint8_t va_bits; /* satp takes modes up to this: 39, 48 or 57; 0: all */
 };
 
 /** One hart. The state comes first: translated code knows its offsets. */
@@ -65,16 +64,12 @@ struct rv_hart {
 	struct rv_state s;
 	_Atomic uint64_t wires; /* MSI, MTI, SEI, MEI lines as devices drive them, as mip bits */
 	struct rv_hart_config cfg;
-	/* The reservation of LR: physical address and what was there. */
-	bool has_reservation;
-	uint8_t reserved_bytes;
-	gpa_t reserved_gpa;
+	bool has_reservation; /* of LR, ... */
+	gpa_t reserved_gpa;   /* ... here */
 };
 
 /**
- * Set up @p h in the reset state of rv64_arch, with nothing reserved and no wire driven. Where M-mode is hidden it
- * starts in S-mode and PMP lets everything pass, since nobody could ever open it; all else that firmware would set
- * up (delegation, mcounteren, menvcfg) is the board's.
+ * Set up @p h in the reset state of rv64_arch, with nothing reserved and no wire driven.
  */
 void rv_hart_init(struct rv_hart *h, const struct rv_hart_config *cfg);
 
@@ -104,6 +99,12 @@ uint64_t rv_csr_peek(const struct rv_hart *h, uint32_t csr);
  * writing CSRs. For contexts, debuggers and other engines' states.
  */
 void rv_state_legalise(struct rv_state *s);
+
+/** @return whether addresses are translated alike in both states, if satp is the same or looked at elsewhere */
+bool rv_state_translates_alike(const struct rv_state *a, const struct rv_state *b);
+
+/** @p n instructions were executed: mcycle and minstret go on, unless they are inhibited. */
+void rv_insns_count(struct rv_state *s, uint64_t n);
 
 /** @return the CSR's name, or NULL */
 const char *rv_csr_name(uint32_t csr);

@@ -5,6 +5,11 @@
 
 #include "cpu/riscv/rv_hart.h"
 
+/* One row of a table per PMP entry. */
+#define RV_PMP_ROWS(row)                                                                         \
+	row(0), row(1), row(2), row(3), row(4), row(5), row(6), row(7), row(8), row(9), row(10), \
+		row(11), row(12), row(13), row(14), row(15)
+
 /* Which bits exist (rv_csr.c). */
 #define RV_MIP_SOFT  (BIT(1) | BIT(5) | BIT(9)) /* SSIP, STIP, SEIP */
 #define RV_MIP_WIRES (BIT(3) | BIT(7) | BIT(9) | BIT(11))

@@ -58,7 +58,6 @@ struct x86_dtr {
 #define X86_CR4_SMAP	   BIT(21)
 #define X86_CR4_OSFXSR	   BIT(9)
 #define X86_CR4_OSXMMEXCPT BIT(10)
-#define X86_CR4_OSXSAVE	   BIT(18)
 #define X86_EFER_SCE	   BIT(0)
 #define X86_EFER_LME	   BIT(8)
 #define X86_EFER_LMA	   BIT(10)

@@ -345,7 +345,7 @@ static void add_params(json_t *o, const struct http_request *rq)
 
 static void add_query(json_t *o, const struct http_request *rq)
 {
-	static const char *const known[] = { "name", "force" };
+	static const char *const known[] = { "name", "force", "start" };
 
 	for (size_t i = 0; i < ARRAY_SIZE(known); i++) {
 		const char *v = http_query(rq, known[i]);

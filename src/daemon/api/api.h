@@ -25,6 +25,7 @@ struct api_options {
 	struct events *events;
 	struct users *users;
 	struct images *images;
+	struct guard *guard; /**< NULL: none */
 	struct vms *vms;
 	const char *state_dir;
 	bool is_rootless;

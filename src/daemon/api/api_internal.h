@@ -9,6 +9,7 @@
 #include "daemon/api/api.h"
 #include "daemon/api/rate.h"
 #include "daemon/api/refusals.h"
+#include "daemon/guard/guard.h"
 
 #define API_WARNINGS_MAX  16u
 #define API_WARNING_BYTES 320u
@@ -105,6 +106,8 @@ uint64_t api_real_ns(void);
 /** A VM of @p owner that was asked for: what the request names must be allowed, the rest is lowered. */
 int api_ceiling_apply(struct api *a, uid_t owner, const json_t *named, struct vm_spec *spec,
 		      struct errmsg *e);
+/** Whether a VM of @p owner may have that network, also at a start: it may have been an administrator's. @return 0; -EPERM */
+int api_net_check(struct api *a, uid_t owner, const struct vm_spec *spec, struct errmsg *e);
 /** What may have become too much since: lower it. @return 0; -EBUSY and the like */
 int api_ceiling_lower_vm(struct api *a, const char *id, struct errmsg *e);
 /** The same for all VMs of a user. */
@@ -112,12 +115,17 @@ void api_ceiling_lower(struct api *a, uid_t owner);
 
 /* ops_vm.c */
 
-/** Create a VM and answer 201 with its id and name. @return as vms_create() */
-int api_vm_create(struct api *a, uid_t owner, const struct vm_spec *spec, struct http_reply *rp,
-		  struct errmsg *e);
+/**
+ * Create a VM, start it if that is wanted, and answer 201 with its id and name.
+ * @return as vms_create() and vms_start(); then there is no such VM
+ */
+int api_vm_create(struct api *a, uid_t owner, const struct vm_spec *spec, bool is_started,
+		  struct http_reply *rp, struct errmsg *e);
 
 /* snapshot_file.c */
 
+/** A whole snapshot file: more could not be uploaded again. */
+#define SNAPSHOT_MAX_BYTES (IMAGES_MAX_BYTES + (1u << 20))
 /** Head of a snapshot file; docs/snapshot.md. */
 #define SNAPSHOT_HEAD_BYTES 64u
 #define SNAPSHOT_SUM_BYTES  32u
@@ -126,6 +134,7 @@ int api_vm_create(struct api *a, uid_t owner, const struct vm_spec *spec, struct
 struct snapshot_head {
 	uint64_t context_bytes, created_ns;
 	uint32_t spec_bytes;
+	bool has_disks; /**< they follow the context, as the description says */
 	uint8_t context_hash[32];
 };
 
@@ -138,7 +147,8 @@ int snapshot_head_make(const char *spec, const struct snapshot_head *h, uint8_t 
 		       size_t *ret_bytes);
 
 /**
- * Check a snapshot file and take its head apart; the context is not read.
+ * Check a snapshot file and take its head apart; the context is not read, and with has_disks the length of what follows it
+ * is the caller's to check.
  * @param ret_spec heap, NUL-terminated; the caller frees it
  * @param ret_at   where the context begins
  * @return 0; -EINVAL, -EBADMSG with what is wrong
@@ -151,12 +161,13 @@ http_handler_fn op_status, op_openapi, op_shutdown, op_events, op_metrics;
 http_handler_fn op_core_list, op_core_reclaim, op_core_cap, op_sched_log;
 http_handler_fn op_image_head, op_image_get, op_image_put;
 http_handler_fn op_vm_list, op_vm_create, op_vm_get, op_vm_remove, op_vm_start, op_vm_pause,
-	op_vm_resume, op_vm_stop, op_vm_kill, op_vm_wait, op_vm_update, op_vm_pin, op_vm_unpin,
-	op_vm_console_read, op_vm_console_write;
+	op_vm_shutdown, op_vm_resume, op_vm_stop, op_vm_kill, op_vm_wait, op_vm_update, op_vm_pin,
+	op_vm_unpin, op_vm_console_read, op_vm_console_write;
 http_handler_fn op_vm_snapshot, op_vm_restore;
 http_handler_fn op_fault_list, op_fault_clear, op_fault_clear_all;
 http_handler_fn op_user_list, op_user_add, op_user_quota, op_user_remove, op_user_ban,
 	op_user_unban;
-http_handler_fn op_history, op_audit_list, op_audit_verify, op_audit_anchor;
+http_handler_fn op_guard;
+http_handler_fn op_history, op_audit_list, op_audit_verify, op_audit_compare, op_audit_anchor;
 
 #endif

@@ -3,7 +3,7 @@
  * The highest priority and the longest slice that a user's VMs may have. No VM is above its owner's ceiling,
  * whoever asks: what a request names must be allowed, what it leaves open is lowered, and when a
  * ceiling comes down the user's VMs come down with it. One that can't be changed in that moment (it is just
- * ending, or it is of an older daemon) is lowered at its next start.
+ * ending, or it is of an older daemon) is lowered at its next start. And the ports that a user's VMs may have.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -28,6 +28,18 @@ int api_ceiling_apply(struct api *a, uid_t owner, const json_t *named, struct vm
 		spec->config.slice_ns = max_slice_ns;
 	}
 	return users_ceiling_check(a->o.users, owner, spec->prio, spec->config.slice_ns, e);
+}
+
+int api_net_check(struct api *a, uid_t owner, const struct vm_spec *spec, struct errmsg *e)
+{
+	struct net_options o;
+	int r;
+
+	if (!spec->net[0] || users_is_admin(a->o.users, owner)) {
+		return 0;
+	}
+	r = net_options_parse(spec->net, &o, e);
+	return r < 0 ? r : net_options_check_ordinary(&o, e);
 }
 
 static int lower(struct api *a, const struct vms_info *i, struct errmsg *e)

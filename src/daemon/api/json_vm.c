@@ -157,6 +157,7 @@ json_t *api_vm_json(struct api *a, struct api_names *names, const struct vms_inf
 	if (!o) {
 		return NULL;
 	}
+	json_object_set_new(o, "is_guard_frozen", json_boolean(i->is_guard_frozen));
 	json_object_set_new(o, "pid", i->pid > 0 ? json_integer(i->pid) : json_null());
 	json_object_set_new(o, "slot", is_there ? json_integer(i->slot) : json_null());
 	json_object_set_new(o, "core", place_json(a, i));
@@ -172,11 +173,13 @@ json_t *api_vm_json(struct api *a, struct api_names *names, const struct vms_inf
 	json_object_set_new(o, "slices", api_json_u64(i->slices));
 	json_object_set_new(o, "preemptions", api_json_u64(d->preemptions));
 	json_object_set_new(o, "memory_bytes", api_json_u64(i->memory_bytes));
+	json_object_set_new(o, "cpus", json_integer(i->spec.config.n_cpus));
 	json_object_set_new(o, "mem_bytes", api_json_u64(i->spec.config.limits.mem_bytes));
 	json_object_set_new(o, "created_at", api_json_time(i->created_ns));
 	json_object_set_new(o, "started_at", api_json_time(i->started_ns));
 	json_object_set_new(o, "ended_at", api_json_time(i->ended_ns));
 	json_object_set_new(o, "runs", json_integer(i->runs));
+	json_object_set_new(o, "resets", json_integer(i->resets));
 	json_object_set_new(o, "exit_code", code_json(i));
 	json_object_set_new(o, "message", api_json_str(i->message));
 	json_object_set_new(o, "console_bytes", api_json_u64(i->console_bytes));
@@ -219,6 +222,7 @@ json_t *api_vm_json_full(struct api *a, const struct vms_info *i)
 	json_object_set_new(o, "fault", api_fault_json(i));
 	json_object_set_new(o, "exit", exit_json(i));
 	json_object_set_new(o, "has_context", json_boolean(i->has_fault_context));
+	json_object_set_new(o, "kept_translations", api_json_u64(i->code_loaded));
 	if ((i->state == VMS_PAUSED || i->state == VMS_FAULTED) &&
 	    vms_registers(a->o.vms, i->id, &registers, NULL) == 0) {
 		json_object_set_new(o, "registers", registers);

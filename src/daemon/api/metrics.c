@@ -304,6 +304,23 @@ static void put_dispatcher(struct page *p)
 	       d.sched.excl_cores);
 }
 
+static void put_guard(struct page *p)
+{
+	struct guard_info g;
+
+	guard_info_get(p->a->o.guard, &g);
+	single(p, "pinfold_guard_loaded", "gauge", "Whether the guard's module is there",
+	       g.is_loaded);
+	single(p, "pinfold_guard_attached", "gauge", "Whether the guard is told of VMs",
+	       g.is_attached);
+	single(p, "pinfold_guard_bans", "gauge", "Users who are banned at the guard's terminals",
+	       g.n_bans);
+	single(p, "pinfold_guard_log_seq", "gauge", "Number of the last record of the guard's log",
+	       g.state.log_last);
+	single(p, "pinfold_guard_log_copied_seq", "gauge", "Number of the last one on disk",
+	       g.copied);
+}
+
 static void put_daemon(struct page *p)
 {
 	struct store_stats st;
@@ -324,6 +341,7 @@ static void put_daemon(struct page *p)
 	single(p, "pinfold_audit_seq", "gauge", "Number of the last audit record", anchor.seq);
 	single(p, "pinfold_audit_ok", "gauge", "Whether audit records can be written",
 	       !atomic_load(&p->a->audit_failed));
+	put_guard(p);
 	pthread_mutex_lock(&p->a->lock);
 	if (p->a->http) {
 		http_stats_get(p->a->http, &h);

@@ -11,6 +11,7 @@
 
 #define HISTORY_MAX 1000u
 #define AUDIT_MAX   AUDIT_TAIL_MAX
+#define ANCHORS_MAX 256u
 
 struct history {
 	json_t *array;
@@ -203,11 +204,10 @@ static const char *finding_name(enum audit_finding f)
 	return (size_t)f < ARRAY_SIZE(names) ? names[f] : "unknown";
 }
 
-int op_audit_verify(void *ctx, const struct http_request *rq, struct http_reply *rp,
-		    struct errmsg *e)
+/* Verify the log as @o says, with the first key where it is here, and answer what was found. */
+static int reply_verdict(struct api *a, struct audit_verify_options *o, struct http_reply *rp,
+			 struct errmsg *e)
 {
-	struct api *a = ctx;
-	struct audit_verify_options o = { 0 };
 	struct audit_verdict v;
 	struct errmsg message = { "" };
 	char path[IMAGES_PATH_BYTES];
@@ -215,11 +215,10 @@ int op_audit_verify(void *ctx, const struct http_request *rq, struct http_reply 
 	bool is_intact;
 	int r;
 
-	(void)rq;
 	snprintf(path, sizeof(path), "%s/audit/verify.key", a->o.state_dir);
 	/* As long as the key lies here it is used; it is better off elsewhere. */
-	o.key = audit_key_read(path, key, NULL) == 0 ? key : NULL;
-	r = verify(a, &o, &v, e);
+	o->key = audit_key_read(path, key, NULL) == 0 ? key : NULL;
+	r = verify(a, o, &v, e);
 	sodium_memzero(key, sizeof(key));
 	if (r < 0) {
 		return r;
@@ -227,14 +226,54 @@ int op_audit_verify(void *ctx, const struct http_request *rq, struct http_reply 
 	(void)message_of(&v, &message);
 	is_intact = v.finding == AUDIT_INTACT;
 	return api_reply(rp,
-			 json_pack("{ss sb sb so so so so ss}", "finding", finding_name(v.finding),
-				   "is_intact", (int)is_intact, "is_authentic", (int)v.is_authentic,
-				   "n_records", api_json_u64(v.n_records), "bad_seq",
+			 json_pack("{ss sb sb so so so so so ss}", "finding",
+				   finding_name(v.finding), "is_intact", (int)is_intact,
+				   "is_authentic", (int)v.is_authentic, "n_records",
+				   api_json_u64(v.n_records), "n_anchors_met",
+				   api_json_u64(v.n_anchors_met), "bad_seq",
 				   is_intact ? json_null() : api_json_u64(v.bad_seq), "bad_file",
 				   is_intact ? json_null() : api_json_u64(v.bad_file), "bad_offset",
 				   is_intact ? json_null() : api_json_u64(v.bad_offset), "message",
 				   message.text),
 			 e);
+}
+
+int op_audit_verify(void *ctx, const struct http_request *rq, struct http_reply *rp,
+		    struct errmsg *e)
+{
+	struct audit_verify_options o = { 0 };
+
+	(void)rq;
+	return reply_verdict(ctx, &o, rp, e);
+}
+
+int op_audit_compare(void *ctx, const struct http_request *rq, struct http_reply *rp,
+		     struct errmsg *e)
+{
+	static const char *const known[] = { "anchors", NULL };
+	const json_t *texts = json_object_get(rq->body, "anchors");
+	struct audit_anchor anchors[ANCHORS_MAX];
+	struct audit_verify_options o = { .anchors = anchors, .n_anchors = json_array_size(texts) };
+	int r = api_json_only(rq->body, known, e);
+
+	if (r < 0) {
+		return r;
+	}
+	if (!json_is_array(texts) || o.n_anchors > ANCHORS_MAX) {
+		return errmsg_set(e, -EINVAL, "anchors must be a list of at most %u anchors",
+				  ANCHORS_MAX);
+	}
+	for (size_t i = 0; i < o.n_anchors; i++) {
+		const char *text = json_string_value(json_array_get(texts, i));
+
+		if (!text || audit_anchor_parse(text, &anchors[i]) < 0) {
+			return errmsg_set(e, -EINVAL,
+					  "anchor %zu is none: such are printed by GET "
+					  "/v1/audit/anchor",
+					  i + 1);
+		}
+	}
+	return reply_verdict(ctx, &o, rp, e);
 }
 
 int op_audit_anchor(void *ctx, const struct http_request *rq, struct http_reply *rp,

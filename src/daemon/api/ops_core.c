@@ -200,6 +200,9 @@ int op_core_reclaim(void *ctx, const struct http_request *rq, struct http_reply 
 			       json_pack("{si}", "core",
 					 (int)partition_roles(a->o.partition)->pool[ev.core]));
 	}
+	if (r == -EALREADY) {
+		return errmsg_set(e, r, "core %s is not exclusive", rq->param[0]);
+	}
 	return r;
 }
 

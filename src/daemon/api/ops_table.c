@@ -37,6 +37,7 @@ static const struct http_op ops[] = {
 	{ "POST", "/v1/vms/{vm}/start", "vm.start", C | J, 0, op_vm_start },
 	{ "POST", "/v1/vms/{vm}/pause", "vm.pause", C | J, 0, op_vm_pause },
 	{ "POST", "/v1/vms/{vm}/resume", "vm.resume", C | J, 0, op_vm_resume },
+	{ "POST", "/v1/vms/{vm}/shutdown", "vm.shutdown", C | J, 0, op_vm_shutdown },
 	{ "POST", "/v1/vms/{vm}/stop", "vm.stop", C | J, 0, op_vm_stop },
 	{ "POST", "/v1/vms/{vm}/kill", "vm.kill", C | J, 0, op_vm_kill },
 	{ "GET", "/v1/vms/{vm}/wait", "vm.wait", 0, 0, op_vm_wait },
@@ -45,7 +46,7 @@ static const struct http_op ops[] = {
 	{ "GET", "/v1/vms/{vm}/console", "vm.console.read", 0, 0, op_vm_console_read },
 	{ "POST", "/v1/vms/{vm}/console", "vm.console.write", C | B, 0, op_vm_console_write },
 	{ "GET", "/v1/vms/{vm}/snapshot", "vm.snapshot", 0, 0, op_vm_snapshot },
-	{ "POST", "/v1/restore", "vm.restore", C | F, IMAGES_MAX_BYTES + (1u << 20), op_vm_restore },
+	{ "POST", "/v1/restore", "vm.restore", C | F, SNAPSHOT_MAX_BYTES, op_vm_restore },
 
 	{ "GET", "/v1/faults", "fault.list", 0, 0, op_fault_list },
 	{ "DELETE", "/v1/faults", "fault.clear-all", C, 0, op_fault_clear_all },
@@ -58,9 +59,12 @@ static const struct http_op ops[] = {
 	{ "PUT", "/v1/users/{user}/ban", "user.ban", C | A | J, 0, op_user_ban },
 	{ "DELETE", "/v1/users/{user}/ban", "user.unban", C | A, 0, op_user_unban },
 
+	{ "GET", "/v1/guard", "guard", A, 0, op_guard },
+
 	{ "GET", "/v1/history", "history", 0, 0, op_history },
 	{ "GET", "/v1/audit", "audit.list", A, 0, op_audit_list },
 	{ "GET", "/v1/audit/verify", "audit.verify", A, 0, op_audit_verify },
+	{ "POST", "/v1/audit/verify", "audit.compare", A | J, 0, op_audit_compare },
 	{ "GET", "/v1/audit/anchor", "audit.anchor", A, 0, op_audit_anchor },
 };
 /* clang-format on */

@@ -233,7 +233,8 @@ int op_user_ban(void *ctx, const struct http_request *rq, struct http_reply *rp,
 	static const char *const names[] = { "reason", NULL };
 	json_t *reason = json_object_get(rq->body, "reason");
 	struct api *a = ctx;
-	uint32_t killed;
+	struct users_info before;
+	uint64_t killed;
 	uid_t uid = 0;
 	int r = api_json_only(rq->body, names, e);
 
@@ -244,12 +245,15 @@ int op_user_ban(void *ctx, const struct http_request *rq, struct http_reply *rp,
 	if (r < 0) {
 		return r;
 	}
+	users_get_own(a->o.users, uid, &before);
 	r = users_ban(a->o.users, uid, rq->caller.uid,
 		      reason ? json_string_value(reason) : "no reason given", e);
 	if (r < 0) {
 		return r;
 	}
+	/* The scheduler ends them when it hears of the ban: some may be gone by now. */
 	killed = vms_kill_user(a->o.vms, uid);
+	killed = killed > before.running_vms ? killed : before.running_vms;
 	publish(a, "user.banned", uid, rq->caller.uid);
 	return api_reply(rp,
 			 json_pack("{sI sI}", "uid", (json_int_t)uid, "killed_vms",
@@ -264,6 +268,7 @@ int op_user_unban(void *ctx, const struct http_request *rq, struct http_reply *r
 	int r = users_parse(rq->param[0], &uid, e);
 
 	(void)rp;
+	r = r < 0 ? r : guard_unban_check(a->o.guard, uid, e);
 	r = r < 0 ? r : users_unban(a->o.users, uid, e);
 	if (r == 0) {
 		publish(a, "user.unbanned", uid, rq->caller.uid);

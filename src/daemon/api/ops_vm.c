@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/cleanup.h"
+#include "base/log.h"
 #include "daemon/api/api_internal.h"
 
 /* A hash that belongs to nothing: fills a spec of which only some fields count. */
@@ -97,24 +98,56 @@ static int lend(struct api *a, uid_t from, uid_t to, const char *hash, struct er
 	return images_put(a->o.images, to, fd, hash, copy, e);
 }
 
+static int lend_all(struct api *a, uid_t from, uid_t to, const struct vm_spec *s, struct errmsg *e)
+{
+	const char *hashes[4 + PROTO_DISKS_MAX] = { s->image, s->context, s->kernel, s->initrd };
+	size_t n = 4;
+	int r = 0;
+
+	for (uint32_t i = 0; i < s->n_disks; i++) {
+		hashes[n++] = s->disks[i].image;
+	}
+	for (size_t i = 0; r == 0 && i < n; i++) {
+		r = lend(a, from, to, hashes[i], e);
+	}
+	return r;
+}
+
+/* One that does not start leaves nothing behind. */
+static int start_new(struct api *a, const char *id, struct errmsg *e)
+{
+	int r = vms_start(a->o.vms, id, e);
+	struct errmsg why = { 0 };
+	int left = r < 0 ? vms_remove(a->o.vms, id, true, &why) : 0;
+
+	if (left < 0 && left != -ENOENT) {
+		log_warn("a VM that did not start is still defined id=%s error=\"%s\"", id,
+			 why.text);
+	}
+	return r;
+}
+
 /* Also for POST /v1/restore: create and answer 201. */
-int api_vm_create(struct api *a, uid_t owner, const struct vm_spec *spec, struct http_reply *rp,
-		  struct errmsg *e)
+int api_vm_create(struct api *a, uid_t owner, const struct vm_spec *spec, bool is_started,
+		  struct http_reply *rp, struct errmsg *e)
 {
 	char id[VMS_ID_BYTES];
+	const char *name = spec->name;
 	struct vms_info info;
 	int r = vms_create(a->o.vms, owner, spec, id, e);
 
+	if (r == 0 && is_started) {
+		r = start_new(a, id, e);
+	}
 	if (r < 0) {
 		return r;
 	}
 	/* A VM without a name got one. */
-	r = vms_get(a->o.vms, id, &info);
+	if (!name[0] && vms_get(a->o.vms, id, &info) == 0) {
+		name = info.spec.name;
+	}
 	rp->status = 201;
-	return api_reply(rp,
-			 json_pack("{ss ss}", "id", id, "name",
-				   r == 0 ? info.spec.name : spec->name),
-			 e);
+	return api_reply(rp, json_pack("{ss ss}", "id", id, "name", name), e);
 }
 
 int op_vm_create(void *ctx, const struct http_request *rq, struct http_reply *rp, struct errmsg *e)
@@ -135,13 +168,9 @@ int op_vm_create(void *ctx, const struct http_request *rq, struct http_reply *rp
 		spec->config.slice_ns = a->o.slice_ns;
 	}
 	r = r < 0 ? r : api_ceiling_apply(a, owner, rq->body, spec, e);
-	if (r == 0) {
-		r = lend(a, rq->caller.uid, owner, spec->image, e);
-	}
-	if (r == 0) {
-		r = lend(a, rq->caller.uid, owner, spec->context, e);
-	}
-	return r < 0 ? r : api_vm_create(a, owner, spec, rp, e);
+	r = r < 0 ? r : api_net_check(a, owner, spec, e);
+	r = r < 0 ? r : lend_all(a, rq->caller.uid, owner, spec, e);
+	return r < 0 ? r : api_vm_create(a, owner, spec, api_query_flag(rq, "start"), rp, e);
 }
 
 int op_vm_get(void *ctx, const struct http_request *rq, struct http_reply *rp, struct errmsg *e)
@@ -189,10 +218,15 @@ static int step(struct api *a, const struct http_request *rq, struct http_reply 
 
 int op_vm_start(void *ctx, const struct http_request *rq, struct http_reply *rp, struct errmsg *e)
 {
+	struct api *a = ctx;
 	char id[VMS_ID_BYTES];
+	struct vms_info i;
 	int r = api_vm_find(ctx, rq, id, e);
 
 	r = r < 0 ? r : api_ceiling_lower_vm(ctx, id, e);
+	if (r == 0 && vms_get(a->o.vms, id, &i) == 0) {
+		r = api_net_check(a, i.owner, &i.spec, e);
+	}
 	return r < 0 ? r : step(ctx, rq, rp, vms_start, e);
 }
 
@@ -204,6 +238,12 @@ int op_vm_pause(void *ctx, const struct http_request *rq, struct http_reply *rp,
 int op_vm_resume(void *ctx, const struct http_request *rq, struct http_reply *rp, struct errmsg *e)
 {
 	return step(ctx, rq, rp, vms_resume, e);
+}
+
+int op_vm_shutdown(void *ctx, const struct http_request *rq, struct http_reply *rp,
+		   struct errmsg *e)
+{
+	return step(ctx, rq, rp, vms_shutdown, e);
 }
 
 int op_vm_stop(void *ctx, const struct http_request *rq, struct http_reply *rp, struct errmsg *e)

@@ -11,6 +11,7 @@
 
 #define SNAPSHOT_MAGIC	 0x50414e5344464e50ULL /* "PNFDSNAP" */
 #define SNAPSHOT_VERSION 1u
+#define VERSION_DISKS	 2u
 
 /* Where the fields stand. */
 enum {
@@ -41,7 +42,7 @@ int snapshot_head_make(const char *spec, const struct snapshot_head *h, uint8_t 
 		return -ENOMEM;
 	}
 	store_le(p + AT_MAGIC, SNAPSHOT_MAGIC, 8);
-	store_le(p + AT_VERSION, SNAPSHOT_VERSION, 4);
+	store_le(p + AT_VERSION, h->has_disks ? VERSION_DISKS : SNAPSHOT_VERSION, 4);
 	store_le(p + AT_SPEC_BYTES, spec_bytes, 4);
 	store_le(p + AT_CONTEXT_BYTES, h->context_bytes, 8);
 	store_le(p + AT_CREATED, h->created_ns, 8);
@@ -74,21 +75,23 @@ static int check_fields(const uint8_t *head, uint64_t file_bytes, struct errmsg 
 	uint64_t version = load_le(head + AT_VERSION, 4);
 	uint64_t spec_bytes = load_le(head + AT_SPEC_BYTES, 4);
 	uint64_t context_bytes = load_le(head + AT_CONTEXT_BYTES, 8);
+	uint64_t whole_bytes;
 
 	if (load_le(head + AT_MAGIC, 8) != SNAPSHOT_MAGIC) {
 		return errmsg_set(e, -EINVAL, "this is not a snapshot of a VM");
 	}
-	if (version != SNAPSHOT_VERSION) {
+	if (version != SNAPSHOT_VERSION && version != VERSION_DISKS) {
 		return errmsg_set(e, -EINVAL,
 				  "this snapshot has version %" PRIu64
-				  ", and only version %u can be read",
-				  version, SNAPSHOT_VERSION);
+				  ", and only versions up to %u can be read",
+				  version, VERSION_DISKS);
 	}
 	if (spec_bytes == 0 || spec_bytes > SNAPSHOT_SPEC_MAX || context_bytes == 0 ||
 	    context_bytes > IMAGES_MAX_BYTES) {
 		return errmsg_set(e, -EBADMSG, "the head of this snapshot is damaged: a length");
 	}
-	if (file_bytes != SNAPSHOT_HEAD_BYTES + spec_bytes + SNAPSHOT_SUM_BYTES + context_bytes) {
+	whole_bytes = SNAPSHOT_HEAD_BYTES + spec_bytes + SNAPSHOT_SUM_BYTES + context_bytes;
+	if (version == VERSION_DISKS ? file_bytes < whole_bytes : file_bytes != whole_bytes) {
 		return errmsg_set(e, -EBADMSG,
 				  "this snapshot was cut short, or something is behind it");
 	}
@@ -131,6 +134,7 @@ int snapshot_head_read(int fd, uint64_t file_bytes, struct snapshot_head *ret, c
 		return errmsg_set(e, -ENOMEM, "out of memory");
 	}
 	ret->spec_bytes = (uint32_t)spec_bytes;
+	ret->has_disks = load_le(p + AT_VERSION, 4) == VERSION_DISKS;
 	ret->context_bytes = load_le(p + AT_CONTEXT_BYTES, 8);
 	ret->created_ns = load_le(p + AT_CREATED, 8);
 	memcpy(ret->context_hash, p + AT_CONTEXT_HASH, sizeof(ret->context_hash));

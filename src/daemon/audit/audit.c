@@ -159,63 +159,83 @@ static void drop_oldest(struct audit *a, uint32_t number)
 	(void)unlinkat(a->dir_fd, name, 0); /* stays when it fails: more than needed is no fault */
 }
 
-/* Begin the file after the current one. */
-static int rotate(struct audit *a)
+/* Where the next file begins, and which file is dropped for it; 0: none. */
+static int next_file(struct audit *a, struct audit_head *next, uint32_t *ret_dropped)
 {
-	struct audit_head next = *a->head;
+	int r;
+
+	*next = *a->head;
+	next->file++;
+	next->end_bytes = 0;
+	*ret_dropped = 0;
+	if (!a->o.max_files || next->file - next->oldest_file < a->o.max_files) {
+		return 0;
+	}
+	r = audit_first_seq(a, next->oldest_file + 1, &next->oldest_seq);
+	if (r < 0) {
+		return r;
+	}
+	*ret_dropped = next->oldest_file++;
+	return 0;
+}
+
+/* The file of @next with its first record, durable. @return its descriptor, or negative errno */
+static int begin_file(struct audit *a, struct audit_head *next)
+{
 	struct audit_entry entry = { .operation = "continue" };
-	uint32_t dropped = 0;
 	uint8_t buf[256];
 	char text[64];
-	int fd = -1, r, old;
+	int fd = -1;
+	int r = audit_log_open(a, next->file, O_CREAT | O_TRUNC, &fd);
 
-	r = audit_log_trim(a);
 	if (r < 0) {
-		sodium_memzero(&next, sizeof(next));
 		return r;
 	}
-	next.file++;
-	next.end_bytes = 0;
-	if (a->o.max_files && next.file - next.oldest_file >= a->o.max_files) {
-		r = audit_first_seq(a, next.oldest_file + 1, &next.oldest_seq);
-		if (r < 0) {
-			sodium_memzero(&next, sizeof(next));
-			return r;
-		}
-		dropped = next.oldest_file++;
-	}
-	snprintf(text, sizeof(text), "file=%" PRIu32 " oldest=%" PRIu64, next.file,
-		 next.oldest_seq);
-	entry.arguments = text;
-	r = audit_log_open(a, next.file, O_CREAT | O_TRUNC, &fd);
-	if (r == 0 && fsync(a->dir_fd) < 0) {
+	if (fsync(a->dir_fd) < 0) {
 		r = -errno;
 		close(fd);
-	}
-	if (r < 0) {
-		sodium_memzero(&next, sizeof(next));
 		return r;
 	}
+	snprintf(text, sizeof(text), "file=%" PRIu32 " oldest=%" PRIu64, next->file,
+		 next->oldest_seq);
+	entry.arguments = text;
 	BUG_ON(audit_record_bytes(&entry) > sizeof(buf));
-	audit_place_note(a, next.seq, next.file, 0);
-	audit_record_make(&next, AUDIT_CONTINUE, now_ns(), &entry, buf);
-	r = write_all_at(fd, buf, next.end_bytes, 0);
+	audit_place_note(a, next->seq, next->file, 0);
+	audit_record_make(next, AUDIT_CONTINUE, now_ns(), &entry, buf);
+	r = write_all_at(fd, buf, next->end_bytes, 0);
 	if (r == 0 && fdatasync(fd) < 0) {
 		r = -errno;
 	}
-	if (r == 0) {
-		old = a->log_fd;
-		a->log_fd = fd;
-		fd = old;
-		*a->head = next;
-		/* Not durable: then the next group writes it, and a crash undoes the new file. */
-		r = audit_state_write(a->state_fd, a->head, &a->slot);
+	if (r < 0) {
+		close(fd);
+		return r;
 	}
-	close(fd);
+	return fd;
+}
+
+/* Begin the file after the current one. */
+static int rotate(struct audit *a)
+{
+	struct audit_head next;
+	uint32_t dropped;
+	int fd;
+	int r = audit_log_trim(a);
+
+	r = r < 0 ? r : next_file(a, &next, &dropped);
+	fd = r < 0 ? r : begin_file(a, &next);
+	if (fd < 0) {
+		sodium_memzero(&next, sizeof(next));
+		return fd;
+	}
+	close(a->log_fd);
+	a->log_fd = fd;
+	*a->head = next;
+	sodium_memzero(&next, sizeof(next));
+	/* Not durable: then the next group writes it, and a crash undoes the new file. */
+	r = audit_state_write(a->state_fd, a->head, &a->slot);
 	if (r == 0 && dropped) {
 		drop_oldest(a, dropped);
 	}
-	sodium_memzero(&next, sizeof(next));
 	return r;
 }
 
@@ -389,16 +409,6 @@ int audit_anchor_get(struct audit *a, struct audit_anchor *ret)
 	}
 	pthread_mutex_unlock(&a->lock);
 	return r;
-}
-
-int audit_event_fd(const struct audit *a)
-{
-	return store_queue_event_fd(a->queue);
-}
-
-void audit_complete(struct audit *a)
-{
-	store_queue_complete(a->queue);
 }
 
 int audit_key_read(const char *path, uint8_t *key, struct errmsg *e)

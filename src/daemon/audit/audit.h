@@ -71,7 +71,6 @@ struct audit_options {
 	uint64_t max_file_bytes; /**< a file that is larger is followed by the next one */
 	uint32_t max_files;	 /**< the oldest are removed beyond this; 0: never */
 	size_t max_queue_items, max_queue_bytes, max_group;
-	bool use_event_fd; /**< acknowledge in audit_complete() instead of the writer thread */
 	int anchor_fd; /**< receives an anchor line after each heartbeat; -1: none; not closed */
 };
 
@@ -134,12 +133,6 @@ int audit_tail(struct audit *a, uint64_t n,
 
 /** The last durable record. @return 0; -ENODATA before the first */
 int audit_anchor_get(struct audit *a, struct audit_anchor *ret);
-
-/** Readable while acknowledgements wait for audit_complete(); -1 without use_event_fd. */
-int audit_event_fd(const struct audit *a);
-
-/** Call the done functions of everything that is complete. */
-void audit_complete(struct audit *a);
 
 /** Print as "pinfold-audit-anchor SEQ HASH". @param buf AUDIT_ANCHOR_BYTES long */
 void audit_anchor_print(const struct audit_anchor *anchor, char *buf);

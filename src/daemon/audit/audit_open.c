@@ -287,7 +287,6 @@ static int start_writer(struct audit *a, struct errmsg *e)
 		.max_items = a->o.max_queue_items,
 		.max_bytes = a->o.max_queue_bytes,
 		.max_group = a->o.max_group,
-		.use_event_fd = a->o.use_event_fd,
 		.run = audit_write_group,
 		.ctx = a,
 	};

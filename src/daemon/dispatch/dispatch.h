@@ -140,9 +140,11 @@ int dispatch_vm_add(struct dispatch *d, uint32_t slot, const struct dispatch_vm 
 
 /**
  * Forget a VM that was never started or is dead, and its slot; looks itself whether it is dead.
+ * @param ret_last what was counted until then; may be NULL
  * @return as sched_handle()
  */
-int dispatch_vm_remove(struct dispatch *d, uint32_t slot, uint32_t gen, struct errmsg *e);
+int dispatch_vm_remove(struct dispatch *d, uint32_t slot, uint32_t gen,
+		       struct dispatch_vm_info *ret_last, struct errmsg *e);
 
 /**
  * Hand a request to the scheduler and wait for its answer: VM_START, VM_PAUSE, VM_RESUME, VM_KILL,

@@ -35,10 +35,11 @@ void dispatch_publish(struct slot *sl, uint64_t epoch, ns_t budget_ns, ns_t dead
 
 	atomic_store(&p->core, sl->host_core);
 	atomic_store(&p->budget_ns, budget_ns);
+	atomic_store(&p->base_ns, sl->base.run_ns);
 	atomic_store(&p->deadline_ns, deadline_ns);
 	atomic_store(&p->look_ns, 0);
 	atomic_store(&p->epoch, epoch);
-	atomic_fetch_add(&p->word, 1);
+	atomic_fetch_add(&sl->ack->wake, 1);
 }
 
 /* It owns a core now, or is next on it. It sleeps, so its times are exact. */
@@ -59,11 +60,11 @@ static void take_core(struct dispatch *d, struct slot *sl, uint16_t core)
  * On the page the budget counts from when the core was taken. The slice of one that was exclusive
  * until now begins now.
  */
-static ns_t before_ns(const struct slot *sl, const struct sched_action *a)
+static ns_t before_ns(struct dispatch *d, const struct slot *sl, const struct sched_action *a)
 {
 	struct host_task_times now;
 
-	if (a->reason != SCHED_REASON_RELEASED || dispatch_fresh_times(sl, &now) < 0) {
+	if (a->reason != SCHED_REASON_RELEASED || dispatch_fresh_times(d, sl, &now) < 0) {
 		return 0;
 	}
 	return now.run_ns - sl->base.run_ns;
@@ -81,12 +82,19 @@ static void write_page(struct dispatch *d, struct slot *sl, const struct sched_a
 	if (a->b == SCHED_NEVER) {
 		dispatch_publish(sl, a->epoch, GRANT_NO_END, GRANT_NO_END);
 	} else {
-		/* A slice is CPU time: who was robbed finishes it, unless the ladder finds that it was not. */
-		dispatch_publish(sl, a->epoch, a->a + before_ns(sl, a), a->b + a->a);
+		/*
+		 * A slice is CPU time: who was robbed finishes it, unless the ladder finds that it was not. One behind the
+		 * owner waits as long as that is robbed: its deadline comes with HANDOFF.
+		 */
+		dispatch_publish(sl, a->epoch, a->a + before_ns(d, sl, a),
+				 a->type == SCHED_ACT_PREWAKE ? GRANT_NO_END : a->b + a->a);
 	}
 }
 
-/* The one before has stopped: what the host takes from now on is stolen from it. */
+/*
+ * The one before has stopped: what the host takes from now on is stolen from it. It may not have the core yet: who sleeps by the
+ * kernel's account can still be on its way off it.
+ */
 static void begin_hold(struct slot *sl)
 {
 	struct host_task_times now;
@@ -95,8 +103,10 @@ static void begin_hold(struct slot *sl)
 		now = sl->base;
 	}
 	sl->since_ns = dispatch_arrival_ns(sl, &now);
+	if (dispatch_has_come(sl, &now)) {
+		sl->woken_ns = 0;
+	}
 	sl->base.delay_ns = now.delay_ns;
-	sl->woken_ns = 0;
 }
 
 /* It is where it may run: one that stood still by force goes on only here. */
@@ -105,7 +115,7 @@ static void wake(struct dispatch *d, struct slot *sl)
 	if (sl->is_thaw_due) {
 		dispatch_thaw(d, sl);
 	}
-	host_futex_wake(&sl->grant->word);
+	host_futex_wake(&sl->ack->wake);
 }
 
 static void act_grant(struct dispatch *d, const struct sched_action *a)
@@ -159,6 +169,22 @@ static void look_at_owner(struct dispatch *d, uint16_t core)
 	atomic_store(&sl->grant->look_ns, look_ns);
 }
 
+/*
+ * The owner of a core, by its lock, has not come onto it: somebody who parked there is not quite asleep. Were that one woken now, it
+ * would run on, before the owner.
+ */
+static bool is_owner_behind(struct dispatch *d, uint16_t core)
+{
+	struct sched_core_info info;
+	uint32_t owner;
+
+	if (sched_core_get(d->s, core, &info) < 0) {
+		return false;
+	}
+	owner = sched_lock_unpack(info.lock).owner;
+	return owner != SCHED_NONE && dispatch_is_behind(dispatch_slot(d, owner));
+}
+
 static void act_prewake(struct dispatch *d, const struct sched_action *a)
 {
 	struct slot *sl = dispatch_slot(d, a->vcpu);
@@ -166,7 +192,7 @@ static void act_prewake(struct dispatch *d, const struct sched_action *a)
 	take_core(d, sl, a->core);
 	/* Without real-time priorities the kernel keeps no order between owner and successor. */
 	sl->is_held_back = d->fifo_prio == 0 || sl->prio != d->fifo_prio || d->is_one_core ||
-			   sl->host_core == CORE_NONE;
+			   sl->host_core == CORE_NONE || is_owner_behind(d, a->core);
 	if (sl->is_held_back) {
 		sl->epoch = a->epoch;
 		return;
@@ -193,7 +219,7 @@ static void act_revoke(struct dispatch *d, const struct sched_action *a)
 		return;
 	}
 	atomic_store(&sl->grant->revoked, sl->epoch);
-	atomic_fetch_add(&sl->grant->word, 1);
+	atomic_fetch_add(&sl->ack->wake, 1);
 }
 
 static void act_signal(struct dispatch *d, const struct sched_action *a)
@@ -206,7 +232,7 @@ static void act_signal(struct dispatch *d, const struct sched_action *a)
 	sl->signals++;
 	(void)host_task_signal(sl->task.pid, sl->task.tid, GRANT_SIGNAL); /* gone: pidfd tells */
 	/* If the host keeps it off its core it can't obey in time, and is no hung one. */
-	if (dispatch_is_kept_off(sl)) {
+	if (dispatch_is_kept_off(d, sl)) {
 		struct sched_event ev = dispatch_vcpu_event(sl, SCHED_EV_SAMPLE);
 
 		ev.stolen_ns = host_clock_monotonic_ns() - sl->since_ns;

@@ -167,7 +167,7 @@ static ns_t running_ns(const struct slot *sl)
 	return now.run_ns - sl->base.run_ns;
 }
 
-static int copy_vm(struct dispatch *d, uint32_t number, struct dispatch_vm_info *ret)
+int dispatch_vm_copy(struct dispatch *d, uint32_t number, struct dispatch_vm_info *ret)
 {
 	const struct slot *sl = &d->slots[number];
 
@@ -190,7 +190,7 @@ static int run_vm_get(struct dispatch *d, void *arg)
 {
 	struct copy *c = arg;
 
-	return c->first < d->cfg.limits.vms ? copy_vm(d, c->first, c->ret) : -ENOENT;
+	return c->first < d->cfg.limits.vms ? dispatch_vm_copy(d, c->first, c->ret) : -ENOENT;
 }
 
 int dispatch_vm_get(struct dispatch *d, uint32_t slot, struct dispatch_vm_info *ret)
@@ -213,7 +213,7 @@ static int run_vms_get(struct dispatch *d, void *arg)
 	uint32_t n = 0;
 
 	while (n < c->n && n < COPY_MAX && c->first + n < d->top) {
-		(void)copy_vm(d, c->first + n, &ret[n]);
+		(void)dispatch_vm_copy(d, c->first + n, &ret[n]);
 		n++;
 	}
 	return (int)n;

@@ -59,7 +59,7 @@ static bool is_frozen(const struct slot *sl)
  */
 static void let_stop(struct dispatch *d, struct slot *sl)
 {
-	if (sl->host_core == d->housekeeping || !dispatch_is_kept_off(sl)) {
+	if (sl->host_core == d->housekeeping || !dispatch_is_kept_off(d, sl)) {
 		return;
 	}
 	(void)host_proc_kill(sl->pidfd, SIGSTOP); /* dead: the pidfd tells */

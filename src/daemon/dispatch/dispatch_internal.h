@@ -49,8 +49,10 @@
 #define WATCH_EVERY_NS (100 * NS_PER_MS)
 #define WATCH_SLOTS    32
 #define ROGUE_NS       NS_PER_MS
-#define ROGUE_MAX_NS \
-	(WATCH_EVERY_NS / 2) /* however patient: more than it could use is never found */
+#define ROGUE_MAX_NS   (WATCH_EVERY_NS / 2) /* with the usual patience, and less */
+#define ROGUE_PATIENCE 64		    /* beyond it more is forgiven, */
+#define ROGUE_PATIENT_NS \
+	(ROGUE_WINDOW_NS / 8) /* but less than one among several on a core could use */
 #define ROGUE_SHARED_NS \
 	(ROGUE_MAX_NS / 4) /* without real-time it shares its core with everybody; above a tick */
 #define ROGUE_WINDOW_NS NS_PER_S /* over which its time adds up: others may use its core, too */
@@ -91,7 +93,7 @@ struct slot {
 	/* since it got the core */
 	struct host_task_times base;
 	ns_t since_ns, deadline_ns;
-	ns_t woken_ns; /* behind the owner of its core; 0: not */
+	ns_t woken_ns; /* behind another on its core, which it was not seen to come onto yet; 0: not */
 	/* a claim to have parked that is not proved yet */
 	ns_t claim_ns, claim_run_ns;
 	/* todo list */
@@ -191,6 +193,7 @@ int dispatch_epoll_add(struct dispatch *d, int fd, enum source source, uint32_t 
 /* dispatch_api.c */
 void dispatch_commands_run(struct dispatch *d);
 int dispatch_command(struct dispatch *d, int (*run)(struct dispatch *d, void *arg), void *arg);
+int dispatch_vm_copy(struct dispatch *d, uint32_t number, struct dispatch_vm_info *ret);
 
 /* dispatch_act.c */
 void dispatch_carry_out(struct dispatch *d, const struct sched_action *a);
@@ -208,9 +211,13 @@ bool dispatch_stopped(struct dispatch *d, struct slot *sl);
  * long it waited; the present where that is not known.
  */
 ns_t dispatch_arrival_ns(const struct slot *sl, const struct host_task_times *now);
-int dispatch_fresh_times(const struct slot *sl, struct host_task_times *ret);
+/** Whether a vCPU that was woken behind another has been on their core, by its times of now. */
+bool dispatch_has_come(const struct slot *sl, const struct host_task_times *now);
+/** Whether a vCPU that was woken behind another still waits for it to leave their core. */
+bool dispatch_is_behind(const struct slot *sl);
+int dispatch_fresh_times(struct dispatch *d, const struct slot *sl, struct host_task_times *ret);
 /** Whether a vCPU thread could run, and the host keeps it off its core at this moment. */
-bool dispatch_is_kept_off(const struct slot *sl);
+bool dispatch_is_kept_off(struct dispatch *d, const struct slot *sl);
 void dispatch_thread_gone(struct dispatch *d, struct slot *sl);
 void dispatch_unmute(struct dispatch *d, struct slot *sl);
 

@@ -255,7 +255,7 @@ static void run_on(struct dispatch *d, uint16_t core, uint64_t word)
 	dispatch_settle_on(d, sl, d->cores[core].host_core);
 	sl->epoch = l.epoch ? l.epoch : 1; /* the number of an adopted grant is not known in full */
 	dispatch_publish(sl, sl->epoch, GRANT_NO_END, GRANT_NO_END);
-	host_futex_wake(&sl->grant->word);
+	host_futex_wake(&sl->ack->wake);
 }
 
 static void adopt_core(struct dispatch *d, uint16_t core)

@@ -38,7 +38,7 @@ static bool claims_park(const struct slot *sl, enum sched_why *ret_why)
 	return true;
 }
 
-enum stand { STAND_RUNS, STAND_SLEEPS, STAND_GONE };
+enum stand { STAND_RUNS, STAND_SLEEPS, STAND_HALTED, STAND_GONE };
 
 static enum stand how_it_stands(const struct slot *sl)
 {
@@ -48,9 +48,10 @@ static enum stand how_it_stands(const struct slot *sl)
 		return STAND_GONE;
 	}
 	switch (look.state) {
-	case 'S':
 	case 'T':
 	case 't':
+		return STAND_HALTED;
+	case 'S':
 		return STAND_SLEEPS;
 	case 'Z':
 	case 'X':
@@ -122,7 +123,23 @@ static void tell_stopped(struct dispatch *d, struct slot *sl, enum sched_why why
 	/* From here on it notifies; what it said before it saw that is read after. */
 	atomic_store(&sl->grant->look_ns, 0);
 	dispatch_post(d, &ev);
-	hear_wish(d, sl);
+}
+
+/*
+ * Somebody else has stopped it by a signal, as the guard does at a terminal: it does not run, and can't obey. It
+ * loses its core, and wants it back when it is let go: it finds its grant revoked then, and says that it parks.
+ */
+static bool is_halted(struct dispatch *d, struct slot *sl)
+{
+	if (sl->is_frozen || sl->is_killed || how_it_stands(sl) != STAND_HALTED) {
+		return false;
+	}
+	atomic_store(&sl->grant->revoked, sl->epoch);
+	atomic_fetch_add(&sl->ack->wake, 1);
+	(void)host_task_signal(sl->task.pid, sl->task.tid,
+			       GRANT_SIGNAL); /* before its next instruction */
+	tell_stopped(d, sl, SCHED_WHY_BLOCKED);
+	return true;
 }
 
 bool dispatch_stopped(struct dispatch *d, struct slot *sl)
@@ -131,7 +148,7 @@ bool dispatch_stopped(struct dispatch *d, struct slot *sl)
 	enum stand stand;
 
 	if (!claims_park(sl, &why)) {
-		return false;
+		return is_halted(d, sl);
 	}
 	stand = how_it_stands(sl);
 	if (stand == STAND_RUNS) {
@@ -139,6 +156,7 @@ bool dispatch_stopped(struct dispatch *d, struct slot *sl)
 	}
 	/* A thread that has ended wants nothing; its process follows, or is a VM without a vCPU. */
 	tell_stopped(d, sl, stand == STAND_GONE ? SCHED_WHY_BLOCKED : why);
+	hear_wish(d, sl);
 	return true;
 }
 
@@ -160,9 +178,48 @@ void dispatch_thread_gone(struct dispatch *d, struct slot *sl)
 	}
 }
 
-int dispatch_fresh_times(const struct slot *sl, struct host_task_times *ret)
+/* A wait that is not over is in no account. */
+bool dispatch_has_come(const struct slot *sl, const struct host_task_times *now)
 {
-	if (sl->prio) {
+	return now->delay_ns > sl->base.delay_ns;
+}
+
+bool dispatch_is_behind(const struct slot *sl)
+{
+	struct host_task_times now;
+
+	return sl->woken_ns && host_task_times(&sl->task, &now) == 0 &&
+	       !dispatch_has_come(sl, &now);
+}
+
+/*
+ * Whether it is known to stand in line on its core: behind one that has not left; or an owner that slept without
+ * having parked, for a page or for its monitor's lock, whose successor the kernel let run.
+ */
+static bool is_in_line(struct dispatch *d, const struct slot *sl)
+{
+	struct sched_core_info info;
+	struct sched_lock lock;
+	const struct slot *next;
+
+	if (sl->core == SCHED_CORE_NONE || sched_core_get(d->s, sl->core, &info) < 0) {
+		return false;
+	}
+	if (dispatch_is_behind(sl)) {
+		return true;
+	}
+	lock = sched_lock_unpack(info.lock);
+	if (lock.owner != sl->number || lock.successor == SCHED_NONE) {
+		return false;
+	}
+	next = dispatch_slot(d, lock.successor);
+	return next->woken_ns && !dispatch_is_behind(next) && how_it_stands(next) == STAND_RUNS;
+}
+
+int dispatch_fresh_times(struct dispatch *d, const struct slot *sl, struct host_task_times *ret)
+{
+	/* One in line would be put before the one that runs; its times are exact as they are. */
+	if (sl->prio && !is_in_line(d, sl)) {
 		host_task_refresh(&sl->task, sl->prio);
 	}
 	return host_task_times(&sl->task, ret);
@@ -187,7 +244,7 @@ static void judge_claim(struct dispatch *d, struct slot *sl)
 	struct host_task_times t;
 	ns_t used_ns;
 
-	if (dispatch_fresh_times(sl, &t) < 0) {
+	if (dispatch_fresh_times(d, sl, &t) < 0) {
 		return; /* it is gone: the pidfd tells */
 	}
 	if (sl->claim_run_ns == SCHED_NEVER) {
@@ -294,13 +351,13 @@ void dispatch_unmute(struct dispatch *d, struct slot *sl)
  * Whether a runnable thread is kept off its core by the host at this moment: its time does not grow.
  * Without real-time priority that can't be told from outside in so short a time.
  */
-static bool is_waiting(const struct slot *sl, struct host_task_times *ret_now)
+static bool is_waiting(struct dispatch *d, const struct slot *sl, struct host_task_times *ret_now)
 {
 	struct host_task_times first = sl->base;
 	ns_t until_ns;
 
 	*ret_now = sl->base;
-	if (dispatch_fresh_times(sl, &first) < 0) {
+	if (dispatch_fresh_times(d, sl, &first) < 0) {
 		return false;
 	}
 	*ret_now = first;
@@ -311,13 +368,13 @@ static bool is_waiting(const struct slot *sl, struct host_task_times *ret_now)
 	while (host_clock_monotonic_ns() < until_ns) {
 		pause_cpu();
 	}
-	return dispatch_fresh_times(sl, ret_now) == 0 && ret_now->run_ns == first.run_ns;
+	return dispatch_fresh_times(d, sl, ret_now) == 0 && ret_now->run_ns == first.run_ns;
 }
 
 /* For how long has it been kept waiting since it got the core? */
-static ns_t stolen_of(const struct slot *sl, struct host_task_times *ret_now)
+static ns_t stolen_of(struct dispatch *d, const struct slot *sl, struct host_task_times *ret_now)
 {
-	bool waits = is_waiting(sl, ret_now);
+	bool waits = is_waiting(d, sl, ret_now);
 	ns_t held_ns = host_clock_monotonic_ns() - sl->since_ns;
 	ns_t cpu_ns = ret_now->run_ns - sl->base.run_ns;
 	ns_t delay_ns = ret_now->delay_ns - sl->base.delay_ns;
@@ -336,20 +393,21 @@ void dispatch_sample(struct dispatch *d, struct slot *sl)
 	struct host_task_times now;
 	enum sched_why why;
 
-	if (sl->core == SCHED_CORE_NONE || (claims_park(sl, &why) && stops_soon(d, sl))) {
+	if (sl->core == SCHED_CORE_NONE || is_halted(d, sl) ||
+	    (claims_park(sl, &why) && stops_soon(d, sl))) {
 		return;
 	}
 	ev = dispatch_vcpu_event(sl, SCHED_EV_SAMPLE);
 	if (how_it_stands(sl) == STAND_RUNS) {
-		ev.stolen_ns = stolen_of(sl, &now);
+		ev.stolen_ns = stolen_of(d, sl, &now);
 		ev.cpu_ns = now.run_ns - sl->base.run_ns;
 	}
 	dispatch_post(d, &ev);
 }
 
-bool dispatch_is_kept_off(const struct slot *sl)
+bool dispatch_is_kept_off(struct dispatch *d, const struct slot *sl)
 {
 	struct host_task_times now;
 
-	return how_it_stands(sl) == STAND_RUNS && is_waiting(sl, &now);
+	return how_it_stands(sl) == STAND_RUNS && is_waiting(d, sl, &now);
 }

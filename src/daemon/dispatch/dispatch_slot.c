@@ -333,17 +333,19 @@ int dispatch_vm_add(struct dispatch *d, uint32_t slot, const struct dispatch_vm 
 
 struct removal {
 	uint32_t number, gen;
+	struct dispatch_vm_info last;
 };
 
 static int run_remove(struct dispatch *d, void *arg)
 {
-	const struct removal *rm = arg;
+	struct removal *rm = arg;
 	struct sched_event ev = { .type = SCHED_EV_VM_REMOVE, .vm = rm->number, .gen = rm->gen };
 	int r;
 
 	/* The caller has seen it dead; this thread may not have looked yet. */
 	if (rm->number < d->cfg.limits.vms && d->slots[rm->number].gen == rm->gen) {
 		dispatch_death_check(d, &d->slots[rm->number]);
+		(void)dispatch_vm_copy(d, rm->number, &rm->last);
 	}
 	r = dispatch_handle(d, &ev);
 	if (r == 0) {
@@ -352,13 +354,19 @@ static int run_remove(struct dispatch *d, void *arg)
 	return r;
 }
 
-int dispatch_vm_remove(struct dispatch *d, uint32_t slot, uint32_t gen, struct errmsg *e)
+int dispatch_vm_remove(struct dispatch *d, uint32_t slot, uint32_t gen,
+		       struct dispatch_vm_info *ret_last, struct errmsg *e)
 {
-	struct removal rm = { slot, gen };
+	struct removal rm = { .number = slot, .gen = gen };
 	int r;
 
 	r = dispatch_command(d, run_remove, &rm);
-	return r < 0 ? errmsg_set(e, r, "the VM of slot %u can't be forgotten: %s", slot,
-				  strerror(-r))
-		     : 0;
+	if (r < 0) {
+		return errmsg_set(e, r, "the VM of slot %u can't be forgotten: %s", slot,
+				  strerror(-r));
+	}
+	if (ret_last) {
+		*ret_last = rm.last;
+	}
+	return 0;
 }

@@ -27,13 +27,28 @@ static void tell_stray(struct dispatch *d, struct slot *sl, uint32_t host_core)
 	dispatch_notice_slot(d, DISPATCH_STRAY, SCHED_REASON_NONE, sl, core);
 }
 
+/* What a thread without a grant may have used: it is woken now and then, and a hypervisor's pauses count as its time. */
+static ns_t rogue_max_ns(const struct dispatch *d)
+{
+	ns_t max_ns = ROGUE_MAX_NS;
+
+	if (!d->fifo_prio) {
+		return ROGUE_SHARED_NS;
+	}
+	if (d->patience > ROGUE_PATIENCE) {
+		max_ns = max_ns * d->patience / ROGUE_PATIENCE;
+		max_ns = max_ns < ROGUE_PATIENT_NS ? max_ns : ROGUE_PATIENT_NS;
+	}
+	return max_ns;
+}
+
 /* Time that nobody granted. */
 static void watch_time(struct dispatch *d, struct slot *sl)
 {
 	struct sched_event ev = dispatch_vcpu_event(sl, SCHED_EV_ROGUE);
 	struct host_task_times now;
 	ns_t now_ns = host_clock_monotonic_ns();
-	ns_t max_ns = d->fifo_prio ? ROGUE_MAX_NS : ROGUE_SHARED_NS;
+	ns_t max_ns = rogue_max_ns(d);
 	ns_t limit_ns, used_ns;
 	bool is_idle = sl->core == SCHED_CORE_NONE && !sl->is_frozen && !sl->is_killed;
 

@@ -163,7 +163,4 @@ const char *http_query(const struct http_request *rq, const char *name);
 /** Read the counters. */
 void http_stats_get(struct http *h, struct http_stats *ret);
 
-/** HTTP status and code ("not_found") for a negative errno; for tests and the OpenAPI file. */
-int http_error_status(int err, const char **ret_code);
-
 #endif

@@ -33,7 +33,7 @@ static const struct http_error errors[] = {
 	{ E2BIG, 413, "too_large", NULL },
 	{ EFBIG, 413, "too_large", NULL },
 	{ ENAMETOOLONG, 414, "uri_too_long", NULL },
-	{ EDQUOT, 422, "quota", "GET /v1/users shows quota and use" },
+	{ EDQUOT, 422, "quota", "'pinfold user ls' and GET /v1/users show quota and use" },
 	{ ENOSPC, 422, "no_space", NULL },
 	{ ENOEXEC, 422, "bad_image", NULL },
 	{ EUSERS, 429, "too_many_connections", "close a connection or stop following a stream" },
@@ -61,14 +61,6 @@ static const struct http_error *error_find(int err)
 		}
 	}
 	return &other;
-}
-
-int http_error_status(int err, const char **ret_code)
-{
-	const struct http_error *x = error_find(err);
-
-	*ret_code = x->code;
-	return x->status;
 }
 
 void http_fail_set(struct http_fail *f, int err)

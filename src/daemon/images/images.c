@@ -145,13 +145,25 @@ void images_close(struct images *im)
 		close(im->dir_fd);
 	}
 	pthread_mutex_destroy(&im->lock);
+	free(im->charges);
 	free(im->image);
 	free(im);
 }
 
+static struct images_charge *charge_find_locked(const struct images *im, uid_t uid)
+{
+	for (uint32_t i = 0; i < im->n_charges; i++) {
+		if (im->charges[i].uid == uid) {
+			return &im->charges[i];
+		}
+	}
+	return NULL;
+}
+
 static uint64_t used_locked(const struct images *im, uid_t uid)
 {
-	uint64_t sum = 0;
+	const struct images_charge *c = charge_find_locked(im, uid);
+	uint64_t sum = c ? c->bytes : 0;
 
 	for (uint32_t i = 0; i < im->n; i++) {
 		if (!im->image[i].is_gone && images_is_owner(&im->image[i], uid)) {
@@ -180,7 +192,7 @@ static int room_locked(struct images *im, uid_t uid, uint64_t max_user, uint64_t
 
 	if (used > max_user || cost_of(&probe) > max_user - used) {
 		return errmsg_set(e, -EDQUOT,
-				  "images of this user take %" PRIu64 " KiB of %" PRIu64
+				  "images and disks of this user take %" PRIu64 " KiB of %" PRIu64
 				  " KiB that are allowed; this one needs %" PRIu64 " KiB",
 				  used >> 10, max_user >> 10, cost_of(&probe) >> 10);
 	}
@@ -200,6 +212,7 @@ static int grant_locked(struct images *im, struct image *img, uid_t uid, uint64_
 	int r;
 
 	img->used_ns = now_ns();
+	img->is_fleeting = false; /* somebody wants it for itself */
 	if (images_is_owner(img, uid)) {
 		return 0;
 	}
@@ -238,8 +251,19 @@ static int keep_locked(struct images *im, uid_t uid, uint64_t max_user, const ch
 	return grant_locked(im, img, uid, max_user, e);
 }
 
+/* What the disks of VMs may still grow by. */
+static uint64_t promised_bytes(struct images *im)
+{
+	uint64_t bytes;
+
+	pthread_mutex_lock(&im->lock);
+	bytes = im->promised_bytes > im->taken_bytes ? im->promised_bytes - im->taken_bytes : 0;
+	pthread_mutex_unlock(&im->lock);
+	return bytes;
+}
+
 /* A full disk would stop the store and the audit log, and with them all changes of all users. */
-static int disk_check(const struct images *im, uint64_t bytes, struct errmsg *e)
+static int disk_check(struct images *im, uint64_t bytes, struct errmsg *e)
 {
 	struct statvfs st;
 	uint64_t free_bytes, reserve_bytes;
@@ -250,11 +274,12 @@ static int disk_check(const struct images *im, uint64_t bytes, struct errmsg *e)
 	free_bytes = (uint64_t)st.f_bavail * st.f_frsize;
 	reserve_bytes = (uint64_t)st.f_blocks * st.f_frsize / DISK_RESERVE;
 	reserve_bytes = reserve_bytes < DISK_RESERVE_BYTES ? reserve_bytes : DISK_RESERVE_BYTES;
+	reserve_bytes += promised_bytes(im);
 	if (free_bytes < reserve_bytes || bytes > free_bytes - reserve_bytes) {
 		return errmsg_set(e, -ENOSPC,
 				  "there is no room for the image: %" PRIu64
 				  " MiB are free on its disk, of which %" PRIu64
-				  " MiB are kept for the daemon's records",
+				  " MiB are kept for the daemon's records and the disks of VMs",
 				  free_bytes >> 20, reserve_bytes >> 20);
 	}
 	return 0;
@@ -413,6 +438,18 @@ void images_path(const struct images *im, const char *hash, char ret_path[IMAGES
 	BUG_ON(n >= IMAGES_PATH_BYTES);
 }
 
+void images_make_fleeting(struct images *im, const char *hash)
+{
+	struct image *img;
+
+	pthread_mutex_lock(&im->lock);
+	img = images_lookup_locked(im, hash);
+	if (img && img->refs == 0) {
+		img->is_fleeting = true;
+	}
+	pthread_mutex_unlock(&im->lock);
+}
+
 void images_ref(struct images *im, const char *hash)
 {
 	struct image *img;
@@ -447,6 +484,11 @@ void images_unref(struct images *im, const char *hash)
 	if (img && img->refs > 0) {
 		img->refs--;
 		img->used_ns = now_ns();
+		if (img->refs == 0 && img->is_fleeting && !img->is_gone) {
+			images_dir_remove(im, img);
+			im->total_bytes -= img->bytes;
+			img->is_gone = true;
+		}
 		if (img->refs == 0 && img->is_gone) {
 			images_forget_locked(im, img);
 		}
@@ -473,4 +515,79 @@ uint64_t images_collect(struct images *im)
 	}
 	pthread_mutex_unlock(&im->lock);
 	return freed;
+}
+
+/* Who ever had a disk stays known. */
+static struct images_charge *charge_make_locked(struct images *im, uid_t uid)
+{
+	struct images_charge *c = charge_find_locked(im, uid);
+
+	if (!c) {
+		c = realloc(im->charges, (im->n_charges + 1) * sizeof(*c));
+		if (!c) {
+			return NULL;
+		}
+		im->charges = c;
+		c = &im->charges[im->n_charges++];
+		*c = (struct images_charge){ .uid = uid };
+	}
+	return c;
+}
+
+static int charge_locked(struct images *im, uid_t uid, uint64_t bytes, struct errmsg *e)
+{
+	struct images_charge *c = charge_make_locked(im, uid);
+
+	if (!c) {
+		return errmsg_set(e, -ENOMEM, "out of memory");
+	}
+	c->bytes += bytes;
+	im->promised_bytes += bytes;
+	im->total_bytes += bytes;
+	return 0;
+}
+
+int images_charge(struct images *im, uid_t uid, uint64_t bytes, struct errmsg *e)
+{
+	uint64_t max_user = im->options.user_max
+				    ? im->options.user_max(im->options.user_max_arg, uid)
+				    : im->options.max_bytes_per_user;
+	int r = disk_check(im, bytes, e);
+
+	pthread_mutex_lock(&im->lock);
+	r = r < 0 ? r : room_locked(im, uid, max_user, bytes, true, e);
+	r = r < 0 ? r : charge_locked(im, uid, bytes, e);
+	pthread_mutex_unlock(&im->lock);
+	return r;
+}
+
+void images_charge_again(struct images *im, uid_t uid, uint64_t bytes)
+{
+	pthread_mutex_lock(&im->lock);
+	if (charge_locked(im, uid, bytes, NULL) < 0) {
+		log_err("a user's disks are not counted: out of memory uid=%u", uid);
+	}
+	pthread_mutex_unlock(&im->lock);
+}
+
+void images_charges_took(struct images *im, uint64_t bytes)
+{
+	pthread_mutex_lock(&im->lock);
+	im->taken_bytes = bytes;
+	pthread_mutex_unlock(&im->lock);
+}
+
+void images_release(struct images *im, uid_t uid, uint64_t bytes)
+{
+	struct images_charge *c;
+
+	pthread_mutex_lock(&im->lock);
+	c = charge_find_locked(im, uid);
+	bytes = c && c->bytes < bytes ? c->bytes : bytes;
+	if (c) {
+		c->bytes -= bytes;
+		im->promised_bytes -= bytes;
+		im->total_bytes -= bytes;
+	}
+	pthread_mutex_unlock(&im->lock);
 }

@@ -55,7 +55,20 @@ int images_find(struct images *im, uid_t uid, const char *hash, uint64_t *ret_by
  */
 int images_check(struct images *im, const char *hash, struct errmsg *e);
 
-/** What counts against a user's quota: every image, in whole pages. */
+/**
+ * Promise room: out of a user's quota, out of what all may have, and out of what is free on the disk, for a file that is kept
+ * elsewhere in the state folder (the disk of a VM) and may grow to that size at any time.
+ * @return 0; -EDQUOT, -ENOSPC with a sentence; -ENOMEM
+ */
+int images_charge(struct images *im, uid_t uid, uint64_t bytes, struct errmsg *e);
+/** After a restart: what is there is charged whatever the quota says. */
+void images_charge_again(struct images *im, uid_t uid, uint64_t bytes);
+/** How much of all that is promised the files take already. What they don't is for nobody else. */
+void images_charges_took(struct images *im, uint64_t bytes);
+/** Takes back one of these. */
+void images_release(struct images *im, uid_t uid, uint64_t bytes);
+
+/** What counts against a user's quota: every image, in whole pages, and what was charged. */
 uint64_t images_used_bytes(struct images *im, uid_t uid);
 
 /** SHA-256 of a file from its start, as images are named by. @return 0; -ENODATA shorter; -errno */
@@ -66,6 +79,12 @@ bool images_hash_is_sane(const char *text);
 
 /** Where its bytes are; for launch_options. */
 void images_path(const struct images *im, const char *hash, char ret_path[IMAGES_PATH_BYTES]);
+
+/**
+ * An image that was made for a VM alone, such as a restored one's context: it goes with the last VM that names it. Does
+ * nothing to one that other VMs name, or that is not there. Forgotten with the daemon: then it goes after an hour.
+ */
+void images_make_fleeting(struct images *im, const char *hash);
 
 /** VMs that name it keep it from being removed. */
 void images_ref(struct images *im, const char *hash);

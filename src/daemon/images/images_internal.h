@@ -17,12 +17,19 @@
 struct image {
 	char hash[IMAGES_HASH_BYTES];
 	uint64_t bytes;
-	bool is_checked; /**< hashed since the daemon started */
-	bool is_gone;	 /**< was changed and removed; somebody still names it */
+	bool is_checked;  /**< hashed since the daemon started */
+	bool is_fleeting; /**< goes with its last VM */
+	bool is_gone;	  /**< was changed and removed; somebody still names it */
 	uint32_t refs;
 	ns_t used_ns; /**< monotonic */
 	uint32_t n_owners;
 	uid_t *owners;
+};
+
+/** What a user has beside images. */
+struct images_charge {
+	uid_t uid;
+	uint64_t bytes;
 };
 
 struct images {
@@ -33,6 +40,10 @@ struct images {
 	uint32_t n, max;
 	struct image *image;
 	uint64_t total_bytes;
+	uint32_t n_charges;
+	struct images_charge *charges;
+	uint64_t promised_bytes; /**< sum of the charges */
+	uint64_t taken_bytes;	 /**< images_charges_took() */
 	uint64_t next_temp;
 };
 

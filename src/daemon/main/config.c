@@ -13,9 +13,11 @@
 #include "base/parse.h"
 #include "daemon/api/rate.h"
 #include "daemon/partition/partition.h"
+#include "daemon/vms/vms.h"
 
 #define FILE_BYTES_MAX (1u << 20)
 #define KEYS_MAX       32
+#define CODE_MIN       (1u << 20)
 
 /* The file while it is read. inih does not tell handlers the line; the reader of lines knows. */
 struct reading {
@@ -45,6 +47,7 @@ void config_defaults(struct config *c)
 	/* In all some 70 ms: longer than the 50 ms that the kernel's fair server may take at once. */
 	c->patience = 64;
 	c->log_level = LOG_LEVEL_INFO;
+	c->code_bytes = VMS_CODE_BYTES;
 }
 
 int config_parse_backend(const char *text, int *ret, struct errmsg *e)
@@ -296,6 +299,17 @@ static int take_patience(struct config *c, const char *v, struct errmsg *e)
 	return 0;
 }
 
+static int take_code(struct config *c, const char *v, struct errmsg *e)
+{
+	uint64_t bytes = 0;
+
+	if (strcmp(v, "off") != 0 && (parse_size_bytes(v, &bytes, NULL) < 0 || bytes < CODE_MIN)) {
+		return errmsg_set(e, -EINVAL, "must be off, or a size of at least 1M");
+	}
+	c->code_bytes = bytes;
+	return 0;
+}
+
 static int take_level(struct config *c, const char *v, struct errmsg *e)
 {
 	static const char *const names[] = { "err", "warn", "info", "debug" };
@@ -364,6 +378,7 @@ static const struct {
 	{ "max_vms", take_max_vms },
 	{ "slice_default", take_slice },
 	{ "patience", take_patience },
+	{ "translation_cache", take_code },
 	{ "log_level", take_level },
 	{ "log_file", take_log_file },
 	{ "state_dir", take_state_dir },

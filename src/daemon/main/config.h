@@ -41,6 +41,7 @@ struct config {
 	ns_t slice_ns;
 	uint32_t
 		patience; /**< a vCPU that does not leave its core is waited for so many times as long */
+	uint64_t code_bytes; /**< of kept translations; 0: none are */
 	enum log_level log_level;
 	char log_file[CONFIG_PATH_BYTES];
 	char state_dir[CONFIG_PATH_BYTES], run_dir[CONFIG_PATH_BYTES], socket[CONFIG_PATH_BYTES];

@@ -9,6 +9,8 @@
 #include <sys/file.h>
 #include <unistd.h>
 
+#include "daemon/guard/guard.h"
+
 #define EVENTS_KEPT	   4096u
 #define IMAGES_BYTES	   (64ULL << 30)
 #define IMAGES_USER_BYTES  (4ULL << 30)
@@ -161,6 +163,31 @@ static int open_users(struct daemon *d, struct errmsg *e)
 	return d->events ? 0 : errmsg_set(e, -ENOMEM, "out of memory");
 }
 
+static int guard_sync(void *arg, bool is_there)
+{
+	return vms_guard_sync(arg, is_there);
+}
+
+static void guard_kill_user(void *arg, uid_t uid)
+{
+	(void)vms_kill_user(arg, uid);
+}
+
+static const struct guard_vms guard_vms = { .sync = guard_sync, .kill_user = guard_kill_user };
+
+/* Bans that were made while no daemon was there hold before VMs are met. */
+static int open_guard(struct daemon *d, struct errmsg *e)
+{
+	struct guard_options o;
+
+	guard_options_defaults(&o);
+	o.state_dir = d->config.state_dir;
+	o.users = d->users;
+	o.audit = d->audit;
+	o.events = d->events;
+	return guard_open(&o, &d->guard, e);
+}
+
 static int open_vms(struct daemon *d, struct errmsg *e)
 {
 	struct vms_options o;
@@ -174,7 +201,9 @@ static int open_vms(struct daemon *d, struct errmsg *e)
 	o.events = d->events;
 	o.users = d->users;
 	o.images = d->images;
+	o.guard = d->guard;
 	o.max_vms = d->config.max_vms;
+	o.code_bytes = d->config.code_bytes;
 	o.vm_program = d->config.vm_program[0] ? d->config.vm_program : NULL;
 	return vms_open(&o, &d->vms, e);
 }
@@ -188,6 +217,7 @@ static int open_api(struct daemon *d, struct errmsg *e)
 				 .events = d->events,
 				 .users = d->users,
 				 .images = d->images,
+				 .guard = d->guard,
 				 .vms = d->vms,
 				 .state_dir = d->config.state_dir,
 				 .is_rootless = d->is_rootless,
@@ -285,7 +315,9 @@ int daemon_open(struct daemon *d, struct errmsg *e)
 	r = r < 0 ? r : take_settings(d, e);
 	r = r < 0 ? r : open_dispatch(d, e);
 	r = r < 0 ? r : open_users(d, e);
+	r = r < 0 ? r : open_guard(d, e);
 	r = r < 0 ? r : open_vms(d, e);
+	r = r < 0 ? r : guard_start(d->guard, &guard_vms, d->vms, e);
 	r = r < 0 ? r : open_api(d, e);
 	if (r < 0) {
 		return r;
@@ -326,6 +358,7 @@ void daemon_close(struct daemon *d)
 		api_stop(d->api);
 	}
 	http_stop(d->http);
+	guard_stop(d->guard);
 	if (d->vms) {
 		if (!kills) {
 			vms_each(d->vms, count_running, &n_left);
@@ -334,6 +367,7 @@ void daemon_close(struct daemon *d)
 		vms_close(d->vms, kills);
 	}
 	api_free(d->api);
+	guard_close(d->guard);
 	events_free(d->events);
 	images_close(d->images);
 	users_close(d->users);

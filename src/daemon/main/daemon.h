@@ -28,7 +28,6 @@ struct daemon {
 	bool config_is_optional;
 	int lock_fd, stop_fd, signal_fd, listen_fd;
 	atomic_bool kills_vms, is_stopping;
-	bool is_restartable; /* VMs go on without us */
 	struct partition *partition;
 	struct pool_claim *claim;
 	char claim_warning[ERRMSG_SIZE]; /* the pool is not ours alone */
@@ -39,6 +38,7 @@ struct daemon {
 	struct users *users;
 	struct images *images;
 	struct events *events;
+	struct guard *guard;
 	struct vms *vms;
 	struct api *api;
 	struct http *http;

@@ -10,7 +10,6 @@
  * Moving a process waits for RCU (10 ms): a VM process joins "vms" itself, at its birth
  * (host/birth.c), or is moved once; after that affinity decides.
  */
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -98,28 +97,6 @@ static void mark(struct partition *p, uint32_t tid)
 	}
 }
 
-/* The whole process moves: its other threads are there too. */
-static void mark_process(struct partition *p, pid_t tid)
-{
-	char path[64];
-	DIR *d;
-	const struct dirent *ent;
-
-	mark(p, (uint32_t)tid);
-	snprintf(path, sizeof(path), "/proc/%d/task", tid);
-	d = opendir(path);
-	while (d && (ent = readdir(d)) != NULL) {
-		unsigned int other;
-
-		if (sscanf(ent->d_name, "%u", &other) == 1) {
-			mark(p, other);
-		}
-	}
-	if (d) {
-		closedir(d);
-	}
-}
-
 /* Whether it joined at its birth. */
 static bool is_inside(const struct partition *p, pid_t pid)
 {
@@ -132,7 +109,8 @@ static bool is_inside(const struct partition *p, pid_t pid)
 	return n >= (ssize_t)len && strcmp(is + (size_t)n - len, want) == 0;
 }
 
-int partition_cpuset_admit(struct partition *p, pid_t pid)
+/* The whole process is inside then; of its threads, those are known to be that are named here. */
+int partition_cpuset_admit(struct partition *p, pid_t pid, pid_t tid)
 {
 	char dir[SUB_BYTES];
 	int r = 0;
@@ -143,7 +121,8 @@ int partition_cpuset_admit(struct partition *p, pid_t pid)
 		r = partition_group_move(dir, "cgroup.procs", pid);
 	}
 	if (r == 0) {
-		mark_process(p, pid);
+		mark(p, (uint32_t)pid);
+		mark(p, (uint32_t)tid);
 	}
 	return r;
 }
@@ -153,7 +132,7 @@ int partition_cpuset_place(struct partition *p, pid_t tid, uint16_t core)
 	bool is_moved = (uint32_t)tid < PARTITION_TIDS_MAX &&
 			(atomic_load(&p->moved[tid / 64]) >> (tid % 64) & 1);
 	bool is_own = !is_moved && syscall(SYS_tgkill, getpid(), tid, 0) == 0;
-	int r = is_moved || is_own ? 0 : partition_cpuset_admit(p, tid);
+	int r = is_moved || is_own ? 0 : partition_cpuset_admit(p, tid, tid);
 
 	return r < 0 ? r : host_cpus_set_affinity_one(tid, core);
 }

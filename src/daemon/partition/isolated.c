@@ -24,8 +24,9 @@
 #include "host/task.h"
 #include "host/text.h"
 
-/* For a process to come to a stop. */
-#define STOP_MS 500
+/* For a process to come to a stop: it is new and waits, but the housekeeping core may be busy. */
+#define STOP_MS	    10000
+#define THREADS_MAX 64 /* more than a VM process may have */
 /* "t-TID" fits behind any recorded path. */
 #define GROUP_BYTES (PARTITION_PATH_BYTES + 16)
 
@@ -155,20 +156,32 @@ static void thread_group(const struct partition *p, pid_t tid, char ret[GROUP_BY
 	snprintf(ret, GROUP_BYTES, "%s/t-%d", p->made.dir, tid);
 }
 
+static int bind_all(pid_t pid, uint16_t core)
+{
+	pid_t tids[THREADS_MAX];
+	int n = host_task_list(pid, tids, THREADS_MAX);
+	int r = n < 0 ? n : n > THREADS_MAX ? -E2BIG : 0;
+
+	for (int i = 0; i < n && r == 0; i++) {
+		r = host_cpus_set_affinity_one(tids[i], core);
+		r = r == -ESRCH ? 0 : r; /* one that has just ended */
+	}
+	return r;
+}
+
 /*
- * Linux before 6.2 forgets where threads are bound when their process is moved: it stands still until they are
+ * Linux before 6.2 forgets where threads are bound when their process is moved: it stands still until all of them are
  * bound again, or one could run on the control core for a moment. One that does not stop in time is
  * moved all the same.
  */
-static int move_process(const struct partition *p, pid_t pid, pid_t vcpu_tid)
+static int move_process(const struct partition *p, pid_t pid)
 {
 	int r;
 
 	kill(pid, SIGSTOP);
 	(void)host_process_await_stop(pid, STOP_MS);
 	r = partition_group_move(p->probe.v2_dir, "cgroup.procs", pid);
-	r = r < 0 ? r : host_cpus_set_affinity_one(pid, p->roles.housekeeping);
-	r = r < 0 ? r : host_cpus_set_affinity_one(vcpu_tid, p->roles.housekeeping);
+	r = r < 0 ? r : bind_all(pid, p->roles.housekeeping);
 	kill(pid, SIGCONT);
 	return r;
 }
@@ -184,7 +197,7 @@ int partition_isolated_admit(struct partition *p, pid_t pid, pid_t vcpu_tid, cha
 	}
 	/* After a restart it is there already. Moving the process would take its thread along. */
 	if (!partition_group_is_used(dir, "cgroup.threads")) {
-		r = move_process(p, pid, vcpu_tid);
+		r = move_process(p, pid);
 		if (r < 0) {
 			return r;
 		}
@@ -235,22 +248,19 @@ int partition_isolated_place(struct partition *p, pid_t tid, uint16_t core)
 	return r < 0 ? r : host_cpus_set_affinity_one(tid, core);
 }
 
-/* Calls fn for each t-TID below dir; a thread's group is never deeper. */
-static void each_thread_group(const char *dir,
-			      void (*fn)(const char *group, pid_t tid, const char *mount))
+void partition_isolated_each(const char *dir, void (*fn)(const char *group, pid_t tid, void *arg),
+			     void *arg)
 {
-	char mount[PARTITION_PATH_BYTES];
 	DIR *d = opendir(dir);
 	const struct dirent *ent;
 
-	root_of(dir, mount);
 	while (d && (ent = readdir(d)) != NULL) {
 		char path[GROUP_BYTES];
 		int tid;
 
 		if (sscanf(ent->d_name, "t-%d", &tid) == 1 && tid > 0) {
 			snprintf(path, sizeof(path), "%s/t-%d", dir, tid);
-			fn(path, tid, mount);
+			fn(path, tid, arg);
 		}
 	}
 	if (d) {
@@ -258,11 +268,11 @@ static void each_thread_group(const char *dir,
 	}
 }
 
-static void sweep_one(const char *group, pid_t tid, const char *mount)
+static void sweep_one(const char *group, pid_t tid, void *arg)
 {
 	char path[32];
 
-	(void)mount;
+	(void)arg;
 	snprintf(path, sizeof(path), "/proc/%d", tid);
 	/* One that lives may be on its way in. */
 	if (access(path, F_OK) < 0) {
@@ -272,13 +282,14 @@ static void sweep_one(const char *group, pid_t tid, const char *mount)
 
 void partition_isolated_sweep(const struct partition *p)
 {
-	each_thread_group(p->made.dir, sweep_one);
+	partition_isolated_each(p->made.dir, sweep_one, NULL);
 }
 
-static void empty_one(const char *group, pid_t tid, const char *mount)
+/* @param arg the root group */
+static void empty_one(const char *group, pid_t tid, void *arg)
 {
 	(void)tid;
-	partition_group_empty(group, mount, "cgroup.threads");
+	partition_group_empty(group, arg, "cgroup.threads");
 	rmdir(group);
 }
 
@@ -310,7 +321,7 @@ void partition_isolated_undo(struct partition_record *made, bool is_kept_if_used
 	root_of(made->dir, mount);
 	/* First the cores go back to everyone; threads stay on theirs. */
 	host_text_write("member", "%s/cpuset.cpus.partition", made->dir);
-	each_thread_group(made->dir, is_kept_if_used ? sweep_one : empty_one);
+	partition_isolated_each(made->dir, is_kept_if_used ? sweep_one : empty_one, mount);
 	if (!is_kept_if_used) {
 		partition_group_empty(made->dir, mount, "cgroup.threads");
 	}

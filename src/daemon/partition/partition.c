@@ -162,6 +162,17 @@ static int set_options(struct partition *p, const struct partition_options *o, s
 	return p->seen ? 0 : errmsg_set(e, -ENOMEM, "out of memory");
 }
 
+/* What this process may use when we are gone: where a partition is in force, the kernel keeps all others off it. */
+static int read_found(struct partition *p, struct errmsg *e)
+{
+	int r = host_cpus_allowed(p->root, &p->found, e);
+
+	for (size_t i = 0; r == 0 && i < ARRAY_SIZE(p->found.word); i++) {
+		p->found.word[i] |= p->kept.word[i];
+	}
+	return r;
+}
+
 static int set_up(struct partition *p, const struct partition_options *o, struct errmsg *e)
 {
 	int r = set_options(p, o, e);
@@ -174,9 +185,7 @@ static int set_up(struct partition *p, const struct partition_options *o, struct
 	if (r == 0) {
 		r = host_cpus_online(p->root, &p->online, e);
 	}
-	if (r == 0) {
-		r = host_cpus_allowed(p->root, &p->found, e);
-	}
+	r = r < 0 ? r : read_found(p, e);
 	if (r == 0) {
 		r = partition_topology_fold(p, e);
 	}
@@ -188,6 +197,7 @@ static int set_up(struct partition *p, const struct partition_options *o, struct
 	}
 	/* Cores came, went or are no longer wanted. */
 	if (host_cpus_count(&p->kept) > 0 && !host_cpus_equal(&p->kept, &p->pool)) {
+		partition_hold(p);
 		memset(&p->kept, 0, sizeof(p->kept));
 		undo(p, true);
 	}
@@ -201,6 +211,7 @@ static int set_up(struct partition *p, const struct partition_options *o, struct
 		partition_fair_none(p);
 	}
 	r = choose(p, o->backend, e);
+	partition_go_on(p);
 	if (r == 0 && !partition_fifo_prio(p)) {
 		partition_fair_none(p);
 	}
@@ -279,7 +290,7 @@ int partition_admit(struct partition *p, pid_t pid, pid_t vcpu_tid, char freeze_
 	if (p->backend == PARTITION_ISOLATED) {
 		r = partition_isolated_admit(p, pid, vcpu_tid, freeze_dir);
 	} else if (p->backend == PARTITION_CPUSET) {
-		r = partition_cpuset_admit(p, pid);
+		r = partition_cpuset_admit(p, pid, vcpu_tid);
 	}
 	return r < 0 ? errmsg_set(e, r, "process %d can't be moved into the cgroup of the pool: %s",
 				  pid, strerror(-r))

@@ -29,6 +29,13 @@ struct partition_seen {
 	uint32_t round;
 };
 
+/** A vCPU thread on the pool while the pool's cores change. */
+struct partition_bound {
+	pid_t tid;
+	int32_t core; /**< the one that it was bound to; -1: not one alone */
+	bool was_stopped;
+};
+
 /** Entries, a power of two, of which three quarters are used. */
 #define PARTITION_SEEN_MAX 16384u
 
@@ -51,6 +58,8 @@ struct partition {
 	uint32_t n_seen, round;
 	pid_t next_pid; /**< where the next look goes on */
 	struct partition_fair fair;
+	struct partition_bound *bound; /**< between partition_hold() and partition_go_on() */
+	uint32_t n_bound;
 };
 
 /** One task as /proc/.../stat shows it. */
@@ -113,8 +122,23 @@ int partition_isolated_place(struct partition *p, pid_t tid, uint16_t core);
 void partition_isolated_undo(struct partition_record *made, bool is_kept_if_used);
 /** Whether what an earlier daemon made is still in force. @param ret its cores */
 bool partition_isolated_is_kept(const struct partition_record *made, struct host_cpus *ret);
+/** Call @p fn for each group t-TID below @p dir; a thread's group is never deeper. */
+void partition_isolated_each(const char *dir, void (*fn)(const char *group, pid_t tid, void *arg),
+			     void *arg);
 /** Remove the groups of threads that are gone. */
 void partition_isolated_sweep(const struct partition *p);
+
+/**
+ * Before the cores of a partition change in which VMs live: each change of a group's list gives its threads all
+ * of its cores, on Linux before 6.2. Who is on the pool stands still until partition_go_on().
+ */
+void partition_hold(struct partition *p);
+
+/**
+ * Afterwards: each thread is bound to the core that it had, or to the housekeeping core as an ordinary thread
+ * if that one is no longer in the pool, and goes on.
+ */
+void partition_go_on(struct partition *p);
 
 /**
  * Switch the option favordynmods of a cgroup v2 mount: with it a move between cgroups does not wait for
@@ -125,7 +149,7 @@ int partition_dynmods_set(const char *mount, bool is_on);
 
 /** cgroup v1: groups for us and for the VMs. */
 int partition_cpuset_setup(struct partition *p, struct errmsg *e);
-int partition_cpuset_admit(struct partition *p, pid_t pid);
+int partition_cpuset_admit(struct partition *p, pid_t pid, pid_t tid);
 int partition_cpuset_place(struct partition *p, pid_t tid, uint16_t core);
 void partition_cpuset_undo(struct partition_record *made, bool is_kept_if_used);
 

@@ -148,7 +148,6 @@ static int start_writer(struct store *s, struct errmsg *e)
 		.max_items = s->o.max_queue_items,
 		.max_bytes = s->o.max_queue_bytes,
 		.max_group = s->o.max_group,
-		.use_event_fd = s->o.use_event_fd,
 		.run = store_write_group,
 		.ctx = s,
 	};
@@ -372,16 +371,6 @@ uint64_t store_generation(struct store *s)
 
 	store_stats_get(s, &st);
 	return st.generation;
-}
-
-int store_event_fd(const struct store *s)
-{
-	return store_queue_event_fd(s->queue);
-}
-
-void store_complete(struct store *s)
-{
-	store_queue_complete(s->queue);
 }
 
 void store_stats_get(struct store *s, struct store_stats *ret)

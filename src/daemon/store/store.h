@@ -157,7 +157,6 @@ struct store_options {
 	size_t max_group;	/**< requests per transaction */
 	uint64_t max_runs; /**< rows of history that are kept of each owner, and a sixteenth more */
 	uint64_t min_generation; /**< an older database was rolled back; 0: unknown */
-	bool use_event_fd; /**< acknowledge in store_complete() instead of the writer thread */
 };
 
 /** What store_open() found. */
@@ -247,12 +246,6 @@ uint64_t store_run_next(struct store *s);
  * next start find that the whole database was replaced by an older copy. Any thread.
  */
 uint64_t store_generation(struct store *s);
-
-/** Readable while acknowledgements wait for store_complete(); -1 without use_event_fd. */
-int store_event_fd(const struct store *s);
-
-/** Call the done functions of everything that is complete. */
-void store_complete(struct store *s);
 
 /** Read the counters. Any thread. */
 void store_stats_get(struct store *s, struct store_stats *ret);

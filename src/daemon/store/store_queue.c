@@ -8,14 +8,10 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/eventfd.h>
 #include <time.h>
-#include <unistd.h>
 
 #include "base/bug.h"
 #include "host/timer.h"
-
-#define RING_TRIES 8
 
 /*
  * Making a group durable costs the same for one item as for many. When more than a few have waited at once
@@ -39,12 +35,11 @@ struct store_queue {
 	pthread_cond_t arrived; /* something waits, or the end is near */
 	pthread_cond_t drained; /* room again */
 	/* below: under the lock */
-	struct chain waiting, complete;
+	struct chain waiting;
 	size_t n_items, n_bytes;
 	size_t n_waiting;
 	bool is_gathering;
 	bool is_ending;
-	int event_fd;
 };
 
 static void chain_init(struct chain *c)
@@ -96,38 +91,13 @@ static void complete_one(struct store_queue *q, struct store_work *w)
 	}
 }
 
-/* Make the event descriptor readable. EAGAIN: its counter is at the top, so it is already. */
-static void ring(struct store_queue *q)
-{
-	uint64_t one = 1;
-
-	for (int i = 0; i < RING_TRIES; i++) {
-		if (write(q->event_fd, &one, sizeof(one)) > 0 || errno == EAGAIN) {
-			return;
-		}
-	}
-}
-
-/* Complete an item now, or leave it for store_queue_complete(). */
 static void finish(struct store_queue *q, struct store_work *list)
 {
-	bool has_left = false;
-
 	while (list) {
 		struct store_work *w = list;
 
 		list = w->next;
-		if (q->event_fd < 0 || w->is_direct) {
-			complete_one(q, w);
-			continue;
-		}
-		pthread_mutex_lock(&q->lock);
-		chain_add(&q->complete, w);
-		pthread_mutex_unlock(&q->lock);
-		has_left = true;
-	}
-	if (has_left) {
-		ring(q);
+		complete_one(q, w);
 	}
 }
 
@@ -169,7 +139,7 @@ static unsigned int count_callers(const struct store_work *group)
 	unsigned int n = 0;
 
 	for (; group; group = group->next) {
-		n += group->is_direct;
+		n += group->is_call;
 	}
 	return n;
 }
@@ -211,9 +181,6 @@ static int writer_start(struct store_queue *q)
 
 static void queue_destroy(struct store_queue *q)
 {
-	if (q->event_fd >= 0) {
-		close(q->event_fd);
-	}
 	pthread_cond_destroy(&q->drained);
 	pthread_cond_destroy(&q->arrived);
 	pthread_mutex_destroy(&q->lock);
@@ -230,23 +197,14 @@ int store_queue_new(const struct store_queue_options *o, struct store_queue **re
 		return errmsg_set(e, -ENOMEM, "%s: out of memory", o->name);
 	}
 	q->o = *o;
-	q->event_fd = -1;
 	chain_init(&q->waiting);
-	chain_init(&q->complete);
 	pthread_mutexattr_init(&attr);
 	pthread_mutexattr_setprotocol(&attr, PTHREAD_PRIO_INHERIT);
 	pthread_mutex_init(&q->lock, &attr);
 	pthread_mutexattr_destroy(&attr);
 	pthread_cond_init(&q->arrived, NULL);
 	pthread_cond_init(&q->drained, NULL);
-	r = 0;
-	if (o->use_event_fd) {
-		q->event_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-		r = q->event_fd < 0 ? -errno : 0;
-	}
-	if (r == 0) {
-		r = writer_start(q);
-	}
+	r = writer_start(q);
 	if (r < 0) {
 		queue_destroy(q);
 		return errmsg_set(e, r, "%s: no thread: %s", o->name, strerror(-r));
@@ -266,7 +224,6 @@ void store_queue_free(struct store_queue *q)
 	pthread_cond_signal(&q->arrived);
 	pthread_mutex_unlock(&q->lock);
 	pthread_join(q->thread, NULL);
-	store_queue_complete(q);
 	BUG_ON(q->n_items != 0);
 	queue_destroy(q);
 }
@@ -339,7 +296,7 @@ int store_queue_call(struct store_queue *q, struct store_work *w)
 	sem_init(&me.done, 0, 0);
 	w->done = waiter_done;
 	w->arg = &me;
-	w->is_direct = true;
+	w->is_call = true;
 	pthread_mutex_lock(&q->lock);
 	while (!has_room_locked(q, w)) {
 		pthread_cond_wait(&q->drained, &q->lock);
@@ -354,32 +311,6 @@ int store_queue_call(struct store_queue *q, struct store_work *w)
 	}
 	sem_destroy(&me.done);
 	return me.result;
-}
-
-int store_queue_event_fd(const struct store_queue *q)
-{
-	return q->event_fd;
-}
-
-void store_queue_complete(struct store_queue *q)
-{
-	struct store_work *list;
-	uint64_t count;
-
-	if (q->event_fd < 0) {
-		return;
-	}
-	/* Emptied before the list is taken: what comes in between makes it readable again. */
-	(void)!read(q->event_fd, &count, sizeof(count));
-	pthread_mutex_lock(&q->lock);
-	list = chain_take(&q->complete, SIZE_MAX);
-	pthread_mutex_unlock(&q->lock);
-	while (list) {
-		struct store_work *w = list;
-
-		list = w->next;
-		complete_one(q, w);
-	}
 }
 
 size_t store_queue_depth(struct store_queue *q)

@@ -24,8 +24,8 @@
 struct store_queue;
 
 /**
- * Tells that an item is durable, or why it is not. Runs on the writer thread, or inside
- * store_queue_complete() where that was asked for. It may submit, but not wait.
+ * Tells that an item is durable, or why it is not. Runs on the writer thread. It
+ * may submit, but not wait.
  */
 typedef void store_done_fn(void *arg, int result);
 
@@ -37,7 +37,7 @@ struct store_work {
 	void (*release)(struct store_work *w); /**< frees the item; may be NULL */
 	size_t cost_bytes;		       /**< what it counts against max_bytes */
 	int result;			       /**< set by the group function */
-	bool is_direct;			       /**< always completed by the writer thread */
+	bool is_call;			       /**< its owner waits in store_queue_call() */
 };
 
 /** Do a group, in order, and set every result. Writer thread only. */
@@ -45,11 +45,10 @@ typedef void store_group_fn(void *ctx, struct store_work *list);
 
 /** How a queue works. */
 struct store_queue_options {
-	const char *name;  /**< of the thread, at most 15 characters */
-	size_t max_items;  /**< waiting, in work and not yet completed */
-	size_t max_bytes;  /**< the same, in bytes */
-	size_t max_group;  /**< items per group */
-	bool use_event_fd; /**< completions wait for store_queue_complete() */
+	const char *name; /**< of the thread, at most 15 characters */
+	size_t max_items; /**< waiting, in work and not yet completed */
+	size_t max_bytes; /**< the same, in bytes */
+	size_t max_group; /**< items per group */
 	store_group_fn *run;
 	void *ctx;
 };
@@ -78,12 +77,6 @@ int store_queue_submit(struct store_queue *q, struct store_work *w);
  * Thread: any but the writer.
  */
 int store_queue_call(struct store_queue *q, struct store_work *w);
-
-/** Readable while completions wait; -1 without use_event_fd. The queue keeps it. */
-int store_queue_event_fd(const struct store_queue *q);
-
-/** Call the done functions of everything that is complete. Any one thread at a time. */
-void store_queue_complete(struct store_queue *q);
 
 /** How many items are waiting, in work or not yet completed. */
 size_t store_queue_depth(struct store_queue *q);

@@ -288,17 +288,15 @@ static int read_runs(struct store *s, struct store_request *req)
 
 static int read_request(struct store *s, struct store_request *req)
 {
+	BUG_ON(req->ask == STORE_ASK_CHANGE); /* they are done in groups */
 	switch (req->ask) {
 	case STORE_ASK_FIND:
 		return find_row(s, req);
 	case STORE_ASK_RUNS:
 		return read_runs(s, req);
-	case STORE_ASK_EACH:
+	default:
 		return visit_rows(s, s->db.stmts[req->kind][STMT_EACH], req);
-	case STORE_ASK_CHANGE:
-		break;
 	}
-	BUG_ON(true); /* changes are done in groups */
 }
 
 void store_write_group(void *ctx, struct store_work *list)

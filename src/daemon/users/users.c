@@ -403,8 +403,8 @@ int users_remove(struct users *u, uid_t uid, struct errmsg *e)
 }
 
 /* Under change_lock: after the store. */
-static int ban_take_effect(struct users *u, uint32_t number, bool is_banned, const char *reason,
-			   struct errmsg *e)
+static int ban_take_effect(struct users *u, uint32_t number, bool is_banned, uid_t by,
+			   const char *reason, struct errmsg *e)
 {
 	struct sched_event ev = { .type = is_banned ? SCHED_EV_USER_BAN : SCHED_EV_USER_UNBAN,
 				  .user = number };
@@ -413,6 +413,7 @@ static int ban_take_effect(struct users *u, uint32_t number, bool is_banned, con
 
 	pthread_mutex_lock(&u->lock);
 	user->is_banned = is_banned;
+	user->banned_by = by;
 	snprintf(user->ban_reason, sizeof(user->ban_reason), "%s", reason);
 	pthread_mutex_unlock(&u->lock);
 	r = dispatch_event(u->options.dispatch, &ev, e);
@@ -446,7 +447,7 @@ int users_ban(struct users *u, uid_t uid, uid_t by, const char *reason, struct e
 		r = store_apply(u->options.store, &c, 1, e);
 	}
 	if (r == 0) {
-		r = ban_take_effect(u, number, true, reason, e);
+		r = ban_take_effect(u, number, true, by, reason, e);
 	}
 	pthread_mutex_unlock(&u->change_lock);
 	return r;
@@ -468,7 +469,7 @@ int users_unban(struct users *u, uid_t uid, struct errmsg *e)
 		r = store_apply(u->options.store, &c, 1, e);
 	}
 	if (r == 0) {
-		r = ban_take_effect(u, number, false, "", e);
+		r = ban_take_effect(u, number, false, 0, "", e);
 	}
 	pthread_mutex_unlock(&u->change_lock);
 	return r;
@@ -481,6 +482,7 @@ static void own_of(uid_t uid, const struct user *user, struct users_info *ret)
 	memcpy(ret->name, user->name, sizeof(ret->name));
 	ret->is_admin = user->is_admin;
 	ret->is_banned = user->is_banned;
+	ret->banned_by = user->banned_by;
 	ret->is_known = user->is_known;
 	memcpy(ret->ban_reason, user->ban_reason, sizeof(ret->ban_reason));
 	ret->quota = user->quota;

@@ -27,12 +27,16 @@ struct users_quota {
 #define USERS_PRIO_MAX	   4u
 #define USERS_SLICE_MAX_NS (20 * NS_PER_MS)
 
+/** Who bans a user at one of the guard's terminals. */
+#define USERS_BY_GUARD ((uid_t)-1)
+
 /** One user, as shown. */
 struct users_info {
 	uid_t uid;
 	char name[65];
 	bool is_admin, is_banned, is_known;
 	char ban_reason[200];
+	uid_t banned_by; /**< with is_banned */
 	struct users_quota quota;
 	uint64_t running_vms, memory_bytes; /**< now */
 	struct sched_user_info sched;

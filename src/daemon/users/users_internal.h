@@ -17,6 +17,7 @@ struct user {
 	char name[USERS_NAME_BYTES];
 	char ban_reason[USERS_REASON_BYTES];
 	bool is_admin, is_known, is_banned;
+	uid_t banned_by;
 	struct users_quota quota;
 	uint64_t running_vms, memory_bytes;
 };

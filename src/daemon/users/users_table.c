@@ -247,6 +247,7 @@ static int load_row(void *arg, const struct store_row *row)
 	if (row->kind == STORE_BAN) {
 		x->uid = (uid_t)row->ban.uid;
 		user->is_banned = true;
+		user->banned_by = (uid_t)row->ban.by_uid;
 		snprintf(user->ban_reason, sizeof(user->ban_reason), "%s", row->ban.reason);
 		return 0;
 	}
@@ -288,6 +289,7 @@ static int load_apply(struct users *u, const struct loaded *x, struct errmsg *e)
 	ev = (struct sched_event){ .type = SCHED_EV_USER_BAN, .user = i };
 	if (x->kind == STORE_BAN) {
 		user->is_banned = true;
+		user->banned_by = x->user.banned_by;
 		memcpy(user->ban_reason, x->user.ban_reason, sizeof(user->ban_reason));
 	} else {
 		user->is_known = true;

@@ -16,8 +16,11 @@
 #include "sched/sched.h"
 
 #define MEM_DEFAULT_BYTES (64ULL << 20)
+#define MEM_SYSTEM_BYTES  (128ULL << 20) /* of boards that run operating systems */
 #define MEM_MAX_BYTES	  (1ULL << 40)
 #define ID_DIGITS	  16
+
+#define BOARD_BARE "bare"
 
 /* One field: how it is read into a spec, and how it is written (NULL: says nothing). */
 struct field {
@@ -44,7 +47,7 @@ void spec_defaults(struct vm_spec *s)
 	s->prio = SCHED_PRIO_DEFAULT;
 	s->host_core = SPEC_CORE_ANY;
 	snprintf(s->config.engine, sizeof(s->config.engine), "auto");
-	snprintf(s->config.board, sizeof(s->config.board), "bare");
+	snprintf(s->config.board, sizeof(s->config.board), BOARD_BARE);
 	s->config.n_cpus = 1;
 	s->config.slice_ns = SCHED_SLICE_NS;
 	s->config.limits.mem_bytes = MEM_DEFAULT_BYTES;
@@ -116,24 +119,9 @@ static json_t *name_write(const struct vm_spec *s)
 	return write_text(s->name);
 }
 
-static int hash_read(const json_t *v, char *ret, struct errmsg *e)
-{
-	char hash[SPEC_HASH_MAX + 1];
-	int r = spec_read_text(v, hash, SPEC_HASH_MAX, e);
-
-	if (r < 0) {
-		return r;
-	}
-	if (strlen(hash) != SPEC_HASH_MAX || strspn(hash, "0123456789abcdef") != SPEC_HASH_MAX) {
-		return REFUSE(e, "must be a SHA-256: 64 hexadecimal digits in lower case");
-	}
-	memcpy(ret, hash, sizeof(hash));
-	return 0;
-}
-
 static int image_read(const json_t *v, struct vm_spec *s, struct errmsg *e)
 {
-	return hash_read(v, s->image, e);
+	return spec_read_hash(v, s->image, e);
 }
 
 static json_t *image_write(const struct vm_spec *s)
@@ -143,7 +131,7 @@ static json_t *image_write(const struct vm_spec *s)
 
 static int context_read(const json_t *v, struct vm_spec *s, struct errmsg *e)
 {
-	return hash_read(v, s->context, e);
+	return spec_read_hash(v, s->context, e);
 }
 
 static json_t *context_write(const struct vm_spec *s)
@@ -470,6 +458,98 @@ static json_t *kvm_write(const struct vm_spec *s)
 	return json_boolean(s->is_kvm_allowed);
 }
 
+static int kernel_read(const json_t *v, struct vm_spec *s, struct errmsg *e)
+{
+	return spec_read_hash(v, s->kernel, e);
+}
+
+static json_t *kernel_write(const struct vm_spec *s)
+{
+	return write_text(s->kernel);
+}
+
+static int initrd_read(const json_t *v, struct vm_spec *s, struct errmsg *e)
+{
+	return spec_read_hash(v, s->initrd, e);
+}
+
+static json_t *initrd_write(const struct vm_spec *s)
+{
+	return write_text(s->initrd);
+}
+
+static int cpus_read(const json_t *v, struct vm_spec *s, struct errmsg *e)
+{
+	uint64_t n = 0;
+	int r = spec_read_u64(v, 1, PROTO_CPUS_MAX, &n, e);
+
+	if (r == 0) {
+		s->config.n_cpus = (uint32_t)n;
+	}
+	return r;
+}
+
+/* A definition of one CPU looks as it did when there were no others. */
+static json_t *cpus_write(const struct vm_spec *s)
+{
+	return s->config.n_cpus > 1 ? json_integer(s->config.n_cpus) : NULL;
+}
+
+static int console_read(const json_t *v, struct vm_spec *s, struct errmsg *e)
+{
+	char kind[8];
+	int r = spec_read_text(v, kind, sizeof(kind) - 1, e);
+
+	if (r < 0) {
+		return r;
+	}
+	if (strcmp(kind, "uart") != 0 && strcmp(kind, "virtio") != 0) {
+		return REFUSE(e, "must be uart or virtio");
+	}
+	s->config.flags &= ~(uint32_t)PROTO_CFG_VIRTIO_CONSOLE;
+	s->config.flags |= strcmp(kind, "virtio") == 0 ? PROTO_CFG_VIRTIO_CONSOLE : 0;
+	return 0;
+}
+
+static json_t *console_write(const struct vm_spec *s)
+{
+	return s->config.flags & PROTO_CFG_VIRTIO_CONSOLE ? json_string("virtio") : NULL;
+}
+
+static int reboot_read(const json_t *v, struct vm_spec *s, struct errmsg *e)
+{
+	bool is_on;
+	int r = spec_read_bool(v, &is_on, e);
+
+	if (r == 0) {
+		s->config.flags &= ~(uint32_t)PROTO_CFG_NO_REBOOT;
+		s->config.flags |= is_on ? 0 : PROTO_CFG_NO_REBOOT;
+	}
+	return r;
+}
+
+static json_t *reboot_write(const struct vm_spec *s)
+{
+	return s->config.flags & PROTO_CFG_NO_REBOOT ? json_false() : NULL;
+}
+
+static int net_read(const json_t *v, struct vm_spec *s, struct errmsg *e)
+{
+	struct net_options o;
+	int r = spec_read_text(v, s->net, NET_OPTIONS_TEXT_MAX, e);
+
+	r = r < 0 || !s->net[0] ? r : net_options_parse(s->net, &o, e);
+	if (r < 0) {
+		errmsg_prefix(e, "can't be had: ");
+	}
+	return r;
+}
+
+static json_t *net_write(const struct vm_spec *s)
+{
+	return write_text(s->net);
+}
+
 /* For whom a VM is made is part of the request, not of the VM: api/ reads it. */
 static int owner_read(const json_t *v, struct vm_spec *s, struct errmsg *e)
 {
@@ -489,6 +569,13 @@ static const struct field fields[] = {
 	{ "name", name_read, name_write },
 	{ "image", image_read, image_write },
 	{ "context", context_read, context_write },
+	{ "kernel", kernel_read, kernel_write },
+	{ "initrd", initrd_read, initrd_write },
+	{ "cpus", cpus_read, cpus_write },
+	{ "disks", spec_disks_read, spec_disks_write },
+	{ "net", net_read, net_write },
+	{ "console", console_read, console_write },
+	{ "reboot", reboot_read, reboot_write },
 	{ "image_name", image_name_read, image_name_write },
 	{ "arch", arch_read, arch_write },
 	{ "engine", engine_read, engine_write },
@@ -522,14 +609,45 @@ static const struct field *field_find(const char *name)
 	return NULL;
 }
 
+/* What needs a board that runs operating systems; whether the board is one the VM knows. */
+static int check_board(const struct vm_spec *s, struct errmsg *e)
+{
+	const struct {
+		const char *name;
+		bool is_there;
+	} wants[] = {
+		{ "kernel", s->kernel[0] },
+		{ "initrd", s->initrd[0] },
+		{ "disks", s->n_disks > 0 },
+		{ "net", s->net[0] },
+		{ "cpus", s->config.n_cpus > 1 },
+		{ "console", s->config.flags & PROTO_CFG_VIRTIO_CONSOLE },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(wants); i++) {
+		if (wants[i].is_there && strcmp(s->config.board, BOARD_BARE) == 0) {
+			return REFUSE(e, "%s can't be had on board bare: use board virt",
+				      wants[i].name);
+		}
+	}
+	if (s->initrd[0] && !s->kernel[0]) {
+		return REFUSE(e, "initrd needs kernel: nothing else would find it");
+	}
+	if (s->kernel[0] && s->context[0]) {
+		return REFUSE(e, "kernel is in the context already: leave it out, or the context");
+	}
+	return 0;
+}
+
 /* What only several fields together show. */
 static int check_whole(const struct vm_spec *s, const json_t *o, struct errmsg *e)
 {
 	const struct proto_config *c = &s->config;
 	const char *mode = json_string_value(json_object_get(o, "mode"));
 
-	if (!s->image[0] && !s->context[0]) {
-		return REFUSE(e, "image or context is needed: a VM must start from something");
+	if (!s->image[0] && !s->kernel[0] && !s->context[0]) {
+		return REFUSE(e,
+			      "image, kernel or context is needed: a VM must start from something");
 	}
 	if (s->host_core != SPEC_CORE_ANY && !s->is_exclusive) {
 		return REFUSE(e, "core needs exclusive: a shared VM runs on any core of the pool");
@@ -573,7 +691,11 @@ int spec_from_json(const json_t *o, struct vm_spec *ret, struct errmsg *e)
 			return r;
 		}
 	}
-	r = check_whole(&s, o, e);
+	if (!json_object_get(o, "mem_bytes") && strcmp(s.config.board, BOARD_BARE) != 0) {
+		s.config.limits.mem_bytes = MEM_SYSTEM_BYTES;
+	}
+	r = check_board(&s, e);
+	r = r < 0 ? r : check_whole(&s, o, e);
 	if (r == 0) {
 		*ret = s;
 	}

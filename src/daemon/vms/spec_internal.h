@@ -19,7 +19,16 @@ int spec_read_text(const json_t *v, char *ret, size_t max, struct errmsg *e);
 int spec_read_word(const json_t *v, char *ret, size_t max, struct errmsg *e);
 /** A number, or a text with one (JSON numbers end at 2^63). */
 int spec_read_u64(const json_t *v, uint64_t min, uint64_t max, uint64_t *ret, struct errmsg *e);
+/** A SHA-256 in hexadecimal, of SPEC_HASH_MAX digits. */
+int spec_read_hash(const json_t *v, char *ret, struct errmsg *e);
 /** True or false. */
 int spec_read_bool(const json_t *v, bool *ret, struct errmsg *e);
+
+struct vm_spec;
+
+/** The list of disks (spec_disks.c). */
+int spec_disks_read(const json_t *v, struct vm_spec *s, struct errmsg *e);
+/** @return NULL: there are none */
+json_t *spec_disks_write(const struct vm_spec *s);
 
 #endif

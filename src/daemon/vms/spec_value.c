@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/parse.h"
+#include "daemon/vms/spec.h"
 #include "daemon/vms/spec_internal.h"
 
 int spec_read_text(const json_t *v, char *ret, size_t max, struct errmsg *e)
@@ -69,5 +70,20 @@ int spec_read_bool(const json_t *v, bool *ret, struct errmsg *e)
 		return REFUSE(e, "must be true or false");
 	}
 	*ret = json_is_true(v);
+	return 0;
+}
+
+int spec_read_hash(const json_t *v, char *ret, struct errmsg *e)
+{
+	char hash[SPEC_HASH_MAX + 1];
+	int r = spec_read_text(v, hash, SPEC_HASH_MAX, e);
+
+	if (r < 0) {
+		return r;
+	}
+	if (strlen(hash) != SPEC_HASH_MAX || strspn(hash, "0123456789abcdef") != SPEC_HASH_MAX) {
+		return REFUSE(e, "must be a SHA-256: 64 hexadecimal digits in lower case");
+	}
+	memcpy(ret, hash, sizeof(hash));
 	return 0;
 }

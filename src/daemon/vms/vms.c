@@ -20,6 +20,7 @@
 #define SOCKET_MAX     107
 #define DEFAULT_VMS    4096
 #define DEFAULT_REPLY  10000
+#define DEFAULT_GRACE  50
 #define DEFAULT_RING   (256u << 10)
 #define DEFAULT_FAULTS 8
 
@@ -43,6 +44,8 @@ void vms_options_defaults(struct vms_options *o)
 		.max_faults_per_user = DEFAULT_FAULTS,
 		.console_bytes = DEFAULT_RING,
 		.reply_ms = DEFAULT_REPLY,
+		.grace_ms = DEFAULT_GRACE,
+		.code_bytes = VMS_CODE_BYTES,
 	};
 }
 
@@ -73,7 +76,13 @@ static int open_dirs(struct vms *v, struct errmsg *e)
 	if (asprintf(&v->state_dir, "%s/faults", v->o.state_dir) < 0) {
 		v->state_dir = NULL;
 	}
-	if (!v->run_dir || !v->state_dir) {
+	if (asprintf(&v->disk_dir, "%s/disks", v->o.state_dir) < 0) {
+		v->disk_dir = NULL;
+	}
+	if (asprintf(&v->code_dir, "%s/translations", v->o.state_dir) < 0) {
+		v->code_dir = NULL;
+	}
+	if (!v->run_dir || !v->state_dir || !v->disk_dir || !v->code_dir) {
 		return errmsg_set(e, -ENOMEM, "out of memory");
 	}
 	if (strlen(v->run_dir) + sizeof("/0123456789abcdef/" VMS_SOCKET) > SOCKET_MAX) {
@@ -83,7 +92,9 @@ static int open_dirs(struct vms *v, struct errmsg *e)
 	}
 	vms_path(v, "0123456789abcdef", VMS_SOCKET, longest);
 	r = make_dir(v->run_dir, e);
-	return r < 0 ? r : make_dir(v->state_dir, e);
+	r = r < 0 ? r : make_dir(v->state_dir, e);
+	r = r < 0 ? r : make_dir(v->disk_dir, e);
+	return r < 0 ? r : make_dir(v->code_dir, e);
 }
 
 static int open_threads(struct vms *v, struct errmsg *e)
@@ -91,16 +102,20 @@ static int open_threads(struct vms *v, struct errmsg *e)
 	int r = vms_queue_start(v, VMS_REAPER, vms_reap_one, "vms-reaper", e);
 
 	r = r < 0 ? r : vms_queue_start(v, VMS_KEEPER, vms_keep_one, "vms-keeper", e);
+	r = r < 0 ? r : vms_queue_start(v, VMS_TRAINER, vms_train_one, "vms-trainer", e);
 	return r < 0 ? r : vms_watch_start(v, e);
 }
 
-/* Without it everything works, and a start takes twice the time. */
-static void open_zygote(struct vms *v)
+/* Without them everything works, and a start takes twice the time. */
+static void open_zygotes(struct vms *v)
 {
 	struct errmsg e = { 0 };
 
-	if (launch_zygote_start(v->o.vm_program, &v->zygote, &e) < 0) {
-		log_warn("VMs start slowly: %s", e.text);
+	for (int i = 0; i < LAUNCH_ZYGOTES; i++) {
+		if (launch_zygote_start(v->o.vm_program, (enum launch_zygote_kind)i, &v->zygotes[i],
+					&e) < 0) {
+			log_warn("VMs start slowly: %s", e.text);
+		}
 	}
 }
 
@@ -137,9 +152,7 @@ static void vms_free(struct vms *v)
 		}
 	}
 	vms_image_trim(v, 0);
-	if (v->cgroup_base[0]) {
-		rmdir(v->cgroup_base); /* unless VMs are in it */
-	}
+	vms_cgroup_done(v);
 	if (v->epoll_fd >= 0) {
 		close(v->epoll_fd);
 	}
@@ -150,10 +163,14 @@ static void vms_free(struct vms *v)
 	pthread_mutex_destroy(&v->image_lock);
 	pthread_mutex_destroy(&v->lock);
 	vms_counts_close(v);
-	launch_zygote_free(v->zygote);
+	for (int i = 0; i < LAUNCH_ZYGOTES; i++) {
+		launch_zygote_free(v->zygotes[i]);
+	}
 	free(v->slots);
 	free(v->run_dir);
 	free(v->state_dir);
+	free(v->disk_dir);
+	free(v->code_dir);
 	free(v->vm_program);
 	free(v);
 }
@@ -172,10 +189,13 @@ int vms_open(const struct vms_options *o, struct vms **ret, struct errmsg *e)
 	if (r < 0) {
 		goto fail;
 	}
-	open_zygote(v);
+	open_zygotes(v);
 	vms_cgroup_init(v);
 	vms_counts_open(v);
 	r = vms_load(v, e);
+	if (r == 0) {
+		vms_disks_sweep(v);
+	}
 	r = r < 0 ? r : open_threads(v, e);
 	r = r < 0 ? r : vms_restart(v, e);
 	if (r < 0) {
@@ -220,9 +240,7 @@ static void let_go(struct vms *v, struct vms_vm *vm)
 	vm->lv.pidfd = -1;
 	vm->lv.cgroup_memory[0] = vm->lv.cgroup_pids[0] = '\0';
 	launch_vm_done(&vm->lv);
-	vms_image_put(v, vm->image);
-	vms_image_put(v, vm->context);
-	vm->image = vm->context = NULL;
+	vms_images_put(v, vm);
 	close(vm->cancel_fd);
 	vm->has_process = false;
 }
@@ -253,6 +271,7 @@ void vms_close(struct vms *v, bool kill_all_vms)
 	vms_watch_stop(v);
 	vms_queue_stop(v, VMS_REAPER);
 	vms_queue_stop(v, VMS_KEEPER);
+	vms_queue_stop(v, VMS_TRAINER);
 	for (struct vms_vm *vm = v->first; vm; vm = vm->next) {
 		if (vm->has_process) {
 			let_go(v, vm);

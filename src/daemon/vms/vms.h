@@ -30,6 +30,11 @@
 #include "daemon/users/users.h"
 #include "daemon/vms/spec.h"
 
+struct guard;
+
+#define VMS_CODE_BYTES \
+	(512ULL << 20) /* of kept translations, unless the configuration says otherwise */
+
 #define VMS_ID_BYTES 17 /* 16 hexadecimal digits: random, never used twice */
 
 enum vms_state {
@@ -57,11 +62,14 @@ struct vms_options {
 	struct events *events;
 	struct users *users;
 	struct images *images;
-	uint32_t max_vms; /**< = slots of the dispatcher */
+	struct guard *guard; /**< NULL: none */
+	uint32_t max_vms;    /**< = slots of the dispatcher */
 	uint32_t max_definitions;
 	uint32_t max_faults_per_user; /**< faulted VMs whose process is kept */
 	uint64_t console_bytes;	      /**< kept per VM */
 	uint32_t reply_ms;	      /**< longest wait for a VM process */
+	uint32_t grace_ms;   /**< after a restart: how long one VM process may hold up all others */
+	uint64_t code_bytes; /**< of kept translations; 0: none are */
 };
 
 /** One VM, as shown. Texts are copies. */
@@ -83,9 +91,12 @@ struct vms_info {
 	uint64_t memory_bytes;		  /**< resident, of the VM process; sampled */
 	uint64_t memory_peak_bytes;	  /**< most that was seen in this run */
 	uint64_t cpu_ns, wait_ns, slices; /**< of this run; kept after its end */
+	uint64_t code_loaded;		  /**< translations that were kept, in this run */
 	uint32_t runs;			  /**< starts so far */
+	uint32_t resets;		  /**< of the guest, in this run */
 	uint64_t console_bytes;		  /**< printed so far */
 	bool has_fault_context;
+	bool is_guard_frozen; /**< paused at the guard's terminal */
 };
 
 struct vms;
@@ -125,7 +136,9 @@ int vms_start(struct vms *v, const char *id, struct errmsg *e);
 int vms_pause(struct vms *v, const char *id, struct errmsg *e);
 /** The reverse. @return 0; -EBUSY in another state than paused */
 int vms_resume(struct vms *v, const char *id, struct errmsg *e);
-/** Asks the guest, then ends it; returns when its process is dead. A faulted VM leaves the fault queue. */
+/** Press its power button; the end comes later, or never. @return 0; -EBUSY it does not run, or its guest looks at none */
+int vms_shutdown(struct vms *v, const char *id, struct errmsg *e);
+/** Ends the guest between two instructions; returns when its process is dead. A faulted VM leaves the fault queue. */
 int vms_stop(struct vms *v, const char *id, struct errmsg *e);
 /** As vms_stop(), at once, whatever it does. @return 0; -EALREADY it does not run */
 int vms_kill(struct vms *v, const char *id, struct errmsg *e);
@@ -176,14 +189,24 @@ ssize_t vms_console_read(struct vms *v, const char *id, uint64_t from, uint8_t *
 ssize_t vms_console_write(struct vms *v, const char *id, const uint8_t *buf, size_t n,
 			  struct errmsg *e);
 
-/** Pause if it runs, save its context to @p fd (memory or regular file), resume. */
-int vms_save(struct vms *v, const char *id, int fd, struct errmsg *e);
+/**
+ * Pause if it runs, save its context to @p fd (memory or regular file) and its disks, resume.
+ * @param ret_disks those that there are not are -1; vms_disks_close() them
+ */
+int vms_save(struct vms *v, const char *id, int fd, int ret_disks[PROTO_DISKS_MAX],
+	     struct errmsg *e);
+
+/** Close what is open, all are -1 then. */
+void vms_disks_close(int fds[PROTO_DISKS_MAX]);
 
 /**
  * Registers of a VM that stands still (paused, faulted), as {"pc": "0x...", ...}. Those of a faulted VM
  * are kept when its process is gone.
  */
 int vms_registers(struct vms *v, const char *id, json_t **ret, struct errmsg *e);
+
+/** Make all agree with the guard: struct guard_vms. */
+int vms_guard_sync(struct vms *v, bool is_there);
 
 /** Whether a process is one of ours, for partition_scan(). */
 bool vms_owns_pid(void *v, pid_t pid);

@@ -50,10 +50,6 @@ void vms_orphan_end(struct vms *v, const char *id)
 
 	vms_path(v, id, VMS_SOCKET, path);
 	send_quit(path);
-	if (v->cgroup_base[0]) {
-		snprintf(path, sizeof(path), "%s/vm-%s", v->cgroup_base, id);
-		vms_cgroup_remove(path);
-	}
 	vms_dir_remove(v, id);
 }
 
@@ -84,29 +80,6 @@ static uint32_t audit_folders(struct vms *v)
 		}
 		log_warn("audit: a folder of no running VM is removed id=%.40s", ent->d_name);
 		vms_orphan_end(v, ent->d_name);
-		n++;
-	}
-	if (d) {
-		closedir(d);
-	}
-	return n;
-}
-
-static uint32_t audit_cgroups(struct vms *v)
-{
-	DIR *d = v->cgroup_base[0] ? opendir(v->cgroup_base) : NULL;
-	const struct dirent *ent;
-	uint32_t n = 0;
-
-	while (d && (ent = readdir(d)) != NULL) {
-		char path[VMS_PATH_BYTES];
-
-		if (strncmp(ent->d_name, "vm-", 3) != 0 || is_in_use(v, ent->d_name + 3)) {
-			continue;
-		}
-		log_warn("audit: a cgroup of no running VM is removed name=%.40s", ent->d_name);
-		snprintf(path, sizeof(path), "%s/%.40s", v->cgroup_base, ent->d_name);
-		vms_cgroup_remove(path);
 		n++;
 	}
 	if (d) {
@@ -158,6 +131,27 @@ static bool audit_process(struct vms *v, struct vms_vm *vm)
 	return is_dead;
 }
 
+/* What a VM process may not do, and its jail can't keep it from. */
+static bool audit_disks(struct vms *v, struct vms_vm *vm)
+{
+	struct vm_spec spec;
+	bool has_disks;
+
+	pthread_mutex_lock(&v->lock);
+	has_disks = vm->spec.n_disks > 0;
+	if (has_disks) {
+		spec = vm->spec;
+	}
+	pthread_mutex_unlock(&v->lock);
+	if (!has_disks || !vms_disks_exceed(v, vm->id, &spec)) {
+		return false;
+	}
+	log_warn("audit: a VM process wrote more to a disk than it may and is killed id=%s",
+		 vm->id);
+	vms_end_begin(v, vm, VMS_KILLED, NULL, "its process wrote more to a disk than it may");
+	return true;
+}
+
 static uint32_t audit_processes(struct vms *v)
 {
 	struct vms_vm *vm;
@@ -170,6 +164,7 @@ static uint32_t audit_processes(struct vms *v)
 		if (vm->has_process) {
 			pthread_mutex_unlock(&v->lock);
 			n += audit_process(v, vm) ? 1 : 0;
+			n += audit_disks(v, vm) ? 1 : 0;
 			pthread_mutex_lock(&v->lock);
 		}
 		/* Still in the table, unless it was removed meanwhile: then the rest waits. */
@@ -198,7 +193,7 @@ static uint32_t audit_slots(struct vms *v)
 			continue;
 		}
 		n++;
-		r = dispatch_vm_remove(v->o.dispatch, i, gen, NULL);
+		r = dispatch_vm_remove(v->o.dispatch, i, gen, NULL, NULL);
 		if (r == 0 || r == -ENOENT || r == -ESTALE) {
 			log_warn("audit: a slot is free again slot=%u", i);
 			pthread_mutex_lock(&v->lock);
@@ -220,6 +215,20 @@ static bool is_zombie(pid_t pid)
 	return p && p[1] == ' ' && p[2] == 'Z';
 }
 
+/* A VM's network that ended before its VM is buried with that. */
+static bool is_network(struct vms *v, pid_t pid)
+{
+	const struct vms_vm *vm;
+
+	pthread_mutex_lock(&v->lock);
+	vm = v->first;
+	while (vm && vm->net_pid != pid) {
+		vm = vm->next;
+	}
+	pthread_mutex_unlock(&v->lock);
+	return vm != NULL;
+}
+
 /* Children of one of our threads that ended and that nobody waits for. */
 static void find_zombies(struct vms *v, const char *task, pid_t *ret, uint32_t *n)
 {
@@ -230,7 +239,7 @@ static void find_zombies(struct vms *v, const char *task, pid_t *ret, uint32_t *
 	snprintf(path, sizeof(path), "/proc/self/task/%s/children", task);
 	f = fopen(path, "re");
 	while (f && *n < VMS_ZOMBIES && fscanf(f, "%d", &pid) == 1) {
-		if (is_zombie(pid) && !vms_owns_pid(v, pid)) {
+		if (is_zombie(pid) && !vms_owns_pid(v, pid) && !is_network(v, pid)) {
 			ret[(*n)++] = pid;
 		}
 	}
@@ -332,10 +341,11 @@ uint32_t vms_audit(struct vms *v)
 	uint32_t n = audit_processes(v);
 
 	n += audit_folders(v);
-	n += audit_cgroups(v);
+	n += vms_cgroup_sweep(v, false);
 	n += audit_slots(v);
 	n += audit_zombies(v);
 	n += audit_memory(v);
+	vms_disks_count(v);
 	vms_image_trim(v, IMAGE_IDLE_NS);
 	vms_counts_sync(v);
 	return n;

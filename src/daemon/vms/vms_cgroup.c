@@ -2,11 +2,15 @@
 /*
  * A cgroup v2 folder per VM, for freezing it as a whole and for finding its processes:
  *
- *   MOUNT/OWN-GROUP/pinfold-HASH/vm-ID      HASH: of the run directory, so that two daemons don't meet
+ *   MOUNT/OWN-GROUP/pinfold-HASH/vm-SLOT    HASH: of the run directory, so that two daemons don't meet
+ *
+ * Making and removing a folder costs more than all else about it, part of it in kernel threads: those of low slots, which are
+ * in use all the time, stay for the next VM if nothing is left in them.
  *
  * The core files cgroup.freeze and cgroup.kill need no controller, so this works beside cgroup v1. Where
  * there is no v2 hierarchy or it may not be written, VMs are frozen by SIGSTOP.
  */
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -48,11 +52,34 @@ static bool make_base(struct vms *v, const char *own)
 	return true;
 }
 
+/*
+ * Always a new folder: Linux kills what is born into one in which cgroup.kill was used before (it compares the count of
+ * such kills with that of the parent's folder).
+ */
+static int make_folder(const struct vms *v, const char *name, char ret[PATH_MAX_BYTES])
+{
+	char path[PATH_MAX_BYTES];
+	int fd;
+
+	if (snprintf(path, sizeof(path), "%s/%s", v->cgroup_base, name) >= (int)sizeof(path) ||
+	    (mkdir(path, 0755) < 0 &&
+	     (errno != EEXIST || rmdir(path) < 0 || mkdir(path, 0755) < 0))) {
+		return -1;
+	}
+	fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0) {
+		rmdir(path);
+		return -1;
+	}
+	memcpy(ret, path, sizeof(path));
+	return fd;
+}
+
 /* Whether a process can be born into such a folder, and lives. */
 static bool is_fertile(const struct vms *v)
 {
 	char path[PATH_MAX_BYTES];
-	_cleanup_close_ int fd = vms_cgroup_make(v, "probe", path);
+	_cleanup_close_ int fd = make_folder(v, "probe", path);
 	_cleanup_close_ int pidfd = -1;
 	int status = -1;
 	pid_t pid;
@@ -95,33 +122,6 @@ bool vms_cgroup_is_sane(const char *path)
 	       strstr(path, "/pinfold");
 }
 
-int vms_cgroup_make(const struct vms *v, const char *id, char ret[PATH_MAX_BYTES])
-{
-	char path[PATH_MAX_BYTES];
-	int fd;
-
-	ret[0] = '\0';
-	if (!v->cgroup_base[0] ||
-	    snprintf(path, sizeof(path), "%s/vm-%s", v->cgroup_base, id) >= (int)sizeof(path)) {
-		return -1;
-	}
-	/*
-	 * Always a new folder: Linux kills what is born into one in which cgroup.kill was used
-	 * before (it compares the count of such kills with that of the parent's folder).
-	 */
-	if (mkdir(path, 0755) < 0 &&
-	    (errno != EEXIST || rmdir(path) < 0 || mkdir(path, 0755) < 0)) {
-		return -1;
-	}
-	fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
-	if (fd < 0) {
-		rmdir(path);
-		return -1;
-	}
-	memcpy(ret, path, sizeof(path));
-	return fd;
-}
-
 void vms_cgroup_remove(const char *path)
 {
 	if (!path[0] || rmdir(path) == 0 || errno != EBUSY) {
@@ -130,6 +130,131 @@ void vms_cgroup_remove(const char *path)
 	/* Somebody is in it who should be dead. If he needs time to die, the audit removes it. */
 	host_text_write("1", "%s/cgroup.kill", path);
 	rmdir(path);
+}
+
+void vms_cgroup_path(const struct vms *v, uint32_t slot, char ret[PATH_MAX_BYTES])
+{
+	if (!v->cgroup_base[0] ||
+	    snprintf(ret, PATH_MAX_BYTES, "%s/vm-%u", v->cgroup_base, slot) >= PATH_MAX_BYTES) {
+		ret[0] = '\0';
+	}
+}
+
+/* Whether the folder of a slot waits for a VM; it does not any more. */
+static bool take_kept(struct vms *v, uint32_t slot)
+{
+	bool is_kept;
+
+	pthread_mutex_lock(&v->lock);
+	is_kept = slot < VMS_CGROUPS_KEPT && v->is_cgroup_kept[slot];
+	if (is_kept) {
+		v->is_cgroup_kept[slot] = false;
+	}
+	pthread_mutex_unlock(&v->lock);
+	return is_kept;
+}
+
+int vms_cgroup_make(struct vms *v, uint32_t slot, char ret[PATH_MAX_BYTES])
+{
+	char path[PATH_MAX_BYTES];
+	char name[32];
+	int fd;
+
+	ret[0] = '\0';
+	vms_cgroup_path(v, slot, path);
+	if (!path[0]) {
+		return -1;
+	}
+	fd = take_kept(v, slot) ? open(path, O_PATH | O_DIRECTORY | O_CLOEXEC) : -1;
+	if (fd < 0) {
+		snprintf(name, sizeof(name), "vm-%u", slot);
+		return make_folder(v, name, ret);
+	}
+	memcpy(ret, path, sizeof(path));
+	return fd;
+}
+
+/* Nobody is in it, and it would not freeze who comes. */
+static bool is_fresh(const char *path)
+{
+	char text[128];
+
+	return host_text_read(text, sizeof(text), "%s/cgroup.events", path) > 0 &&
+	       strstr(text, "populated 0") && strstr(text, "frozen 0");
+}
+
+void vms_cgroup_give(struct vms *v, uint32_t slot, const char *path)
+{
+	char own[PATH_MAX_BYTES];
+
+	vms_cgroup_path(v, slot, own);
+	if (!path[0] || slot >= VMS_CGROUPS_KEPT || strcmp(path, own) != 0 || !is_fresh(path)) {
+		vms_cgroup_remove(path);
+		return;
+	}
+	pthread_mutex_lock(&v->lock);
+	v->is_cgroup_kept[slot] = true;
+	pthread_mutex_unlock(&v->lock);
+}
+
+/* Whether a folder is that of a slot that has a VM, or keeps it for one; or, by its id, of a VM that an older version made. */
+static bool is_wanted(struct vms *v, const char *name)
+{
+	struct vms_vm *vm = vms_ref(v, name + strlen("vm-"));
+	bool is = vm != NULL;
+	uint32_t slot;
+	char rest;
+
+	if (vm) {
+		vms_unref(v, vm);
+	} else if (sscanf(name, "vm-%u%c", &slot, &rest) == 1 && slot < v->o.max_vms) {
+		pthread_mutex_lock(&v->lock);
+		is = v->slots[slot].vm || (slot < VMS_CGROUPS_KEPT && v->is_cgroup_kept[slot]);
+		pthread_mutex_unlock(&v->lock);
+	}
+	return is;
+}
+
+uint32_t vms_cgroup_sweep(struct vms *v, bool is_start)
+{
+	DIR *d = v->cgroup_base[0] ? opendir(v->cgroup_base) : NULL;
+	const struct dirent *ent;
+	uint32_t n = 0;
+
+	while (d && (ent = readdir(d)) != NULL) {
+		char path[PATH_MAX_BYTES + 64];
+
+		if (strncmp(ent->d_name, "vm-", 3) != 0 || is_wanted(v, ent->d_name)) {
+			continue;
+		}
+		snprintf(path, sizeof(path), "%s/%.40s", v->cgroup_base, ent->d_name);
+		/* Empty ones are what a daemon leaves that was killed. */
+		if (is_start && rmdir(path) == 0) {
+			continue;
+		}
+		log_warn("audit: a cgroup of no running VM is removed name=%.40s", ent->d_name);
+		vms_cgroup_remove(path);
+		n++;
+	}
+	if (d) {
+		closedir(d);
+	}
+	return n;
+}
+
+void vms_cgroup_done(struct vms *v)
+{
+	for (uint32_t slot = 0; slot < VMS_CGROUPS_KEPT; slot++) {
+		char path[PATH_MAX_BYTES];
+
+		vms_cgroup_path(v, slot, path);
+		if (path[0] && take_kept(v, slot)) {
+			rmdir(path);
+		}
+	}
+	if (v->cgroup_base[0]) {
+		rmdir(v->cgroup_base); /* unless VMs are in it */
+	}
 }
 
 void vms_cgroup_thaw(const char *path, int pidfd)

@@ -11,7 +11,6 @@
 #include "base/log.h"
 #include "daemon/vms/vms_internal.h"
 
-#define RESULT_LOST    "lost"
 #define REMOVE_WAIT_MS 10000
 
 /* The row of a definition; the text belongs to the caller. */
@@ -54,6 +53,29 @@ int vms_row_put(struct vms *v, const struct vms_vm *vm, const struct vm_spec *sp
 
 	r = r < 0 ? r : store_apply(v->o.store, &change, 1, e);
 	free(text);
+	return r;
+}
+
+int vms_row_share(struct vms *v, struct vms_vm *vm, struct errmsg *e)
+{
+	struct vm_spec shared = vm->spec;
+	struct store_change changes[2] = {
+		{ STORE_PUT, { 0 } },
+		{ STORE_FORGET, { .kind = STORE_ALLOC, .alloc = { .vm_id = vm->id } } },
+	};
+	char *text = NULL;
+	int r;
+
+	shared.is_exclusive = false;
+	shared.host_core = SPEC_CORE_ANY;
+	r = row_make(vm, &shared, &changes[0].row, &text, e);
+	r = r < 0 ? r : store_apply(v->o.store, changes, ARRAY_SIZE(changes), e);
+	free(text);
+	if (r == 0) {
+		pthread_mutex_lock(&v->lock);
+		vm->spec = shared;
+		pthread_mutex_unlock(&v->lock);
+	}
 	return r;
 }
 
@@ -109,6 +131,7 @@ void vms_alloc_put(struct vms *v, struct vms_vm *vm, bool is_given)
 	struct errmsg e = { 0 };
 	int r;
 
+	vms_guard_cores(v, vm);
 	if (is_given) {
 		r = dispatch_vm_get(v->o.dispatch, vm->slot, &d);
 		if (r < 0 || d.vcpu.excl_core == SCHED_CORE_NONE) {
@@ -144,6 +167,8 @@ static int check_create(struct vms *v, uid_t owner, const struct vm_spec *spec, 
 	r = users_number(v->o.users, owner, &number, e);
 	r = r < 0 ? r : check_image(v, owner, spec->image, "image", e);
 	r = r < 0 ? r : check_image(v, owner, spec->context, "context", e);
+	r = r < 0 ? r : check_image(v, owner, spec->kernel, "kernel", e);
+	r = r < 0 ? r : check_image(v, owner, spec->initrd, "initrd", e);
 	if (r == 0 && spec->host_core != SPEC_CORE_ANY) {
 		r = vms_pool_core(v, spec->host_core, &core, e);
 	}
@@ -200,14 +225,36 @@ static void ref_images(struct vms *v, const struct vm_spec *spec, bool on)
 	if (spec->context[0]) {
 		fn(v->o.images, spec->context);
 	}
+	if (spec->kernel[0]) {
+		fn(v->o.images, spec->kernel);
+	}
+	if (spec->initrd[0]) {
+		fn(v->o.images, spec->initrd);
+	}
+	for (uint32_t i = 0; i < spec->n_disks; i++) {
+		fn(v->o.images, spec->disks[i].image);
+	}
 }
 
 static void leave(struct vms *v, struct vms_vm *vm)
 {
 	ref_images(v, &vm->spec, false);
+	if (vms_disks_own_bytes(&vm->spec)) {
+		vms_disks_remove(v, vm->id);
+		images_release(v->o.images, vm->owner, vms_disks_own_bytes(&vm->spec));
+	}
 	pthread_mutex_lock(&v->lock);
 	vms_delete_locked(v, vm);
 	pthread_mutex_unlock(&v->lock);
+}
+
+/* How large they are; that room is the VM's from here on. */
+static int settle_disks(struct vms *v, uid_t owner, struct vm_spec *spec, struct errmsg *e)
+{
+	int r = vms_disks_settle(v, owner, spec, e);
+	uint64_t bytes = vms_disks_own_bytes(spec);
+
+	return r < 0 || bytes == 0 ? r : images_charge(v->o.images, owner, bytes, e);
 }
 
 int vms_create(struct vms *v, uid_t owner, const struct vm_spec *spec, char ret_id[VMS_ID_BYTES],
@@ -230,15 +277,23 @@ int vms_create(struct vms *v, uid_t owner, const struct vm_spec *spec, char ret_
 		snprintf(vm->spec.name, sizeof(vm->spec.name), "vm-%s", id);
 	}
 	vm->created_ns = vms_now_ns();
+	r = settle_disks(v, owner, &vm->spec, e);
+	if (r < 0) {
+		vms_unref(v, vm);
+		return r;
+	}
 	/* It can be found from here on, but not started, until its row is durable. */
 	vms_talk_begin(vm);
 	r = enter(v, vm, e);
 	if (r == 0) {
 		ref_images(v, &vm->spec, true);
-		r = vms_row_put(v, vm, &vm->spec, STORE_CREATE, e);
+		r = vms_disks_make(v, id, &vm->spec, e);
+		r = r < 0 ? r : vms_row_put(v, vm, &vm->spec, STORE_CREATE, e);
 		if (r < 0) {
 			leave(v, vm);
 		}
+	} else {
+		images_release(v->o.images, owner, vms_disks_own_bytes(&vm->spec));
 	}
 	vms_talk_end(v, vm);
 	if (r == 0) {
@@ -348,6 +403,8 @@ static int load_vm(void *arg, const struct store_row *row)
 	pthread_mutex_unlock(&l->v->lock);
 	if (r == 0) {
 		ref_images(l->v, &spec, true);
+		images_charge_again(l->v->o.images, (uid_t)row->vm.owner_uid,
+				    vms_disks_own_bytes(&spec));
 	}
 	return r == -EEXIST ? 0 : r;
 }

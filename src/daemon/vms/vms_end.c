@@ -128,20 +128,23 @@ static void take_status(struct vms *v, struct vms_vm *vm)
 {
 	struct rusage usage = { 0 };
 	bool is_known = !vm->lv.is_stranger;
+	pid_t pid = vm->lv.pid;
+	const char *cause;
 	char how[PROTO_TEXT];
 	int status = 0;
 
-	if (vm->lv.pid <= 0) {
+	if (pid <= 0) {
 		return;
 	}
 	is_known = launch_vm_wait(&vm->lv, &status, &usage) == 0 && is_known;
 	describe_death(vm, is_known, status, how, sizeof(how));
+	cause = vms_guard_cause(v, vm, pid); /* the wait has forgotten it */
 	pthread_mutex_lock(&v->lock);
 	if (!vm->is_ending) {
 		vm->is_ending = true;
 		vm->end_state = vm->state == VMS_FAULTED ? VMS_FAULTED : VMS_KILLED;
 		if (vm->state != VMS_FAULTED) {
-			snprintf(vm->message, sizeof(vm->message), "%s", how);
+			snprintf(vm->message, sizeof(vm->message), "%s", cause ? cause : how);
 		}
 	}
 	if ((uint64_t)usage.ru_maxrss * 1024 > vm->peak_bytes) {
@@ -150,29 +153,15 @@ static void take_status(struct vms *v, struct vms_vm *vm)
 	pthread_mutex_unlock(&v->lock);
 }
 
-/* What the scheduler counted. */
-static void take_usage(struct vms *v, struct vms_vm *vm)
-{
-	struct dispatch_vm_info d;
-
-	if (!vm->is_added || dispatch_vm_get(v->o.dispatch, vm->slot, &d) < 0) {
-		return;
-	}
-	pthread_mutex_lock(&v->lock);
-	vm->cpu_ns += d.vcpu.cpu_ns;
-	vm->wait_ns += d.vcpu.wait_ns;
-	vm->slices += d.vcpu.slices;
-	pthread_mutex_unlock(&v->lock);
-}
-
 /* The dispatcher forgets it, and the slot is free. */
 static void leave_dispatcher(struct vms *v, struct vms_vm *vm)
 {
+	struct dispatch_vm_info last = { 0 };
 	struct errmsg e = { 0 };
 	int r = 0;
 
 	if (vm->is_added) {
-		r = dispatch_vm_remove(v->o.dispatch, vm->slot, vm->gen, &e);
+		r = dispatch_vm_remove(v->o.dispatch, vm->slot, vm->gen, &last, &e);
 		if (r < 0) {
 			log_err("the dispatcher keeps a dead VM id=%s slot=%u error=\"%s\"", vm->id,
 				vm->slot, e.text);
@@ -181,10 +170,15 @@ static void leave_dispatcher(struct vms *v, struct vms_vm *vm)
 		dispatch_slot_close(v->o.dispatch, vm->slot);
 	}
 	pthread_mutex_lock(&v->lock);
+	vm->cpu_ns += last.vcpu.cpu_ns;
+	vm->wait_ns += last.vcpu.wait_ns;
+	vm->slices += last.vcpu.slices;
 	vm->is_added = vm->is_slot_open = false;
 	vms_pid_set_locked(v, vm, 0);
 	vm->pidfd = -1;
+	vm->net_pid = 0;
 	pthread_mutex_unlock(&v->lock);
+	vms_cgroup_give(v, vm->slot, vm->cgroup_dir);
 	vms_slot_give(v, vm, r < 0);
 }
 
@@ -231,7 +225,7 @@ static void announce(struct vms *v, struct vms_vm *vm)
 	pthread_mutex_lock(&v->lock);
 	close(vm->cancel_fd);
 	vm->cancel_fd = -1;
-	vm->has_process = vm->is_frozen = vm->was_dead = false;
+	vm->has_process = vm->is_frozen = vm->is_guard_frozen = vm->was_dead = false;
 	vm->memory_bytes = 0;
 	vms_state_set_locked(vm, end);
 	pthread_mutex_unlock(&v->lock);
@@ -255,19 +249,17 @@ void vms_bury(struct vms *v, struct vms_vm *vm)
 	vms_events_take(v, vm);
 	vms_watch_remove(v, vm);
 	vms_console_close(v, vm);
-	take_usage(v, vm);
 	take_status(v, vm);
+	vms_guard_remove(v, vm);
 	had_core = vm->is_added && vm->spec.is_exclusive;
 	leave_dispatcher(v, vm);
 	if (had_core) {
 		vms_alloc_put(v, vm, false);
 	}
 	launch_vm_done(&vm->lv);
-	vms_cgroup_remove(vm->cgroup_dir);
 	vms_dir_remove(v, vm->id);
-	vms_image_put(v, vm->image);
-	vms_image_put(v, vm->context);
-	vm->image = vm->context = NULL;
+	vms_images_put(v, vm);
+	vms_disks_trim(v, vm->id, &vm->spec);
 	if (vm->is_charged) {
 		users_release(v->o.users, vm->owner, vm->spec.config.limits.mem_bytes);
 		vms_charged_set(v, vm, false);

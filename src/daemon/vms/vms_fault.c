@@ -240,7 +240,7 @@ void vms_keep_one(struct vms *v, struct vms_vm *vm)
 	vms_fault_trim(v, vm->owner);
 }
 
-/* Of those whose processes are kept, the one that faulted first. */
+/* Of those whose processes are kept, the one that faulted first. One whose context is yet to be saved stays until then. */
 static struct vms_vm *oldest_of_too_many(struct vms *v, uid_t owner)
 {
 	struct vms_vm *oldest = NULL;
@@ -253,6 +253,9 @@ static struct vms_vm *oldest_of_too_many(struct vms *v, uid_t owner)
 			continue;
 		}
 		n++;
+		if (vm->entry[VMS_KEEPER].is_queued) {
+			continue;
+		}
 		oldest = !oldest || vm->ended_ns < oldest->ended_ns ? vm : oldest;
 	}
 	oldest = n > v->o.max_faults_per_user ? oldest : NULL;

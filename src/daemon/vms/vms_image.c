@@ -14,8 +14,7 @@
 #include "host/fd.h"
 #include "host/timer.h"
 
-/* Find, and count a user. */
-static struct vms_image *take(struct vms *v, const char *hash)
+struct vms_image *vms_image_take(struct vms *v, const char *hash)
 {
 	struct vms_image *im;
 
@@ -31,31 +30,31 @@ static struct vms_image *take(struct vms *v, const char *hash)
 	return im;
 }
 
-static int load(struct vms *v, const char *hash, struct vms_image **ret, struct errmsg *e)
+struct vms_image *vms_image_add(struct vms *v, const char *hash, int fd)
 {
 	struct vms_image *im = calloc(1, sizeof(*im));
-	char path[IMAGES_PATH_BYTES];
-	int r;
 
-	if (!im) {
-		return errmsg_set(e, -ENOMEM, "out of memory");
-	}
-	images_path(v->o.images, hash, path);
-	r = host_fd_seal_file(path, IMAGES_MAX_BYTES, &im->fd, NULL, e);
-	r = r < 0 ? r : host_fd_lift(&im->fd, 3);
-	if (r < 0) {
+	if (!im || host_fd_lift(&fd, 3) < 0) {
 		free(im);
-		return r;
+		close(fd);
+		return NULL;
 	}
 	memcpy(im->hash, hash, sizeof(im->hash));
+	im->fd = fd;
 	im->refs = 1;
-	*ret = im;
-	return 0;
+	/* Two may have loaded it at the same time: then there are two for a while. */
+	pthread_mutex_lock(&v->image_lock);
+	im->next = v->images;
+	v->images = im;
+	pthread_mutex_unlock(&v->image_lock);
+	return im;
 }
 
 int vms_image_get(struct vms *v, const char *hash, struct vms_image **ret, struct errmsg *e)
 {
-	struct vms_image *im = take(v, hash);
+	struct vms_image *im = vms_image_take(v, hash);
+	char path[IMAGES_PATH_BYTES];
+	int fd;
 	int r;
 
 	if (im) {
@@ -63,17 +62,28 @@ int vms_image_get(struct vms *v, const char *hash, struct vms_image **ret, struc
 		return 0;
 	}
 	r = images_check(v->o.images, hash, e);
-	r = r < 0 ? r : load(v, hash, &im, e);
 	if (r < 0) {
 		return r;
 	}
-	/* Two may have loaded it at the same time: then there are two for a while. */
-	pthread_mutex_lock(&v->image_lock);
-	im->next = v->images;
-	v->images = im;
-	pthread_mutex_unlock(&v->image_lock);
+	images_path(v->o.images, hash, path);
+	r = host_fd_seal_file(path, IMAGES_MAX_BYTES, &fd, NULL, e);
+	if (r < 0) {
+		return r;
+	}
+	im = vms_image_add(v, hash, fd);
+	if (!im) {
+		return errmsg_set(e, -ENOMEM, "out of memory");
+	}
 	*ret = im;
 	return 0;
+}
+
+void vms_image_forget(struct vms *v, struct vms_image *im)
+{
+	pthread_mutex_lock(&v->image_lock);
+	im->hash[0] = '\0'; /* no hash is like that */
+	pthread_mutex_unlock(&v->image_lock);
+	vms_image_put(v, im);
 }
 
 void vms_image_put(struct vms *v, struct vms_image *im)
@@ -87,6 +97,17 @@ void vms_image_put(struct vms *v, struct vms_image *im)
 		im->idle_since_ns = host_clock_monotonic_ns();
 	}
 	pthread_mutex_unlock(&v->image_lock);
+}
+
+void vms_images_put(struct vms *v, struct vms_vm *vm)
+{
+	struct vms_image **all[] = { &vm->image, &vm->context, &vm->kernel, &vm->initrd,
+				     &vm->code };
+
+	for (size_t i = 0; i < ARRAY_SIZE(all); i++) {
+		vms_image_put(v, *all[i]);
+		*all[i] = NULL;
+	}
 }
 
 void vms_image_trim(struct vms *v, uint64_t idle_ns)

@@ -50,7 +50,15 @@ static int save_kept(struct vms *v, struct vms_vm *vm, int fd, struct errmsg *e)
 	return 0;
 }
 
-static int save(struct vms *v, struct vms_vm *vm, int fd, struct errmsg *e)
+/* Nobody writes the disks: the VM stands still, or is gone. */
+static int save_standing(struct vms *v, struct vms_vm *vm, int fd, int *ret_disks, struct errmsg *e)
+{
+	int r = vms_ask(vm, PROTO_SAVE_CONTEXT, NULL, 0, fd, e);
+
+	return r < 0 ? r : vms_disks_copy(v, vm->id, &vm->spec, ret_disks, e);
+}
+
+static int save(struct vms *v, struct vms_vm *vm, int fd, int *ret_disks, struct errmsg *e)
 {
 	bool is_kept;
 	int r;
@@ -59,19 +67,20 @@ static int save(struct vms *v, struct vms_vm *vm, int fd, struct errmsg *e)
 	is_kept = vm->state == VMS_FAULTED && !vm->has_process && vm->has_fault_context;
 	pthread_mutex_unlock(&v->lock);
 	if (is_kept) {
-		return save_kept(v, vm, fd, e);
+		r = save_kept(v, vm, fd, e);
+		return r < 0 ? r : vms_disks_copy(v, vm->id, &vm->spec, ret_disks, e);
 	}
 
 	vms_events_take(v, vm);
 	if (is_standing(v, vm)) {
-		return vms_ask(vm, PROTO_SAVE_CONTEXT, NULL, 0, fd, e);
+		return save_standing(v, vm, fd, ret_disks, e);
 	}
 	r = vms_need_state(v, vm, VMS_RUNNING, "a snapshot", e);
 	r = r < 0 ? r : vms_stand_still(v, vm, e);
 	if (r < 0) {
 		return r;
 	}
-	r = vms_ask(vm, PROTO_SAVE_CONTEXT, NULL, 0, fd, e);
+	r = save_standing(v, vm, fd, ret_disks, e);
 	if (r < 0) {
 		vms_run_on(v, vm, NULL);
 		return r;
@@ -79,15 +88,23 @@ static int save(struct vms *v, struct vms_vm *vm, int fd, struct errmsg *e)
 	return vms_run_on(v, vm, e);
 }
 
-int vms_save(struct vms *v, const char *id, int fd, struct errmsg *e)
+int vms_save(struct vms *v, const char *id, int fd, int ret_disks[PROTO_DISKS_MAX],
+	     struct errmsg *e)
 {
 	struct vms_vm *vm;
-	int r = vms_talk_open(v, id, &vm, e);
+	int r;
 
+	for (size_t i = 0; i < PROTO_DISKS_MAX; i++) {
+		ret_disks[i] = -1;
+	}
+	r = vms_talk_open(v, id, &vm, e);
 	if (r < 0) {
 		return r;
 	}
-	r = save(v, vm, fd, e);
+	r = save(v, vm, fd, ret_disks, e);
+	if (r < 0) {
+		vms_disks_close(ret_disks);
+	}
 	vms_talk_close(v, vm);
 	return r;
 }

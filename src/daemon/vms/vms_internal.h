@@ -20,12 +20,13 @@
 #include <semaphore.h>
 #include <stdatomic.h>
 
+#include "daemon/guard/guard.h"
 #include "daemon/vms/vms.h"
 #include "launch/launch.h"
 
 #define VMS_BUCKETS	4096u /* of each hash; a power of two */
 #define VMS_PATH_BYTES	512
-#define VMS_LAUNCHES	8 /* at a time */
+#define VMS_LAUNCHES	4 /* at a time: more only push each other out of the cache */
 #define VMS_RESULT_TEXT 400
 /** How results in the history begin, by which the state is found again. */
 #define VMS_RESULT_KILLED "killed: "
@@ -36,7 +37,7 @@
 #define VMS_SOCKET "socket"
 #define VMS_RECORD "record"
 
-/** An image or context in memory, shared by the VMs that run it (vms_image.c). */
+/** An image, context or file of translations in memory, shared by the VMs that run it (vms_image.c). */
 struct vms_image {
 	struct vms_image *next;
 	char hash[SPEC_HASH_MAX + 1];
@@ -72,8 +73,9 @@ struct vms_record {
 
 /** Who works in the background. */
 enum vms_queue_kind {
-	VMS_REAPER, /* buries what has died */
-	VMS_KEEPER, /* saves what stands by its own fault */
+	VMS_REAPER,  /* buries what has died */
+	VMS_KEEPER,  /* saves what stands by its own fault */
+	VMS_TRAINER, /* makes translations that are kept */
 	VMS_QUEUES,
 };
 
@@ -107,9 +109,12 @@ struct vms_vm {
 	bool is_slot_open;	/* the dispatcher made its pages */
 	bool was_dead;		/* when the audit looked last */
 	bool is_charged;
-	int cancel_fd; /* readable: stop waiting for its answers; -1 without a process */
-	int pidfd;     /* of has_process, or -1 */
+	bool is_guard_frozen; /* stopped at the guard's terminal */
+	bool is_guard_killed; /* by the guard, and that was told */
+	int cancel_fd;	      /* readable: stop waiting for its answers; -1 without a process */
+	int pidfd;	      /* of has_process, or -1 */
 	pid_t pid;
+	pid_t net_pid; /* of its network, if we started that; or 0 */
 	uint32_t slot, gen;
 	enum vms_state end_state;
 	char reason[PROTO_TEXT];
@@ -121,9 +126,11 @@ struct vms_vm {
 	enum sched_reason fault;
 	uint64_t memory_bytes, peak_bytes;
 	uint64_t cpu_ns, wait_ns,
-		slices; /* of a run that is over, or before the daemon came back */
+		slices;	      /* of a run that is over, or before the daemon came back */
+	uint64_t code_loaded; /* translations that it began with */
 	uint32_t runs;
-	uint64_t run; /* row of the history */
+	uint32_t resets; /* of the guest, in this run */
+	uint64_t run;	 /* row of the history */
 	bool has_fault_context;
 	bool has_fault_row; /* the store knows of a fault, maybe of an earlier run */
 	struct vms_entry entry[VMS_QUEUES];
@@ -131,8 +138,9 @@ struct vms_vm {
 	/* talk */
 	pthread_mutex_t talk;
 	struct launch_vm lv;
-	pid_t tid; /* of its vCPU thread */
-	struct vms_image *image, *context;
+	pid_t tid;	   /* of its vCPU thread */
+	bool is_reclaimed; /* the guard took its core while no daemon was there */
+	struct vms_image *image, *context, *kernel, *initrd, *code;
 	char cgroup_dir[256]; /* made for it; or "" */
 	char freeze_dir
 		[256]; /* by which it is frozen: cgroup_dir, or one of launch/ or partition/ */
@@ -171,16 +179,25 @@ struct vms_owner {
 	uint64_t diff_bytes; /* what the last audit found wrong with its memory */
 };
 
+/** Guests whose translations were made that are remembered. */
+#define VMS_TRIES 256
+
+/** Slots below this keep their cgroup v2 folders. */
+#define VMS_CGROUPS_KEPT 32
+
 struct vms {
 	struct vms_options o;
 	char *run_dir, *state_dir; /* run_dir/vms, state_dir/faults */
+	char *disk_dir;		   /* state_dir/disks */
+	char *code_dir;		   /* state_dir/translations */
 	char *vm_program;
-	struct launch_zygote *zygote; /* NULL: VMs are made without */
-	atomic_bool is_zygote_broken; /* as the log says */
-	char cgroup_base[256];	      /* cgroup v2 folder for those of VMs, or "" */
+	struct launch_zygote *zygotes[LAUNCH_ZYGOTES]; /* NULL: VMs are made without */
+	atomic_bool is_zygote_broken[LAUNCH_ZYGOTES];  /* as the log says */
+	char cgroup_base[256]; /* cgroup v2 folder for those of VMs, or "" */
 	char cgroup_mount[256];
 
 	pthread_mutex_t lock;
+	bool is_cgroup_kept[VMS_CGROUPS_KEPT]; /* the folder of that slot waits for a VM */
 	struct vms_vm *by_id[VMS_BUCKETS], *by_name[VMS_BUCKETS], *by_pid[VMS_BUCKETS];
 	struct vms_owner *owners[VMS_BUCKETS];
 	struct vms_vm *first, *last;
@@ -200,6 +217,10 @@ struct vms {
 
 	pthread_mutex_t image_lock;
 	struct vms_image *images;
+
+	/* of the trainer */
+	char tried[VMS_TRIES][SPEC_HASH_MAX];
+	uint32_t n_tried;
 
 	_Atomic uint64_t log_tokens_ns;
 
@@ -290,9 +311,11 @@ int vms_row_put(struct vms *v, const struct vms_vm *vm, const struct vm_spec *sp
 		enum store_op op, struct errmsg *e);
 /** Read all definitions and the history of each from the store. */
 int vms_load(struct vms *v, struct errmsg *e);
+/** Its definition says that it is shared, and no row that it has a core: durable, in one. Holds talk. */
+int vms_row_share(struct vms *v, struct vms_vm *vm, struct errmsg *e);
 /** The row of this run in the history; @p result "" while it runs. Does not wait. */
 void vms_run_put(struct vms *v, struct vms_vm *vm, const char *result);
-/** Write or remove the row that says that a VM has a core. Does not wait. */
+/** Write or remove the row that says that a VM has a core, and tell the guard. Does not wait for the disk. */
 void vms_alloc_put(struct vms *v, struct vms_vm *vm, bool is_given);
 
 /* vms_inspect.c */
@@ -302,12 +325,57 @@ int vms_registers_ask(struct vms_vm *vm, json_t **ret, struct errmsg *e);
 
 /* vms_image.c */
 
+/** What is in memory under that hash, with a user; or NULL. */
+struct vms_image *vms_image_take(struct vms *v, const char *hash);
+/** Put a sealed file there, with a user. @param fd closed with the last one. @return NULL: out of memory, and it is closed */
+struct vms_image *vms_image_add(struct vms *v, const char *hash, int fd);
+/** As vms_image_put(), and nobody takes it any more. */
+void vms_image_forget(struct vms *v, struct vms_image *im);
 /** The sealed image of that hash. @return 0; -ENOENT; negative errno */
 int vms_image_get(struct vms *v, const char *hash, struct vms_image **ret, struct errmsg *e);
 /** Give it back. NULL is allowed. */
 void vms_image_put(struct vms *v, struct vms_image *im);
+/** Give back all that a VM ran. */
+void vms_images_put(struct vms *v, struct vms_vm *vm);
 /** Forget images that nobody used for @p idle_ns. */
 void vms_image_trim(struct vms *v, uint64_t idle_ns);
+
+/* vms_code.c */
+
+/** Translations for a VM that is about to start, if there are any: vm->code. */
+void vms_code_get(struct vms *v, struct vms_vm *vm, const struct vm_spec *spec,
+		  struct launch_options *o);
+/** It has started: see whether it took them, and have them made if there were none. */
+void vms_code_started(struct vms *v, struct vms_vm *vm, const struct vm_spec *spec);
+/** The trainer's work. */
+void vms_train_one(struct vms *v, struct vms_vm *vm);
+
+/* vms_disk.c */
+
+/** Room that its own disks take at most. */
+uint64_t vms_disks_own_bytes(const struct vm_spec *s);
+/** Look up the images of a new VM's disks, and note how large they are. @return 0; -ENOENT; -EINVAL */
+int vms_disks_settle(struct vms *v, uid_t owner, struct vm_spec *s, struct errmsg *e);
+/** Make the disks that are its own, durable; what they held is gone. */
+int vms_disks_make(struct vms *v, const char *id, const struct vm_spec *s, struct errmsg *e);
+/** Remove them. */
+void vms_disks_remove(const struct vms *v, const char *id);
+/** All disks for a start. @param ret all -1; those that there are not stay so; all on failure */
+int vms_disks_open(struct vms *v, const char *id, const struct vm_spec *s,
+		   struct launch_disk ret[PROTO_DISKS_MAX], struct errmsg *e);
+/** Close what vms_disks_open() has opened. */
+void vms_disks_put(struct launch_disk disks[PROTO_DISKS_MAX]);
+/** All disks as they are now; nobody writes them meanwhile. @param ret all -1; those that there are not stay so; all on failure */
+int vms_disks_copy(struct vms *v, const char *id, const struct vm_spec *s, int ret[PROTO_DISKS_MAX],
+		   struct errmsg *e);
+/** Whether a disk of its own takes more than it may. */
+bool vms_disks_exceed(const struct vms *v, const char *id, const struct vm_spec *s);
+/** Tell images what the disks take of what was promised to them. */
+void vms_disks_count(struct vms *v);
+/** Make it as large again. Its process is dead. */
+void vms_disks_trim(const struct vms *v, const char *id, const struct vm_spec *s);
+/** Remove those of VMs that there are not. All definitions are loaded. */
+void vms_disks_sweep(struct vms *v);
 
 /* vms_record.c */
 
@@ -330,14 +398,45 @@ void vms_dir_remove(const struct vms *v, const char *id);
 
 /** Find out whether VMs can have cgroup v2 folders; sets cgroup_base. */
 void vms_cgroup_init(struct vms *v);
-/** Make a folder. @param ret path, or "" @return O_PATH descriptor, or -1 */
-int vms_cgroup_make(const struct vms *v, const char *id, char ret[256]);
+/** Remove what is kept. */
+void vms_cgroup_done(struct vms *v);
+/** The folder of a slot. @param ret path, or "" */
+void vms_cgroup_path(const struct vms *v, uint32_t slot, char ret[256]);
+/** Make it, or take the one that was kept. @param ret path, or "" @return O_PATH descriptor, or -1 */
+int vms_cgroup_make(struct vms *v, uint32_t slot, char ret[256]);
+/** Keep it for the next VM, or remove it. The slot is still the VM's, and its process is dead. */
+void vms_cgroup_give(struct vms *v, uint32_t slot, const char *path);
 /** Remove a folder, killing what is in it. */
 void vms_cgroup_remove(const char *path);
+/**
+ * Remove the folders of no VM.
+ * @param is_start  of an earlier daemon: those that are empty are not worth a word
+ * @return number
+ */
+uint32_t vms_cgroup_sweep(struct vms *v, bool is_start);
 /** Whether a path may be a cgroup of ours. */
 bool vms_cgroup_is_sane(const char *path);
 /** Let a frozen or stopped process run again. */
 void vms_cgroup_thaw(const char *path, int pidfd);
+
+/* vms_guard.c; without the guard they do nothing */
+
+/** Register the process of a VM. @return 0; -EKEYREJECTED the guard has banned its owner, and killed it */
+int vms_guard_add(struct vms *v, struct vms_vm *vm, struct errmsg *e);
+/** Say where it may run now. */
+void vms_guard_cores(struct vms *v, struct vms_vm *vm);
+/** Say that it is shared, as the guard wanted it; until then no core of its own is taken note of there. */
+void vms_guard_shared(struct vms *v, struct vms_vm *vm);
+/** Its process is dead. */
+void vms_guard_remove(struct vms *v, struct vms_vm *vm);
+/** Whether what can't be done while it is frozen may be done. @return 0; -EBUSY */
+int vms_guard_refuse(struct vms *v, struct vms_vm *vm, struct errmsg *e);
+/** Why a process is dead, if the guard killed it. @return a sentence; NULL: it did not */
+const char *vms_guard_cause(struct vms *v, struct vms_vm *vm, pid_t pid);
+/** What was done to it while no daemon was there. Nobody talks to it yet. */
+void vms_guard_recall(struct vms *v, struct vms_vm *vm, pid_t pid);
+/** Wait as long as it is frozen. Holds talk. @return 0; -ESRCH; -ECANCELED */
+int vms_guard_await_thaw(struct vms *v, struct vms_vm *vm, int pidfd, struct errmsg *e);
 
 /* vms_start.c */
 

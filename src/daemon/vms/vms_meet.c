@@ -161,6 +161,7 @@ static void fill_shown(struct vms *v, struct meeting *m)
 	memcpy(vm->arch, ready->arch_name, sizeof(vm->arch));
 	memcpy(vm->engine, ready->engine, sizeof(vm->engine));
 	memcpy(vm->reason, ready->reason, sizeof(vm->reason));
+	vm->code_loaded = ready->code_loaded;
 	pthread_mutex_unlock(&v->lock);
 }
 
@@ -194,7 +195,8 @@ int vms_meet_join(struct vms *v, struct meeting *m)
 	if (m->state == PROTO_VM_READY || m->state == PROTO_VM_CREATED) {
 		return errmsg_set(&m->e, -ECANCELED, "it had not been started yet");
 	}
-	r = vms_dispatch_add(v, vm, &m->e);
+	r = vms_guard_add(v, vm, &m->e);
+	r = r < 0 ? r : vms_dispatch_add(v, vm, &m->e);
 	r = r < 0 ? r : vms_watch_add(v, vm, &m->e);
 	r = r < 0 ? r : vms_sched(v, vm, SCHED_EV_VM_START, &m->e);
 	if (r < 0) {
@@ -212,6 +214,7 @@ int vms_meet_join(struct vms *v, struct meeting *m)
 void vms_meet_give_up(struct vms *v, struct meeting *m)
 {
 	struct vms_vm *vm = m->vm;
+	const char *cause = vms_guard_cause(v, vm, m->rec.pid);
 	bool is_fault = m->rec.fault != 0 || vm->is_closed;
 	bool is_told;
 
@@ -221,10 +224,14 @@ void vms_meet_give_up(struct vms *v, struct meeting *m)
 	vm->is_ending = true;
 	vm->is_closed = is_fault; /* its end was written down when it faulted */
 	if (!is_told) {
-		vm->end_state = is_fault ? VMS_FAULTED : m->r == -ESRCH ? VMS_STOPPED : VMS_KILLED;
+		vm->end_state = is_fault		   ? VMS_FAULTED
+				: m->r == -ESRCH && !cause ? VMS_STOPPED
+							   : VMS_KILLED;
 	}
 	vm->fault = is_fault && !m->rec.fault ? vm->fault : (enum sched_reason)m->rec.fault;
-	if (!is_fault && !is_told) {
+	if (cause && !is_fault && !is_told) {
+		snprintf(vm->message, sizeof(vm->message), "%s", cause);
+	} else if (!is_fault && !is_told) {
 		snprintf(vm->message, sizeof(vm->message), "%s%.370s",
 			 m->r == -ESRCH ? "lost: " : "", m->e.text);
 	}
@@ -234,10 +241,15 @@ void vms_meet_give_up(struct vms *v, struct meeting *m)
 		vms_sched(v, vm, SCHED_EV_VM_KILL, NULL);
 		return;
 	}
+	/* Its record may have lied about its process: what listens in its folder is asked, too. */
+	vms_orphan_end(v, vm->id);
 	vms_bury(v, vm);
 }
 
-/* An exclusive core that its lock did not give back; talk is held, so that nobody buries the VM meanwhile. */
+/*
+ * An exclusive core that its lock did not give back, or did though the guard had taken it; talk is held, so that nobody
+ * buries the VM meanwhile.
+ */
 void vms_meet_regain(struct vms *v, struct vms_vm *vm)
 {
 	struct errmsg e = { 0 };
@@ -247,6 +259,11 @@ void vms_meet_regain(struct vms *v, struct vms_vm *vm)
 	pthread_mutex_lock(&v->lock);
 	is_wanted = vm->is_added && vm->spec.is_exclusive && vm->state == VMS_RUNNING;
 	pthread_mutex_unlock(&v->lock);
+	if (vm->is_reclaimed) {
+		vm->is_reclaimed = false;
+		vms_sched(v, vm, SCHED_EV_EXCL_RELEASE, NULL);
+		vms_guard_shared(v, vm);
+	}
 	if (!is_wanted) {
 		return;
 	}
@@ -254,5 +271,7 @@ void vms_meet_regain(struct vms *v, struct vms_vm *vm)
 	if (r < 0 && r != -EALREADY) {
 		log_warn("a VM has lost its core id=%s error=\"%s\"", vm->id, e.text);
 		vms_alloc_put(v, vm, false);
+	} else {
+		vms_guard_cores(v, vm);
 	}
 }

@@ -59,10 +59,16 @@ int vms_talk_open(struct vms *v, const char *id, struct vms_vm **ret, struct err
 {
 	int r = vms_ref_or(v, id, ret, e);
 
-	if (r == 0) {
-		vms_talk_begin(*ret);
+	if (r < 0) {
+		return r;
 	}
-	return r;
+	r = vms_guard_refuse(v, *ret, e);
+	if (r < 0) {
+		vms_unref(v, *ret);
+		return r;
+	}
+	vms_talk_begin(*ret);
+	return 0;
 }
 
 void vms_talk_close(struct vms *v, struct vms_vm *vm)
@@ -113,7 +119,12 @@ int vms_run_on(struct vms *v, struct vms_vm *vm, struct errmsg *e)
 		vms_ask(vm, PROTO_PAUSE, NULL, 0, -1, NULL);
 		return r;
 	}
-	return 0;
+	/* Frozen in the middle of that: its pause must not be undone. */
+	r = vms_guard_refuse(v, vm, e);
+	if (r < 0) {
+		vms_sched(v, vm, SCHED_EV_VM_PAUSE, NULL);
+	}
+	return r;
 }
 
 /* Written down too, so that another daemon goes on with it as it is. */
@@ -231,21 +242,36 @@ static void leave_faults(struct vms *v, struct vms_vm *vm)
 	vms_talk_end(v, vm);
 }
 
-int vms_stop(struct vms *v, const char *id, struct errmsg *e)
+int vms_shutdown(struct vms *v, const char *id, struct errmsg *e)
 {
-	struct errmsg why = { 0 };
 	struct vms_vm *vm;
-	uint64_t run;
-	bool is_silent;
 	int r = vms_talk_open(v, id, &vm, e);
 
 	if (r < 0) {
 		return r;
 	}
+	r = vms_need_state(v, vm, VMS_RUNNING, "shutdown", e);
+	r = r < 0 ? r : vms_ask(vm, PROTO_POWER_PRESS, NULL, 0, -1, e);
+	vms_talk_close(v, vm);
+	return r == -ENODEV ? errmsg_set(e, -EBUSY,
+					 "the guest of VM %s has no driver for a power button\n"
+					 "stop it, or shut it down from inside",
+					 vm->spec.name)
+			    : r;
+}
+
+/* Talk is held, and released. @return the run that ends; 0: it has no process, *ret_r says whether that is an error */
+static uint64_t stop_asked(struct vms *v, struct vms_vm *vm, int *ret_r, struct errmsg *e)
+{
+	struct errmsg why = { 0 };
+	uint64_t run;
+	bool is_silent;
+	int r;
+
 	if (!has_process(v, vm, &is_silent)) {
-		r = end_without(v, vm, VMS_STOPPED, e);
-		vms_talk_close(v, vm);
-		return r;
+		*ret_r = end_without(v, vm, VMS_STOPPED, e);
+		vms_talk_end(v, vm);
+		return 0;
 	}
 	run = vm->run; /* changes while talk is held only */
 	r = is_silent ? -EBUSY : vms_ask(vm, PROTO_STOP, NULL, 0, -1, &why);
@@ -254,6 +280,28 @@ int vms_stop(struct vms *v, const char *id, struct errmsg *e)
 		vms_end_begin(v, vm, VMS_STOPPED, NULL, NULL);
 	} else if (r < 0 && r != -EBUSY) {
 		vms_end_begin(v, vm, VMS_KILLED, NULL, why.text);
+	}
+	return run;
+}
+
+int vms_stop(struct vms *v, const char *id, struct errmsg *e)
+{
+	struct vms_vm *vm;
+	uint64_t run;
+	int r = vms_ref_or(v, id, &vm, e);
+
+	if (r < 0) {
+		return r;
+	}
+	if (vms_guard_refuse(v, vm, NULL) < 0) {
+		run = vms_end_begin(v, vm, VMS_STOPPED, NULL, NULL); /* it can't be asked */
+	} else {
+		vms_talk_begin(vm);
+		run = stop_asked(v, vm, &r, e);
+	}
+	if (run == 0) {
+		vms_unref(v, vm);
+		return r;
 	}
 	/* Its report of the end comes by itself; one that keeps it back is ended all the same. */
 	if (vms_end_wait(v, vm, run, STOP_MS) < 0) {
@@ -366,10 +414,15 @@ static int update_running(struct vms *v, struct vms_vm *vm, const struct vms_upd
 	return r < 0 || !ev.mask ? r : dispatch_event(v->o.dispatch, &ev, e);
 }
 
+/* All that may change after a VM was defined: the rest is read without a lock. */
 static void spec_set(struct vms *v, struct vms_vm *vm, const struct vm_spec *s)
 {
 	pthread_mutex_lock(&v->lock);
-	vm->spec = *s;
+	vm->spec.prio = s->prio;
+	vm->spec.config.slice_ns = s->config.slice_ns;
+	vm->spec.config.limits = s->config.limits;
+	vm->spec.is_exclusive = s->is_exclusive;
+	vm->spec.host_core = s->host_core;
 	pthread_mutex_unlock(&v->lock);
 }
 

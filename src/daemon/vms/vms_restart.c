@@ -8,7 +8,7 @@
  *   held ─▶ pause what was paused ─▶ dispatch_go() ─▶ exclusive cores that nobody holds yet
  *
  * What does not answer, or whose record lies, is ended and reported, never believed. One that takes its
- * time holds up nobody: after GRACE_MS it is late, is stopped and taken off the pool so that its core
+ * time holds up nobody: after grace_ms it is late, is stopped and taken off the pool so that its core
  * can be given away, and is met behind dispatch_go() by the thread that has begun with it. That thread
  * talks to it from the beginning, so that nobody else does before it is back.
  */
@@ -37,7 +37,6 @@
 #include "host/timer.h"
 
 #define WORKERS	     8
-#define GRACE_MS     50 /* what one process may hold up all others */
 #define DEATH_MS     5000
 #define STOP_MS	     500 /* until a process is seen to have stopped */
 #define LATE_THREADS 16	 /* more than a VM process may have */
@@ -57,11 +56,28 @@ struct meetings {
 	bool is_gone; /* dispatch_go() was called */
 };
 
-static int handle_init(const struct vms *v, struct vms_vm *vm)
+/* A folder of ours is that of the slot: of two records with one slot it says which one lies. */
+static int check_folder(const struct vms *v, const struct vms_record *rec, struct errmsg *e)
 {
-	if (v->cgroup_base[0]) {
-		snprintf(vm->cgroup_dir, sizeof(vm->cgroup_dir), "%.230s/vm-%s", v->cgroup_base,
-			 vm->id);
+	char own[256];
+	size_t n = strlen(v->cgroup_base);
+	const char *name = rec->freeze_dir + n;
+
+	vms_cgroup_path(v, rec->slot, own);
+	if (!n || strncmp(rec->freeze_dir, v->cgroup_base, n) != 0 ||
+	    strcmp(rec->freeze_dir, own) == 0 ||
+	    (strncmp(name, "/vm-", 4) == 0 && strcmp(name + 4, rec->id) == 0)) {
+		return 0; /* the last: made by an older version */
+	}
+	return errmsg_set(e, -EBADMSG, "its record names the folder of another slot");
+}
+
+static int handle_init(const struct vms *v, const struct vms_record *rec, struct vms_vm *vm)
+{
+	/* The folder of its slot, unless it was moved to another: that one is not the slot's to remove. */
+	vms_cgroup_path(v, rec->slot, vm->cgroup_dir);
+	if (strcmp(vm->cgroup_dir, rec->freeze_dir) != 0) {
+		vm->cgroup_dir[0] = '\0';
 	}
 	vm->lv = (struct launch_vm)LAUNCH_VM_NONE;
 	vm->cancel_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
@@ -81,7 +97,8 @@ static void add_meeting(struct meetings *all, const char *id)
 	if (r == 0 && vms_spec_digest(&vm->spec) != m->rec.digest) {
 		r = errmsg_set(&e, -EBADMSG, "its record is of another definition");
 	}
-	r = r < 0 ? r : handle_init(v, vm);
+	r = r < 0 ? r : check_folder(v, &m->rec, &e);
+	r = r < 0 ? r : handle_init(v, &m->rec, vm);
 	if (r < 0) {
 		log_warn("a folder of an earlier daemon is removed id=%.40s error=\"%s\"", id,
 			 e.text);
@@ -135,13 +152,21 @@ static int collect(struct meetings *all, struct errmsg *e)
 static void report_lost(struct vms *v)
 {
 	for (struct vms_vm *vm = v->first; vm; vm = vm->next) {
-		if (vm->has_process || vm->is_closed || vm->runs == 0) {
+		bool is_lost;
+
+		/* Those that were met may end meanwhile. */
+		pthread_mutex_lock(&v->lock);
+		is_lost = !vm->has_process && !vm->is_closed && vm->runs > 0;
+		if (is_lost) {
+			vm->ended_ns = vms_now_ns();
+			vm->is_closed = true;
+			snprintf(vm->message, sizeof(vm->message),
+				 "lost: it ended while the daemon was away");
+		}
+		pthread_mutex_unlock(&v->lock);
+		if (!is_lost) {
 			continue;
 		}
-		vm->ended_ns = vms_now_ns();
-		vm->is_closed = true;
-		snprintf(vm->message, sizeof(vm->message),
-			 "lost: it ended while the daemon was away");
 		vms_run_put(v, vm, "lost");
 		vms_publish(v, vm, "vm.stopped", vm->message);
 	}
@@ -201,8 +226,12 @@ static void meet_one(struct vms *v, struct meeting *m)
 	if (m->r == 0 && m->rec.fault) {
 		m->r = errmsg_set(&m->e, -EFAULT, "it was frozen by the scheduler");
 	} else if (m->r == 0) {
-		vms_cgroup_thaw(m->rec.freeze_dir, m->pidfd);
-		m->r = vms_meet(v, m);
+		/* Not before the guard lets it: this lets it run. */
+		m->r = vms_guard_await_thaw(v, m->vm, m->pidfd, &m->e);
+		if (m->r == 0) {
+			vms_cgroup_thaw(m->rec.freeze_dir, m->pidfd);
+			m->r = vms_meet(v, m);
+		}
 	}
 	/* Canceled: by who kills it, or by a daemon that closes and leaves it to the next one. */
 	if (m->r < 0 && m->r != -ECANCELED) {
@@ -335,28 +364,49 @@ static bool thread_add(struct meetings *all)
 	return false;
 }
 
+/* Off the pool first: with less priority it could not come to its stop behind another there. */
+static bool keep_off(const struct vms *v, pid_t pid)
+{
+	uint16_t core = partition_roles(v->o.partition)->housekeeping;
+	pid_t tids[LATE_THREADS];
+	int n = host_task_list(pid, tids, LATE_THREADS);
+	bool is_off = true;
+
+	for (int i = 0; i < n && i < LATE_THREADS; i++) {
+		int r = partition_place(v->o.partition, tids[i], core);
+
+		is_off = is_off && (r == 0 || r == -ESRCH);
+		host_task_set_fifo(tids[i], 0);
+	}
+	return is_off;
+}
+
 /*
  * The others go on without it. Its core may be given away once it is known to execute no more: it is
  * stopped, and has no place in the pool when it goes on.
  */
 static void hold_back(struct vms *v, const struct meeting *m)
 {
-	uint16_t core = partition_roles(v->o.partition)->housekeeping;
-	pid_t tids[LATE_THREADS];
-	int n;
+	bool is_held;
 
 	if (m->pidfd < 0) {
 		return;
 	}
 	host_proc_kill(m->pidfd, SIGSTOP);
-	n = host_task_list(m->rec.pid, tids, LATE_THREADS);
-	for (int i = 0; i < n && i < LATE_THREADS; i++) {
-		host_task_set_fifo(tids[i], 0);
-		host_task_pin(tids[i], core);
+	is_held = keep_off(v, m->rec.pid);
+	if (host_process_await_stop(m->rec.pid, STOP_MS) == -ETIMEDOUT) {
+		/* It may have been on its way into the root group, and was told to go on from there. */
+		host_proc_kill(m->pidfd, SIGSTOP);
+		is_held = is_held && host_process_await_stop(m->rec.pid, STOP_MS) == 0;
 	}
-	if (host_process_await_stop(m->rec.pid, STOP_MS) < 0) {
+	if (!is_held) {
 		kill_process(m);
 	}
+}
+
+static ns_t grace_ns(const struct meetings *all)
+{
+	return all->v->o.grace_ms * NS_PER_MS;
 }
 
 /* One whose time is over, or NULL. */
@@ -367,7 +417,7 @@ static struct meeting *find_late_locked(struct meetings *all)
 	for (uint32_t i = 0; i < all->next; i++) {
 		struct meeting *m = &all->m[i];
 
-		if (m->progress == MEET_BEGUN && now_ns - m->begun_ns > GRACE_MS * NS_PER_MS) {
+		if (m->progress == MEET_BEGUN && now_ns - m->begun_ns > grace_ns(all)) {
 			return m;
 		}
 	}
@@ -402,7 +452,7 @@ static void meet_all(struct meetings *all)
 		thread_add(all);
 	}
 	while (!is_over) {
-		struct timespec until = host_deadline(GRACE_MS * NS_PER_MS / 2);
+		struct timespec until = host_deadline(grace_ns(all) / 2);
 		bool is_alone;
 
 		pthread_mutex_lock(&all->lock);
@@ -446,6 +496,9 @@ static void open_processes(struct meetings *all)
 
 		m->pidfd = r < 0 ? -1 : r;
 		m->r = r < 0 ? r : 0;
+		if (m->r == 0) {
+			vms_guard_recall(all->v, m->vm, m->rec.pid);
+		}
 		pthread_mutex_lock(&all->v->lock);
 		m->vm->pidfd = m->pidfd; /* for who wants to kill it before it is back */
 		pthread_mutex_unlock(&all->v->lock);
@@ -470,7 +523,8 @@ static void settle_all(struct meetings *all)
 static void go_on_with_late(struct meetings *all)
 {
 	for (uint32_t i = 0; i < all->n; i++) {
-		if (all->m[i].progress == MEET_LATE && all->m[i].pidfd >= 0) {
+		if (all->m[i].progress == MEET_LATE && all->m[i].pidfd >= 0 &&
+		    vms_guard_refuse(all->v, all->m[i].vm, NULL) == 0) {
 			vms_cgroup_thaw(all->m[i].rec.freeze_dir, all->m[i].pidfd);
 		}
 	}
@@ -491,6 +545,8 @@ int vms_restart(struct vms *v, struct errmsg *e)
 		}
 		return r;
 	}
+	/* All that may go on have their slots: what is in the folder of another is an orphan. */
+	(void)vms_cgroup_sweep(v, true);
 	greatest_gen(v, all);
 	open_processes(all);
 	meet_all(all);

@@ -22,6 +22,9 @@ static enum vms_state shown_state(const struct vms_vm *vm, const struct dispatch
 {
 	bool is_blocked = d && d->vcpu.state == SCHED_VCPU_BLOCKED;
 
+	if (vm->is_guard_frozen && vm->state == VMS_RUNNING) {
+		return VMS_PAUSED;
+	}
 	return vm->state == VMS_RUNNING && is_blocked ? VMS_BLOCKED : vm->state;
 }
 
@@ -51,8 +54,11 @@ void vms_info_fill_locked(const struct vms *v, const struct vms_vm *vm,
 	ret->cpu_ns = vm->cpu_ns;
 	ret->wait_ns = vm->wait_ns;
 	ret->slices = vm->slices;
+	ret->code_loaded = vm->code_loaded;
 	ret->runs = vm->runs;
+	ret->resets = vm->resets;
 	ret->has_fault_context = vm->has_fault_context;
+	ret->is_guard_frozen = vm->is_guard_frozen;
 	ret->dispatch.vcpu.core = ret->dispatch.vcpu.excl_core = SCHED_CORE_NONE;
 	if (d) {
 		ret->dispatch = *d;

@@ -2,8 +2,8 @@
 /*
  * Starting a VM, on the thread of who asks for it:
  *
- *   quota, slot ─▶ image, folder, socket, cgroup ─▶ pages of the dispatcher ─▶ launch_vm(), attach
- *   ─▶ record ─▶ dispatcher watches ─▶ watcher watches ─▶ PROTO_START ─▶ VM_START: grants flow
+ *   quota, slot ─▶ image, folder, socket, cgroup ─▶ pages of the dispatcher ─▶ launch_vm(): it is attached and
+ *   started, and waits for a grant ─▶ record ─▶ dispatcher watches ─▶ watcher watches ─▶ VM_START: grants flow
  *
  * Whatever fails is undone by vms_bury(), which knows from the VM how far it came. A kill may come at
  * any moment: it sets is_ending, and the cancel descriptor ends every wait.
@@ -96,6 +96,15 @@ int vms_dispatch_add(struct vms *v, struct vms_vm *vm, struct errmsg *e)
 	return 0;
 }
 
+/*
+ * Its process will be in the root group, and no group of its own holds. It is not born into one either: until Linux 6.1 each move
+ * lets it run on all cores of the group, and only the last one, to the root, finds it standing still (docs/partition.md).
+ */
+static bool is_moved_to_root(const struct vms *v)
+{
+	return partition_backend_get(v->o.partition) == PARTITION_ISOLATED;
+}
+
 static void launch_options_fill(const struct vms *v, const struct vms_vm *vm,
 				const struct vm_spec *spec, struct launch_options *o)
 {
@@ -108,8 +117,9 @@ static void launch_options_fill(const struct vms *v, const struct vms_vm *vm,
 	o->is_kvm_allowed = spec->is_kvm_allowed;
 	o->reply_ms = v->o.reply_ms;
 	o->cancel_fd = vm->cancel_fd;
-	o->zygote = v->zygote;
+	o->zygote = v->zygotes[launch_zygote_kind_of(spec->config.engine)];
 	o->join_fd = partition_join_fd(v->o.partition);
+	o->is_unlimited = is_moved_to_root(v);
 }
 
 /* The VM is born into its own folder, unless the limits moved it to another. */
@@ -134,19 +144,22 @@ int vms_admit(struct vms *v, struct vms_vm *vm, struct errmsg *e)
 	r = partition_admit(v->o.partition, vm->lv.pid, vm->tid, vm->freeze_dir, e);
 	if (r == 0 && strcmp(vm->freeze_dir, vm->cgroup_dir) != 0) {
 		/* It lives elsewhere now. */
-		vms_cgroup_remove(vm->cgroup_dir);
+		vms_cgroup_give(v, vm->slot, vm->cgroup_dir);
+		vm->cgroup_dir[0] = '\0';
 	}
 	return r;
 }
 
-static void tell_zygote(struct vms *v)
+static void tell_zygotes(struct vms *v)
 {
-	bool is_broken = v->zygote && launch_zygote_is_broken(v->zygote);
+	for (int i = 0; i < LAUNCH_ZYGOTES; i++) {
+		bool is_broken = v->zygotes[i] && launch_zygote_is_broken(v->zygotes[i]);
 
-	if (atomic_exchange(&v->is_zygote_broken, is_broken) != is_broken) {
-		log_warn("the zygote %s",
-			 is_broken ? "failed: VMs start slowly until there is a new one"
-				   : "was replaced");
+		if (atomic_exchange(&v->is_zygote_broken[i], is_broken) != is_broken) {
+			log_warn("a zygote %s",
+				 is_broken ? "failed: VMs start slowly until there is a new one"
+					   : "was replaced");
+		}
 	}
 }
 
@@ -170,33 +183,48 @@ static int images_fill(struct vms *v, struct vms_vm *vm, const struct vm_spec *s
 	return r;
 }
 
-/* Its process, ready, with the scheduler's pages. */
-static int launch(struct vms *v, struct vms_vm *vm, const struct vm_spec *spec, struct errmsg *e)
+/* What boards for operating systems run. */
+static int boot_fill(struct vms *v, struct vms_vm *vm, const struct vm_spec *spec,
+		     struct launch_options *o, struct errmsg *e)
 {
-	_cleanup_close_ int listen_fd = -1;
+	int r = 0;
+
+	if (spec->kernel[0]) {
+		r = vms_image_get(v, spec->kernel, &vm->kernel, e);
+		o->kernel_fd = r < 0 ? -1 : vm->kernel->fd;
+	}
+	if (r == 0 && spec->initrd[0]) {
+		r = vms_image_get(v, spec->initrd, &vm->initrd, e);
+		o->initrd_fd = r < 0 ? -1 : vm->initrd->fd;
+	}
+	o->net = spec->net[0] ? spec->net : NULL;
+	return r < 0 ? r : vms_disks_open(v, vm->id, spec, o->disks, e);
+}
+
+/* Its process, ready, with the scheduler's pages. */
+static int launch_with(struct vms *v, struct vms_vm *vm, struct launch_options *o, struct errmsg *e)
+{
+	_cleanup_close_ int listen_fd = vms_dir_make(v, vm->id, e);
 	_cleanup_close_ int cgroup_fd = -1;
-	struct launch_options o;
 	struct dispatch_fds fds;
 	int r;
 
-	launch_options_fill(v, vm, spec, &o);
-	r = images_fill(v, vm, spec, &o, e);
-	if (r < 0) {
-		return r;
-	}
-	listen_fd = vms_dir_make(v, vm->id, e);
 	if (listen_fd < 0) {
 		return listen_fd;
 	}
-	o.listen_fd = listen_fd;
-	cgroup_fd = vms_cgroup_make(v, vm->id, vm->cgroup_dir);
-	o.cgroup_fd = cgroup_fd;
+	o->listen_fd = listen_fd;
+	cgroup_fd = is_moved_to_root(v) ? -1 : vms_cgroup_make(v, vm->slot, vm->cgroup_dir);
+	o->cgroup_fd = cgroup_fd;
 	r = dispatch_slot_open(v->o.dispatch, vm->slot, &fds, e);
 	if (r < 0) {
 		return r;
 	}
 	vm->is_slot_open = true;
-	r = launch_vm(&o, &vm->lv, e);
+	o->grant_fd = fds.grant_fd;
+	o->ack_fd = fds.ack_fd;
+	o->notify_fd = fds.notify_fd;
+	o->config.flags |= PROTO_CFG_START;
+	r = launch_vm(o, &vm->lv, e);
 	if (r < 0) {
 		return r;
 	}
@@ -204,13 +232,28 @@ static int launch(struct vms *v, struct vms_vm *vm, const struct vm_spec *spec, 
 		/* It has loaded it, and no guest has run yet. A lie would only keep damage unseen. */
 		atomic_store(&vm->context->is_summed, true);
 	}
-	tell_zygote(v);
+	tell_zygotes(v);
 	settle_cgroup(v, vm);
-	r = vms_admit(v, vm, e);
-	if (r < 0) {
-		return r;
+	return vms_admit(v, vm, e);
+}
+
+static int launch(struct vms *v, struct vms_vm *vm, const struct vm_spec *spec, struct errmsg *e)
+{
+	struct launch_options o;
+	int r;
+
+	launch_options_fill(v, vm, spec, &o);
+	r = images_fill(v, vm, spec, &o, e);
+	r = r < 0 ? r : boot_fill(v, vm, spec, &o, e);
+	if (r == 0) {
+		vms_code_get(v, vm, spec, &o);
 	}
-	return launch_vm_attach(&vm->lv, fds.grant_fd, fds.ack_fd, fds.notify_fd, e);
+	r = r < 0 ? r : launch_with(v, vm, &o, e);
+	vms_disks_put(o.disks); /* the VM has its own */
+	if (r == 0) {
+		vms_code_started(v, vm, spec);
+	}
+	return r;
 }
 
 /* Shown, written down, watched. */
@@ -222,12 +265,15 @@ static int introduce(struct vms *v, struct vms_vm *vm, struct errmsg *e)
 	pthread_mutex_lock(&v->lock);
 	vms_pid_set_locked(v, vm, vm->lv.pid);
 	vm->pidfd = vm->lv.pidfd;
+	vm->net_pid = vm->lv.net_pid;
 	memcpy(vm->arch, ready->arch_name, sizeof(vm->arch));
 	memcpy(vm->engine, ready->engine, sizeof(vm->engine));
 	memcpy(vm->reason, ready->reason, sizeof(vm->reason));
+	vm->code_loaded = ready->code_loaded;
 	r = vm->is_ending ? errmsg_set(e, -ECANCELED, "the VM was killed while it started") : 0;
 	pthread_mutex_unlock(&v->lock);
 	r = r < 0 ? r : vms_record_write(v, vm, false, e);
+	r = r < 0 ? r : vms_guard_add(v, vm, e);
 	r = r < 0 ? r : vms_dispatch_add(v, vm, e);
 	return r < 0 ? r : vms_watch_add(v, vm, e);
 }
@@ -255,7 +301,7 @@ static int make_ready(struct vms *v, struct vms_vm *vm, const struct vm_spec *sp
 	r = launch(v, vm, spec, e);
 	r = r < 0 ? r : introduce(v, vm, e);
 	sem_post(&v->launches);
-	return r < 0 ? r : vms_ask(vm, PROTO_START, NULL, 0, -1, e);
+	return r;
 }
 
 /* Whether it may start; then it is starting. */
@@ -282,10 +328,12 @@ static int begin(struct vms *v, struct vms_vm *vm, struct vm_spec *ret_spec, str
 	vm->has_process = true;
 	vm->cancel_fd = cancel_fd;
 	vm->is_ending = vm->is_added = vm->is_frozen = vm->is_closed = vm->has_event = false;
+	vm->is_guard_frozen = vm->is_guard_killed = false;
 	vm->has_stop = false;
 	vm->fault = SCHED_REASON_NONE;
 	vm->message[0] = vm->reason[0] = '\0';
 	vm->cpu_ns = vm->wait_ns = vm->slices = vm->memory_bytes = vm->peak_bytes = 0;
+	vm->resets = 0;
 	vm->started_ns = vms_now_ns();
 	vm->ended_ns = 0;
 	vm->run = store_run_next(v->o.store);
@@ -393,7 +441,8 @@ int vms_start(struct vms *v, const char *id, struct errmsg *e)
 		return r;
 	}
 	e = e ? e : &local;
-	r = clear_fault(v, vm, e);
+	r = vms_guard_refuse(v, vm, e);
+	r = r < 0 ? r : clear_fault(v, vm, e);
 	if (r == 0) {
 		vms_talk_begin(vm);
 		r = start(v, vm, e);

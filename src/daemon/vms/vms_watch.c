@@ -96,6 +96,22 @@ static void lose(struct vms *v, struct vms_vm *vm, int r, const char *why)
 	vms_end_begin(v, vm, VMS_KILLED, NULL, why);
 }
 
+static void take_resets(struct vms *v, struct vms_vm *vm)
+{
+	uint32_t resets = vm->lv.resets;
+
+	pthread_mutex_lock(&v->lock);
+	if (vm->resets == resets) {
+		resets = 0;
+	} else {
+		vm->resets = resets;
+	}
+	pthread_mutex_unlock(&v->lock);
+	if (resets > 0) {
+		vms_publish(v, vm, "vm.reset", NULL);
+	}
+}
+
 void vms_events_take(struct vms *v, struct vms_vm *vm)
 {
 	struct proto_stopped stop;
@@ -114,6 +130,7 @@ void vms_events_take(struct vms *v, struct vms_vm *vm)
 			vms_on_stop(v, vm, &stop);
 		}
 	}
+	take_resets(v, vm);
 	if (r < 0) {
 		lose(v, vm, r, e.text);
 		return;

@@ -20,7 +20,7 @@
 #include "dev/virtio/virtqueue.h"
 
 #define VIRTIO_QUEUES_MAX      2u
-#define VIRTIO_CONFIG_MAX      64u
+#define VIRTIO_CONFIG_MAX      136u
 #define VIRTIO_DEV_STATE_BYTES 64u /* what a device may add to a saved state */
 
 #define VIRTIO_F_VERSION_1 BIT(32)
@@ -52,6 +52,8 @@ struct virtio_ops {
 	uint16_t queue_size; /* largest */
 	/** Fill the configuration space; the rest of @p to is zero. */
 	void (*config)(const struct virtio *v, uint8_t to[VIRTIO_CONFIG_MAX]);
+	/** The driver writes a byte of it; NULL: it writes nothing. */
+	void (*config_write)(struct virtio *v, uint64_t at, uint8_t byte);
 	/**
 	 * Do a bounded part of what waits in a queue.
 	 * @return whether more could be done right now

@@ -25,6 +25,7 @@ struct virtio_console {
 	struct virtio v;
 	struct chr_backend chr;
 	uint64_t tx_done; /* bytes of the next chain to be sent that are out already */
+	bool is_stalled;  /* there is output, and no room for it outside */
 };
 
 static struct virtio_console *to_console(struct virtio *v)
@@ -53,6 +54,11 @@ static size_t piece_send(struct virtio_console *c, const struct virtq_chain *cha
 	return n;
 }
 
+static bool has_room(struct virtio_console *c)
+{
+	return !c->chr.has_room || c->chr.has_room(c->chr.opaque);
+}
+
 static bool tx_work(struct virtio *v)
 {
 	struct virtio_console *c = to_console(v);
@@ -65,10 +71,11 @@ static bool tx_work(struct virtio *v)
 		size_t n;
 
 		do {
-			n = piece_send(c, &chain);
+			c->is_stalled = !has_room(c);
+			n = c->is_stalled ? 0 : piece_send(c, &chain);
 			bytes += n;
 		} while (n && bytes < WORK_BYTES);
-		if (v->why_broken || c->tx_done < chain.read_bytes) {
+		if (v->why_broken || c->is_stalled || c->tx_done < chain.read_bytes) {
 			break;
 		}
 		c->tx_done = 0;
@@ -101,7 +108,7 @@ static size_t buffer_fill(struct virtio_console *c, const struct virtq_chain *ch
 	return n && virtio_chain_write(&c->v, chain, 0, buf, n) ? n : 0;
 }
 
-static bool console_poll(struct virtio *v)
+static bool rx_work(struct virtio *v)
 {
 	struct virtio_console *c = to_console(v);
 	struct virtq_chain chain;
@@ -125,13 +132,25 @@ static bool console_poll(struct virtio *v)
 
 static bool console_work(struct virtio *v, unsigned int queue)
 {
-	return queue == QUEUE_TX ? tx_work(v) : console_poll(v);
+	return queue == QUEUE_TX ? tx_work(v) : rx_work(v);
+}
+
+/* Nobody notifies the device of input, or of room for output. */
+static bool console_poll(struct virtio *v)
+{
+	struct virtio_console *c = to_console(v);
+
+	if (c->is_stalled && has_room(c)) {
+		virtio_notify(v, QUEUE_TX);
+	}
+	return rx_work(v) || v->waiting;
 }
 
 static void console_forget(struct virtio *v, unsigned int queue)
 {
 	if (queue == QUEUE_TX) {
 		to_console(v)->tx_done = 0;
+		to_console(v)->is_stalled = false;
 	}
 }
 
@@ -151,6 +170,7 @@ static bool console_load(struct virtio *v, const uint8_t *from, bool is_final)
 
 	if (is_final) {
 		to_console(v)->tx_done = tx_done;
+		to_console(v)->is_stalled = true; /* if it was not, there is nothing to be found */
 	}
 	return tx_done <= BIT(32);
 }

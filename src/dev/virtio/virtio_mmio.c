@@ -205,13 +205,20 @@ static void reg_write(struct virtio_mmio *t, uint64_t reg, uint32_t v)
 	}
 }
 
-/* No device here has a field that a driver writes. */
+static void config_write(const struct virtio_mmio *t, uint64_t at, const struct dev_access *a)
+{
+	for (unsigned int i = 0; t->v && t->v->ops->config_write && i < a->bytes; i++) {
+		t->v->ops->config_write(t->v, at + i, (uint8_t)(a->value >> (8 * i)));
+	}
+}
+
 static void config_access(const struct virtio_mmio *t, struct dev_access *a)
 {
 	uint8_t config[VIRTIO_CONFIG_MAX + 8] = { 0 };
 	uint64_t at = a->offset - REG_CONFIG;
 
 	if (a->is_write) {
+		config_write(t, at, a);
 		return;
 	}
 	a->value = 0;

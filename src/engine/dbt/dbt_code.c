@@ -7,50 +7,25 @@
  * table for jumps does not look at the physical address again: links stay within a page (or within physical memory), and the
  * tables are emptied when translations of addresses become void.
  *
- * Guests say when they have written code (RISC-V: fence.i). Then all links are undone and every block is compared with
- * a copy of its guest bytes before it runs the next time, which costs a hundredth of translating it anew.
+ * Guests say when they have written code (RISC-V: fence.i): see dbt_source.c. A block that has changed is killed, and leads to
+ * its successor when there is one.
  */
 #include "engine/dbt/dbt_priv.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <unistd.h>
 
 #include "base/bug.h"
-
-#define COPY_BYTES (IR_BLOCK_GUEST_MAX * 4)
-
-static int make_code_memory(struct dbt_engine *d, struct errmsg *e)
-{
-	int fd = memfd_create("pinfold-dbt-code", MFD_CLOEXEC);
-	void *rw = MAP_FAILED;
-	void *rx = MAP_FAILED;
-	int r = 0;
-
-	if (fd < 0 || ftruncate(fd, DBT_CODE_BYTES) < 0) {
-		r = -errno;
-	}
-	if (r == 0) {
-		rw = mmap(NULL, DBT_CODE_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-		rx = mmap(NULL, DBT_CODE_BYTES, PROT_READ | PROT_EXEC, MAP_SHARED, fd, 0);
-		r = rw == MAP_FAILED || rx == MAP_FAILED ? -errno : 0;
-	}
-	if (fd >= 0) {
-		close(fd);
-	}
-	d->code_rw = rw == MAP_FAILED ? NULL : rw;
-	d->code_rx = rx == MAP_FAILED ? NULL : rx;
-	return r < 0 ? errmsg_set(e, r, "no memory for translated code: %s", strerror(-r)) : 0;
-}
+#include "host/map.h"
 
 /* In the signal handler: what the access needs is done outside of it. */
 static enum emit_access_result on_access(struct emit_env *env, struct emit_access *a)
 {
 	struct dbt_engine *d = env->opaque;
 
-	d->access_gva = a->address;
+	env->access_gva = a->address;
+	d->access_bytes = a->bytes;
 	d->is_access_write = a->is_write;
 	return EMIT_ACCESS_LEAVE;
 }
@@ -70,19 +45,17 @@ int dbt_code_init(struct dbt_engine *d, struct errmsg *e)
 	};
 	int r;
 
-	r = make_code_memory(d, e);
+	r = host_map_code(DBT_CODE_BYTES, &d->code_rw, &d->code_rx, e);
 	if (r < 0) {
 		return r;
 	}
 	ec.code_rw = d->code_rw;
 	ec.code_rx = d->code_rx;
-	/* Big and mostly untouched: from the kernel, zeroed. */
-	d->blocks = calloc(DBT_BLOCKS_MAX, sizeof(*d->blocks));
-	d->links = calloc(DBT_LINKS_MAX, sizeof(*d->links));
-	d->copies = calloc(1, DBT_COPIES_BYTES);
-	if (!d->blocks || !d->links || !d->copies) {
-		return errmsg_set(e, -ENOMEM, "out of memory");
+	r = dbt_tables_init(d, e);
+	if (r < 0) {
+		return r;
 	}
+	dbt_source_init(d);
 	d->code_generation = 1;
 	return emitter_new(&ec, &d->em, e);
 }
@@ -90,68 +63,92 @@ int dbt_code_init(struct dbt_engine *d, struct errmsg *e)
 void dbt_code_done(struct dbt_engine *d)
 {
 	emitter_free(d->em);
-	free(d->blocks);
-	free(d->links);
-	free(d->copies);
-	if (d->code_rw) {
-		munmap(d->code_rw, DBT_CODE_BYTES);
+	dbt_tables_done(d);
+	dbt_region_done(d);
+	host_map_free(d->code_rw, DBT_CODE_BYTES);
+	host_map_free((uint8_t *)(uintptr_t)d->code_rx, DBT_CODE_BYTES);
+}
+
+void dbt_code_kill(struct dbt_engine *d, struct dbt_block *b)
+{
+	uint32_t slot = emit_jump_slot(b->pc);
+
+	if (b->is_stale) {
+		return;
 	}
-	if (d->code_rx) {
-		munmap((void *)(uintptr_t)d->code_rx, DBT_CODE_BYTES);
+	b->is_stale = true;
+	emit_kill(d->em, dbt_block_code(d, b));
+	if (b->is_region) {
+		emit_returns_forget(d->em); /* calls would come back into its middle */
 	}
-}
-
-static void undo_links(struct dbt_engine *d)
-{
-	for (size_t i = 0; i < d->n_links; i++) {
-		emit_link(d->em, d->links[i], NULL);
-	}
-	d->n_links = 0;
-}
-
-void dbt_code_doubt(struct dbt_engine *d)
-{
-	undo_links(d);
-	d->code_generation++;
-	d->context = NULL; /* its table for jumps is emptied when it is entered again */
-}
-
-void dbt_code_reset(struct dbt_engine *d)
-{
-	d->n_links = 0;
-	d->code_generation++;
-	d->context = NULL;
-	memset(d->blocks, 0, DBT_BLOCKS_MAX * sizeof(*d->blocks));
-	d->n_blocks = 0;
-	d->n_copied = 0;
-	emitter_reset(d->em);
-}
-
-static uint32_t slot_of(uint64_t pc, gpa_t gpa, uint32_t mode)
-{
-	uint64_t h = (pc >> 1) ^ (gpa >> 1) * 0x9e3779b97f4a7c15ULL ^ (uint64_t)mode << 48;
-
-	h *= 0x9e3779b97f4a7c15ULL;
-	return (uint32_t)(h >> 40) & (DBT_BLOCKS_MAX - 1);
-}
-
-/* The block, or the free slot where it belongs. */
-static struct dbt_block *block_at(struct dbt_engine *d, uint64_t pc, gpa_t gpa)
-{
-	uint32_t mode = d->context->mode;
-	uint32_t slot = slot_of(pc, gpa, mode);
-
-	for (;; slot = (slot + 1) & (DBT_BLOCKS_MAX - 1)) {
-		struct dbt_block *b = &d->blocks[slot];
-
-		if (!b->code || (b->pc == pc && b->gpa == gpa && b->mode == mode)) {
-			return b;
+	for (size_t i = 0; i < DBT_CONTEXTS; i++) {
+		if (d->contexts[i].jumps[slot].pc == b->pc) {
+			d->contexts[i].jumps[slot].pc = EMIT_JUMP_EMPTY;
 		}
 	}
 }
 
-/* How many bytes of code may be looked at from here: to the end of the page, or to the next breakpoint. */
-static size_t bytes_ahead(const struct dbt_engine *d, uint64_t pc, const struct front_page *page)
+void dbt_code_reset(struct dbt_engine *d)
+{
+	d->code_generation++;
+	d->context = NULL;
+	memset(d->block_heads, 0, DBT_BLOCK_HEADS * sizeof(*d->block_heads));
+	d->n_blocks = 0;
+	dbt_source_reset(d);
+	emitter_reset(d->em);
+}
+
+/* Blocks of one guest page lie side by side: a small guest touches few pages of the table. */
+static uint32_t *head_of(struct dbt_engine *d, uint64_t pc, gpa_t gpa)
+{
+	uint64_t h =
+		(pc >> 12) ^ (gpa >> 12) * 0x9e3779b97f4a7c15ULL ^ (uint64_t)d->context->mode << 48;
+
+	h *= 0x9e3779b97f4a7c15ULL;
+	return &d->block_heads[((h >> 40) + (pc % PAGE_BYTES >> 1)) & (DBT_BLOCK_HEADS - 1)];
+}
+
+/* Where the byte behind a page's last is, as code; NULL: nowhere now. */
+static bool tail_find(struct dbt_engine *d, uint64_t pc, struct front_page *ret)
+{
+	struct cpu_fault unread;
+
+	return d->front->translate_address(d->cpu, (pc | (PAGE_BYTES - 1)) + 1, MEM_X, ret,
+					   &unread) &&
+	       dbt_ram(d, ret->gpa, 2, MEM_X);
+}
+
+/* A loaded block is about to be used. */
+static void adopt(struct dbt_engine *d, struct dbt_block *b)
+{
+	b->is_foreign = false;
+	dbt_source_adopt(d, b->gpa);
+	if (b->has_tail) {
+		dbt_source_adopt(d, b->tail_gpa);
+	}
+}
+
+struct dbt_block *dbt_code_at(struct dbt_engine *d, uint64_t pc, gpa_t gpa)
+{
+	struct front_page tail;
+
+	for (uint32_t i = *head_of(d, pc, gpa); i; i = d->blocks[i].next) {
+		struct dbt_block *b = &d->blocks[i];
+
+		if (b->pc != pc || b->gpa != gpa || b->mode != d->context->mode) {
+			continue;
+		}
+		if (!b->has_tail || (tail_find(d, pc, &tail) && tail.gpa == b->tail_gpa)) {
+			if (b->is_foreign) {
+				adopt(d, b);
+			}
+			return b;
+		}
+	}
+	return NULL;
+}
+
+size_t dbt_code_ahead(const struct dbt_engine *d, uint64_t pc, const struct front_page *page)
 {
 	uint64_t span = page->bytes < PAGE_BYTES ? page->bytes : PAGE_BYTES;
 	size_t n = (size_t)(span - pc % span);
@@ -161,7 +158,7 @@ static size_t bytes_ahead(const struct dbt_engine *d, uint64_t pc, const struct 
 			n = (size_t)(d->breaks[i] - pc);
 		}
 	}
-	return n < COPY_BYTES ? n : COPY_BYTES;
+	return n;
 }
 
 /* Whether code on both addresses is surely mapped together. */
@@ -170,56 +167,133 @@ static bool is_lasting(const struct dbt_engine *d, uint64_t from_pc, uint64_t pc
 	return d->front->is_physical(d->cpu) || ((from_pc ^ pc) & ~(PAGE_BYTES - 1)) == 0;
 }
 
-static struct dbt_block *translate(struct dbt_engine *d, uint64_t pc, const struct front_page *page,
-				   const uint8_t *host)
+/* An instruction at the end of a page whose last bytes are in the next one: decode it alone. */
+static bool decode_across(struct dbt_engine *d, uint64_t pc, size_t n, const uint8_t *bytes,
+			  struct front_page *ret_tail)
 {
-	size_t n = bytes_ahead(d, pc, page);
-	uint8_t bytes[COPY_BYTES];
+	uint8_t both[2 * IR_GUEST_BYTES_MAX];
+	const uint8_t *behind;
+
+	if (n >= IR_GUEST_BYTES_MAX || (pc + n) % PAGE_BYTES || !tail_find(d, pc, ret_tail)) {
+		return false;
+	}
+	behind = dbt_source_bytes(d, ret_tail->gpa);
+	if (!behind) {
+		return false;
+	}
+	memcpy(both, bytes, n);
+	for (size_t k = 1; k < IR_GUEST_BYTES_MAX; k++) {
+		both[n + k - 1] = behind[k - 1];
+		if (d->front->decode(d->cpu, both, n + k, &d->ir)) {
+			return true;
+		}
+	}
+	return false;
+}
+
+/* Decode what is at the pc into d->ir. */
+static bool decode(struct dbt_engine *d, uint64_t pc, const struct front_page *page,
+		   bool *ret_has_tail, struct front_page *ret_tail)
+{
+	const uint8_t *bytes = dbt_source_bytes(d, page->gpa);
+	size_t n = dbt_code_ahead(d, pc, page);
+
+	*ret_has_tail = false;
+	if (!bytes) {
+		return false;
+	}
+	if (!d->front->decode(d->cpu, bytes, n, &d->ir)) {
+		*ret_has_tail = decode_across(d, pc, n, bytes, ret_tail);
+		if (!*ret_has_tail) {
+			return false;
+		}
+	}
+	dbt_soft_mark(d, &d->ir);
+	return true;
+}
+
+void dbt_code_depend(struct dbt_engine *d, uint32_t block, gpa_t gpa, uint16_t bytes)
+{
+	d->blocks[++d->n_blocks] = (struct dbt_block){
+		.gpa = gpa,
+		.guest_bytes = bytes,
+		.is_tail = true,
+		.twin = block,
+	};
+	dbt_source_link(d, d->n_blocks);
+}
+
+/* Enter a new block and its tail, if it has one, into the tables. */
+static struct dbt_block *block_add(struct dbt_engine *d, uint64_t pc, const struct front_page *page,
+				   const struct front_page *tail)
+{
+	uint32_t *head = head_of(d, pc, page->gpa);
+	uint32_t i = ++d->n_blocks;
+	struct dbt_block *b = &d->blocks[i];
+
+	BUG_ON(d->front->mode(d->cpu) !=
+	       d->context->mode); /* it was decoded for the one and is found by the other */
+	*b = (struct dbt_block){
+		.pc = pc,
+		.gpa = page->gpa,
+		.mode = (uint8_t)d->context->mode,
+		.guest_bytes = (uint16_t)(d->ir.next - pc),
+		.next = *head,
+	};
+	*head = i;
+	dbt_source_link(d, i);
+	dbt_code_page_add(d, pc, page->bytes);
+	if (tail) {
+		b->has_tail = true;
+		b->tail_gpa = tail->gpa;
+		dbt_code_depend(d, i, tail->gpa, (uint16_t)(d->ir.next % PAGE_BYTES));
+		dbt_code_page_add(d, d->ir.next, tail->bytes);
+	}
+	return b;
+}
+
+bool dbt_code_is_full(const struct dbt_engine *d, uint32_t n)
+{
+	return d->n_blocks + n > DBT_BLOCKS_MAX || d->n_sources + n > DBT_SOURCES_MAX;
+}
+
+static struct dbt_block *translate(struct dbt_engine *d, uint64_t pc, const struct front_page *page,
+				   struct dbt_block *old)
+{
+	struct front_page tail;
 	struct emit_code code;
-	struct dbt_block *b;
+	bool has_tail;
 	int r;
 
-	memcpy(bytes, host, n);
-	if (!d->front->decode(d->cpu, bytes, n, &d->ir)) {
+	if (dbt_code_is_full(d, 2)) {
+		dbt_code_reset(d);
+		dbt_context_enter(d);
+		old = NULL;
+	}
+	if (!decode(d, pc, page, &has_tail, &tail)) {
 		return NULL;
 	}
 	r = emit_block(d->em, &d->ir, &code);
-	if (r == -ENOSPC || d->n_blocks >= DBT_BLOCKS_MAX / 2 ||
-	    d->n_copied + COPY_BYTES > DBT_COPIES_BYTES) {
+	if (r == -ENOSPC) {
 		dbt_code_reset(d);
 		dbt_context_enter(d);
-		r = emit_block(d->em, &d->ir, &code);
+		return translate(d, pc, page, NULL);
 	}
 	if (r < 0) {
 		return NULL;
 	}
-	b = block_at(d, pc, page->gpa);
-	d->n_blocks += b->code ? 0 : 1;
-	*b = (struct dbt_block){
-		.pc = pc,
-		.gpa = page->gpa,
-		.mode = d->context->mode,
-		.guest_bytes = (uint16_t)(d->ir.next - pc),
-		.copy = d->n_copied,
-		.checked = d->code_generation,
-		.code = code.entry,
-	};
-	dbt_code_page_add(d, pc, page->bytes);
-	memcpy(d->copies + d->n_copied, bytes, b->guest_bytes);
-	d->n_copied += b->guest_bytes;
-	return b;
-}
-
-/* Whether the guest's code is still what was translated. */
-static bool is_true(struct dbt_engine *d, struct dbt_block *b, const uint8_t *host)
-{
-	if (b->checked != d->code_generation) {
-		if (memcmp(d->copies + b->copy, host, b->guest_bytes) != 0) {
-			return false;
-		}
-		b->checked = d->code_generation;
+	if (old && !old->has_tail && !has_tail) {
+		emit_redirect(d->em, dbt_block_code(d, old), code.entry);
+		old->guest_bytes = (uint16_t)(d->ir.next - pc);
+		old->is_stale = false;
+		old->is_region = false;
+		old->heat = 0;
+	} else {
+		old = block_add(d, pc, page, has_tail ? &tail : NULL);
 	}
-	return true;
+	dbt_block_code_set(d, old, code.entry);
+	d->n_made++;
+	return old;
 }
 
 const void *dbt_code_find(struct dbt_engine *d, uint64_t pc)
@@ -228,41 +302,37 @@ const void *dbt_code_find(struct dbt_engine *d, uint64_t pc)
 	struct cpu_fault unread;
 	struct front_page page;
 	struct dbt_block *b;
-	uint8_t *host;
 
 	if (jump->pc == pc) {
 		return jump->code;
 	}
-	if (!d->front->translate_address(d->cpu, pc, MEM_X, &page, &unread)) {
+	if (!d->front->translate_address(d->cpu, pc, MEM_X, &page, &unread) ||
+	    !dbt_ram(d, page.gpa, 2, MEM_X)) {
 		return NULL;
 	}
-	host = dbt_ram(d, page.gpa, 2, MEM_X);
-	if (!host) {
-		return NULL;
-	}
-	b = block_at(d, pc, page.gpa);
-	if (!b->code || !is_true(d, b, host)) {
-		b = translate(d, pc, &page, host);
+	b = dbt_code_at(d, pc, page.gpa);
+	if (!b || b->is_stale) {
+		b = translate(d, pc, &page, b);
 		if (!b) {
 			return NULL;
 		}
 	}
-	jump = &d->context->jumps[emit_jump_slot(
-		pc)]; /* another context's, if all code was dropped */
-	*jump = (struct emit_jump){ pc, b->code };
-	return b->code;
+	/* another context's, if all code was dropped */
+	jump = &d->context->jumps[emit_jump_slot(pc)];
+	*jump = (struct emit_jump){ pc, dbt_block_code(d, b) };
+	d->context->filled |= 1u << emit_jump_slot(pc) / (EMIT_JUMPS / DBT_JUMP_PARTS);
+	return jump->code;
 }
 
 void dbt_code_link(struct dbt_engine *d, void *link, uint64_t from_pc, uint64_t pc,
 		   const void *code)
 {
-	if (d->n_links == DBT_LINKS_MAX) {
-		return;
-	}
-	if (is_lasting(d, from_pc, pc)) {
+	/* An instruction that reaches into another page may come to mean another one. */
+	bool may_reach = pc % PAGE_BYTES > PAGE_BYTES - IR_GUEST_BYTES_MAX;
+
+	if (is_lasting(d, from_pc, pc) && !may_reach) {
 		emit_link(d->em, link, code);
-	} else if (emit_link_lookup(d->em, link) < 0) {
-		return; /* it goes on leaving */
+	} else {
+		emit_link_lookup(d->em, link); /* without space it goes on leaving */
 	}
-	d->links[d->n_links++] = link;
 }

@@ -65,10 +65,17 @@ static int dbt_probe(const struct cpu_arch *arch, const struct cpu_mode *mode,
 	}
 	ret->caps = ENGINE_CAP_INSN_COUNT | ENGINE_CAP_STEP | ENGINE_CAP_EXEC_PERM | ENGINE_CAP_FP |
 		    ENGINE_CAP_SIMD | ENGINE_CAP_BREAKPOINTS | ENGINE_CAP_NO_WX |
-		    ENGINE_CAP_SYSTEM | ENGINE_CAP_SHARED_RAM;
+		    ENGINE_CAP_SYSTEM | ENGINE_CAP_SHARED_RAM | ENGINE_CAP_STORED_CODE;
 	ret->speed = 3;
 	snprintf(ret->detail, sizeof(ret->detail), "translated to host code");
 	return 0;
+}
+
+static void dbt_prepare(const struct cpu_arch *arch, const struct engine_host *host)
+{
+	(void)arch;
+	(void)host;
+	(void)emitter_probe(NULL);
 }
 
 static void dbt_destroy(struct engine *eng)
@@ -78,8 +85,10 @@ static void dbt_destroy(struct engine *eng)
 	if (!d) {
 		return;
 	}
+	dbt_source_done(d);
 	dbt_code_done(d);
 	dbt_window_done(d);
+	dbt_ram_done(d);
 	free(d->env);
 	free(d);
 }
@@ -106,7 +115,10 @@ static int make_cpu(struct dbt_engine *d, struct errmsg *e)
 {
 	struct front_config fc = {
 		.engine = &d->cfg,
-		.memory = { .opaque = d, .access = access_device, .ram = dbt_ram },
+		.memory = { .opaque = d,
+			    .access = access_device,
+			    .ram = dbt_ram,
+			    .ram_kept = dbt_ram_kept },
 	};
 	size_t bytes = sizeof(struct emit_env) + d->front->cpu_bytes;
 
@@ -139,6 +151,7 @@ static int dbt_create(const struct engine_config *cfg, struct engine **ret, stru
 		return errmsg_set(e, r, "%s", p.detail);
 	}
 	d->eng.ops = &dbt_engine_ops;
+	d->retry_pc = UINT64_MAX;
 	d->eng.caps = p.caps;
 	r = make_cpu(d, e);
 	r = r < 0 ? r : dbt_code_init(d, e);
@@ -154,31 +167,20 @@ static int dbt_create(const struct engine_config *cfg, struct engine **ret, stru
 
 static int dbt_map(struct engine *eng, const struct mem_region *r, struct errmsg *e)
 {
-	struct dbt_engine *d = of(eng);
-
-	if (d->n_regions == DBT_REGIONS_MAX) {
-		return errmsg_set(e, -ENOSPC, "engine dbt takes %u regions of memory",
-				  DBT_REGIONS_MAX);
-	}
-	d->regions[d->n_regions++] = *r;
-	return 0;
+	return dbt_ram_add(of(eng), r, e);
 }
 
 static int dbt_unmap(struct engine *eng, const struct mem_region *r, struct errmsg *e)
 {
 	struct dbt_engine *d = of(eng);
 
-	for (size_t i = 0; i < d->n_regions; i++) {
-		if (d->regions[i].base_gpa == r->base_gpa &&
-		    d->regions[i].size_bytes == r->size_bytes) {
-			d->regions[i] = d->regions[--d->n_regions];
-			d->front->flush_translations(d->cpu);
-			dbt_translations_flush(d);
-			dbt_code_reset(d);
-			return 0;
-		}
+	if (!dbt_ram_remove(d, r)) {
+		return errmsg_set(e, -ENOENT, "that memory was not mapped");
 	}
-	return errmsg_set(e, -ENOENT, "that memory was not mapped");
+	d->front->flush_translations(d->cpu);
+	dbt_translations_flush(d);
+	dbt_code_reset(d);
+	return 0;
 }
 
 static int dbt_get_state(struct engine *eng, struct cpu_state *ret, struct errmsg *e)
@@ -198,7 +200,7 @@ static void apply(struct dbt_engine *d, const struct front_effects *e)
 		}
 	}
 	if (e->what & FRONT_FLUSH_CODE) {
-		dbt_code_doubt(d);
+		dbt_source_fence(d);
 	}
 	if (e->what & FRONT_MODE) {
 		d->context = NULL;
@@ -226,6 +228,7 @@ static enum served step(struct dbt_engine *d, struct vm_exit *ret)
 	struct front_effects effects = { 0 };
 	enum front_step done = d->front->step(d->cpu, &effects, &ret->fault);
 
+	d->is_interrupt_doubtful = true;
 	if (effects.what) {
 		apply(d, &effects);
 	}
@@ -270,6 +273,69 @@ static void enter(struct dbt_engine *d, const void *code, uint64_t pc, int64_t b
 	d->front->fp_accrue(d->cpu, emit_fp_flags(env->fp_control));
 }
 
+/* A helper wanted to leave: behind its instruction, or at it. */
+static enum served helped(struct dbt_engine *d, struct vm_exit *ret)
+{
+	struct front_effects effects = { 0 };
+
+	if (!d->front->helper_left(d->cpu, &effects)) {
+		return step(d, ret);
+	}
+	d->is_interrupt_doubtful = true;
+	apply(d, &effects);
+	return SERVED_AGAIN;
+}
+
+/* Map what an access reaches: two pages, where it goes across their border. */
+static bool fill(struct dbt_engine *d, gva_t gva, uint32_t access)
+{
+	gva_t last = gva + d->access_bytes - 1;
+	bool is_across = (gva ^ last) & ~(PAGE_BYTES - 1);
+
+	return (!is_across || dbt_window_fill(d, last, access)) && dbt_window_fill(d, gva, access);
+}
+
+/* An access that neither window nor table has served. */
+static enum served access_step(struct dbt_engine *d, uint32_t access, struct vm_exit *ret)
+{
+	uint64_t pc = d->env->pc;
+	uint64_t before = ret->insns;
+	enum served s = step(d, ret);
+
+	d->retry_pc = ret->insns == before ? pc : UINT64_MAX;
+	d->retry_gva = d->env->access_gva;
+	d->retry_access = access;
+	return s;
+}
+
+/* One that was refused. What it is tried with again is what its code tries. */
+static enum served access_serve(struct dbt_engine *d, struct vm_exit *ret)
+{
+	bool is_window = d->env->exit == EMIT_EXIT_ACCESS;
+	bool is_write = is_window ? d->is_access_write : d->env->exit == EMIT_EXIT_STORE;
+	uint32_t access = is_write ? MEM_W : MEM_R;
+	gva_t gva = d->env->access_gva;
+
+	if (is_window ? fill(d, gva, access) : dbt_soft_fill(d, gva, access)) {
+		return SERVED_AGAIN;
+	}
+	return access_step(d, access, ret);
+}
+
+/* The guest comes back to an access that raised an exception: spare it the next refusal, if the page is there now. */
+static void access_retry(struct dbt_engine *d)
+{
+	uint64_t pc = d->retry_pc;
+
+	d->retry_pc = UINT64_MAX;
+	dbt_soft_faulted(d, pc);
+	if (dbt_soft_is(d, pc)) {
+		dbt_soft_fill(d, d->retry_gva, d->retry_access);
+	} else {
+		dbt_window_fill(d, d->retry_gva, d->retry_access);
+	}
+}
+
 static enum served serve(struct dbt_engine *d, struct vm_exit *ret)
 {
 	uint32_t generation;
@@ -281,6 +347,12 @@ static enum served serve(struct dbt_engine *d, struct vm_exit *ret)
 		link = d->env->link;
 		generation = d->code_generation;
 		code = link ? dbt_code_find(d, d->env->pc) : NULL;
+		if (code && d->env->pc <= d->env->link_pc) {
+			if (!dbt_region_count(d, d->env->pc)) {
+				return SERVED_AGAIN;
+			}
+			code = dbt_code_find(d, d->env->pc);
+		}
 		if (code && generation == d->code_generation) { /* the exit is still there */
 			dbt_code_link(d, link, d->env->link_pc, d->env->pc, code);
 		}
@@ -288,11 +360,13 @@ static enum served serve(struct dbt_engine *d, struct vm_exit *ret)
 	case EMIT_EXIT_INDIRECT:
 		return SERVED_AGAIN; /* finding it enters it into the table */
 	case EMIT_EXIT_ACCESS:
-		return dbt_window_fill(d, d->access_gva, d->is_access_write ? MEM_W : MEM_R)
-			       ? SERVED_AGAIN
-			       : step(d, ret);
+	case EMIT_EXIT_LOAD:
+	case EMIT_EXIT_STORE:
+		return access_serve(d, ret);
 	case EMIT_EXIT_STEP:
 		return step(d, ret);
+	case EMIT_EXIT_HELPER:
+		return helped(d, ret);
 	default:
 		return SERVED_AGAIN;
 	}
@@ -318,6 +392,9 @@ static enum served go_on(struct dbt_engine *d, uint64_t left, struct vm_exit *re
 	if (!d->context) {
 		dbt_context_enter(d);
 	}
+	if (pc == d->retry_pc) {
+		access_retry(d);
+	}
 	if (left != 1) {
 		code = dbt_code_find(d, pc);
 	}
@@ -332,10 +409,15 @@ static enum served go_on(struct dbt_engine *d, uint64_t left, struct vm_exit *re
 	return serve(d, ret);
 }
 
+/* Lines change between runs and by what is interpreted; time kicks. */
 static void take_interrupt(struct dbt_engine *d)
 {
 	struct front_effects effects = { 0 };
 
+	if (!d->is_interrupt_doubtful) {
+		return;
+	}
+	d->is_interrupt_doubtful = false;
 	if (d->cfg.is_system && d->front->interrupt(d->cpu, &effects)) {
 		apply(d, &effects);
 	}
@@ -350,10 +432,11 @@ static int dbt_run(struct engine *eng, uint64_t max_insns, struct vm_exit *ret, 
 
 	(void)e;
 	dbt_signal_own(d);
-	d->front->drop_reservation(d->cpu);
+	d->is_interrupt_doubtful = true;
 	while (s == SERVED_AGAIN) {
 		if (d->is_kicked) {
 			d->is_kicked = 0;
+			dbt_soft_review(d);
 			x.kind = VM_EXIT_KICKED;
 			break;
 		}
@@ -386,9 +469,12 @@ static void dbt_kick(struct engine *eng, void *uc)
 
 static void dbt_code_changed(struct engine *eng, gpa_t gpa, uint64_t len)
 {
-	(void)gpa;
-	(void)len;
-	dbt_code_doubt(of(eng));
+	struct dbt_engine *d = of(eng);
+
+	if (len) {
+		mem_stored(d->cfg.mem, gpa, len);
+	}
+	dbt_source_fence(d);
 }
 
 static int dbt_set_breakpoints(struct engine *eng, const gva_t *addrs, size_t n)
@@ -406,6 +492,21 @@ static int dbt_set_breakpoints(struct engine *eng, const gva_t *addrs, size_t n)
 	}
 	d->n_breaks = n;
 	return 0;
+}
+
+static int dbt_save_code(struct engine *eng, int fd, struct errmsg *e)
+{
+	return dbt_store_save(of(eng), fd, e);
+}
+
+static int dbt_load_code(struct engine *eng, int fd, struct errmsg *e)
+{
+	return dbt_store_load(of(eng), fd, e);
+}
+
+static void dbt_count_code(const struct engine *eng, struct engine_code *ret)
+{
+	*ret = (struct engine_code){ of_const(eng)->n_made, of_const(eng)->n_loaded };
 }
 
 static void dbt_set_lines(struct engine *eng, uint64_t mask, uint64_t level)
@@ -429,9 +530,15 @@ static void dbt_flush_translations(struct engine *eng)
 	dbt_translations_flush(of(eng));
 }
 
+static void dbt_drop_reservation(struct engine *eng)
+{
+	of(eng)->front->drop_reservation(of(eng)->cpu);
+}
+
 const struct engine_ops dbt_engine_ops = {
 	.name = "dbt",
 	.probe = dbt_probe,
+	.prepare = dbt_prepare,
 	.create = dbt_create,
 	.destroy = dbt_destroy,
 	.map = dbt_map,
@@ -441,9 +548,13 @@ const struct engine_ops dbt_engine_ops = {
 	.run = dbt_run,
 	.kick = dbt_kick,
 	.code_changed = dbt_code_changed,
+	.save_code = dbt_save_code,
+	.load_code = dbt_load_code,
+	.count_code = dbt_count_code,
 	.set_lines = dbt_set_lines,
 	.timer_due = dbt_timer_due,
 	.wakes = dbt_wakes,
 	.flush_translations = dbt_flush_translations,
+	.drop_reservation = dbt_drop_reservation,
 	.set_breakpoints = dbt_set_breakpoints,
 };

@@ -10,7 +10,7 @@
 #include <errno.h>
 #include <string.h>
 
-#define STACK_BYTES 65536
+#include "host/sigstack.h"
 
 static _Thread_local struct dbt_engine *volatile owner;
 static struct sigaction old_segv, old_bus;
@@ -37,27 +37,13 @@ static void on_fault(int signo, siginfo_t *info, void *uc)
 	}
 }
 
-/* Translated code uses the stack pointer for its own ends. A VM's vCPU thread brings a stack; others get ours. */
-static int take_stack(struct errmsg *e)
-{
-	static _Thread_local uint8_t bytes[STACK_BYTES];
-	stack_t stack = { .ss_sp = bytes, .ss_size = sizeof(bytes) };
-	stack_t old;
-
-	if (sigaltstack(NULL, &old) < 0 ||
-	    ((old.ss_flags & SS_DISABLE) && sigaltstack(&stack, NULL) < 0)) {
-		return errmsg_set(e, -errno, "no stack for signals: %s", strerror(errno));
-	}
-	return 0;
-}
-
 int dbt_signal_init(struct errmsg *e)
 {
-	int r = take_stack(e);
+	struct sigaction sa = { .sa_sigaction = on_fault, .sa_flags = SA_SIGINFO | SA_ONSTACK };
+	int r;
 
-	struct sigaction sa = { .sa_sigaction = on_fault,
-				.sa_flags = SA_SIGINFO | SA_ONSTACK | SA_NODEFER };
-
+	/* For callers that run guests on this thread; a VM's vCPU thread sees to itself. */
+	r = host_signal_stack(e);
 	if (r < 0 || is_installed) {
 		return r;
 	}

@@ -17,14 +17,16 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 
 #include "base/bug.h"
+#include "host/map.h"
 
-#define WINDOW_BYTES (2 * DBT_WINDOW_HALF + 2 * DBT_GUARD_BYTES)
 /* As much of a large page as one fault maps. */
 #define PIECE_BYTES_MAX (1024 * BIT(20))
-#define VERIFY_AT_ONCE	64
+#define PAGE_LOG2	12u
+/* Pages that one fault maps: at first, and when that many were mapped often. */
+#define AHEAD_MIN 16u
+#define AHEAD_MAX 512u
 
 /* As much of a guest page as is mapped at once. */
 static uint64_t piece_bytes(const struct front_page *page)
@@ -34,10 +36,9 @@ static uint64_t piece_bytes(const struct front_page *page)
 
 static uint8_t *reserve(void)
 {
-	void *p = mmap(NULL, WINDOW_BYTES, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE,
-		       -1, 0);
+	uint8_t *p = host_map_space(DBT_WINDOW_BYTES);
 
-	return p == MAP_FAILED ? NULL : (uint8_t *)p + DBT_GUARD_BYTES + DBT_WINDOW_HALF;
+	return p ? p + DBT_GUARD_BYTES + DBT_WINDOW_HALF : NULL;
 }
 
 static uint8_t *start_of(uint8_t *zero)
@@ -45,82 +46,45 @@ static uint8_t *start_of(uint8_t *zero)
 	return zero - DBT_WINDOW_HALF - DBT_GUARD_BYTES;
 }
 
-/* Unmap all that is in it, and keep the address space. */
-static bool empty(struct dbt_window *w)
+static struct dbt_refill *refill_of(struct dbt_engine *d, gva_t page)
 {
-	if (w->zero && w->n_pieces &&
-	    mmap(start_of(w->zero), WINDOW_BYTES, PROT_NONE,
-		 MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0) == MAP_FAILED) {
-		return false;
-	}
-	if (w->n_pieces) {
-		memset(w->pieces, 0, sizeof(w->pieces));
-	}
-	w->n_pieces = 0;
-	w->sizes = 0;
-	return true;
+	return &d->refills[page / PAGE_BYTES & (DBT_REFILL_SLOTS - 1)];
 }
 
-static uint32_t piece_slot(uint64_t key)
+/* A page that somebody used is unmapped. */
+static void refill_note(struct dbt_engine *d, gva_t page)
 {
-	return (uint32_t)(key * 0x9e3779b97f4a7c15ULL >> 40) & (DBT_WINDOW_SLOTS - 1);
-}
+	struct dbt_refill *r = refill_of(d, page);
 
-static void piece_add(struct dbt_window *w, const struct dbt_piece *p)
-{
-	uint32_t slot = piece_slot(p->key);
-
-	while (w->pieces[slot].key && w->pieces[slot].key != p->key) {
-		slot = (slot + 1) & (DBT_WINDOW_SLOTS - 1);
+	if (r->page != page || d->env->insns - r->insns > DBT_REFILL_INSNS) {
+		*r = (struct dbt_refill){ .page = page };
 	}
-	w->n_pieces += w->pieces[slot].key == 0;
-	w->pieces[slot] = *p;
-	w->sizes |= BIT(p->key % PAGE_BYTES);
+	r->insns = d->env->insns;
+	r->n++;
 }
 
-/* Take a key out, and move up those behind it that would not be found any more. */
-static bool piece_remove(struct dbt_window *w, uint64_t key)
+/* Nobody looks into a window that is not in use, before it is entered. */
+static void unmap_page(struct dbt_engine *d, struct dbt_window *w, gva_t gva)
 {
-	uint32_t slot = piece_slot(key);
-	uint32_t next;
+	bool is_later = !d->context || d->context->window != w;
 
-	while (w->pieces[slot].key != key) {
-		if (!w->pieces[slot].key) {
-			return false;
-		}
-		slot = (slot + 1) & (DBT_WINDOW_SLOTS - 1);
-	}
-	for (next = slot;;) {
-		next = (next + 1) & (DBT_WINDOW_SLOTS - 1);
-		if (!w->pieces[next].key) {
-			break;
-		}
-		if (((next - piece_slot(w->pieces[next].key)) & (DBT_WINDOW_SLOTS - 1)) >=
-		    ((next - slot) & (DBT_WINDOW_SLOTS - 1))) {
-			w->pieces[slot] = w->pieces[next];
-			slot = next;
-		}
-	}
-	w->pieces[slot].key = 0;
-	w->n_pieces--;
-	return true;
-}
-
-static void unmap_range(const struct dbt_window *w, gva_t gva, uint64_t bytes)
-{
-	/* It fails only when the kernel is out of mappings, which a window never comes near. */
-	BUG_ON(mmap(w->zero + (int64_t)gva, bytes, PROT_NONE,
-		    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0) == MAP_FAILED);
-}
-
-static void unmap_page(struct dbt_window *w, gva_t gva)
-{
+	dbt_soft_forget_page(w, gva);
 	for (uint64_t sizes = w->sizes; sizes; sizes &= sizes - 1) {
 		unsigned int size = (unsigned int)__builtin_ctzll(sizes);
 		gva_t from = gva & ~(BIT(size) - 1);
+		const struct dbt_piece *p = dbt_piece_find(w, from | size);
 
-		if (piece_remove(w, from | size)) {
-			unmap_range(w, from, BIT(size));
+		if (!p) {
+			continue;
+		}
+		if (!(p->what & DBT_PIECE_AHEAD)) {
+			refill_note(d, gva & ~(PAGE_BYTES - 1));
+		}
+		dbt_piece_remove(d, w, from | size, is_later);
+		if (is_later) {
+			dbt_window_unmap_later(d, w, from, BIT(size));
+		} else {
+			dbt_window_unmap(d, w, from, BIT(size));
 		}
 	}
 }
@@ -128,10 +92,14 @@ static void unmap_page(struct dbt_window *w, gva_t gva)
 int dbt_window_init(struct dbt_engine *d, struct errmsg *e)
 {
 	d->generation = 1;
-	d->contexts = calloc(DBT_CONTEXTS, sizeof(*d->contexts));
+	dbt_pieces_init(d);
+	d->jumps = calloc(DBT_CONTEXTS * EMIT_JUMPS, sizeof(*d->jumps));
 	d->empty_window = reserve();
-	if (!d->contexts || !d->empty_window) {
+	if (!d->jumps || !d->empty_window) {
 		return errmsg_set(e, -ENOMEM, "no address space for guest memory");
+	}
+	for (size_t i = 0; i < DBT_CONTEXTS; i++) {
+		d->contexts[i].jumps = d->jumps + i * EMIT_JUMPS;
 	}
 	return 0;
 }
@@ -140,13 +108,15 @@ void dbt_window_done(struct dbt_engine *d)
 {
 	for (size_t i = 0; i < DBT_WINDOWS; i++) {
 		if (d->windows[i].zero) {
-			munmap(start_of(d->windows[i].zero), WINDOW_BYTES);
+			host_map_free(start_of(d->windows[i].zero), DBT_WINDOW_BYTES);
 		}
+		free(d->windows[i].pages);
 	}
 	if (d->empty_window) {
-		munmap(start_of(d->empty_window), WINDOW_BYTES);
+		host_map_free(start_of(d->empty_window), DBT_WINDOW_BYTES);
 	}
-	free(d->contexts);
+	dbt_pieces_done(d);
+	free(d->jumps);
 }
 
 static struct dbt_context *context_of(struct dbt_engine *d, uint32_t mode, uint64_t space)
@@ -187,7 +157,7 @@ static bool is_true(struct dbt_engine *d, const struct dbt_window *w, const stru
 		return false;
 	}
 	return BIT(p->key % PAGE_BYTES) == piece_bytes(&page) &&
-	       p->what == ((page.gpa & ~(PAGE_BYTES - 1)) | page.perm);
+	       (p->what & ~DBT_PIECE_AHEAD) == ((page.gpa & ~(PAGE_BYTES - 1)) | page.perm);
 }
 
 /*
@@ -196,23 +166,51 @@ static bool is_true(struct dbt_engine *d, const struct dbt_window *w, const stru
  */
 static void verify(struct dbt_engine *d, struct dbt_window *w)
 {
-	struct dbt_piece stale[VERIFY_AT_ONCE];
-	size_t n;
+	uint32_t n;
 
+	w->generation = d->generation;
+	dbt_soft_forget(w);
+	if (w->n_pieces > DBT_VERIFY_MAX && dbt_window_empty(d, w)) {
+		return;
+	}
 	do {
 		n = 0;
-		for (uint32_t i = 0; i < DBT_WINDOW_SLOTS && n < VERIFY_AT_ONCE; i++) {
+		for (uint32_t i = 0; i < w->n_slots && n < DBT_VERIFY_MAX; i++) {
 			if (w->pieces[i].key && !is_true(d, w, &w->pieces[i])) {
-				stale[n++] = w->pieces[i];
+				d->stale_keys[n++] = w->pieces[i].key;
 			}
 		}
-		for (size_t i = 0; i < n; i++) {
-			piece_remove(w, stale[i].key);
-			unmap_range(w, stale[i].key & ~(PAGE_BYTES - 1),
-				    BIT(stale[i].key % PAGE_BYTES));
+		dbt_pieces_unmap_later(d, w, d->stale_keys, n);
+	} while (n == DBT_VERIFY_MAX);
+}
+
+static void expose(struct dbt_engine *d, struct dbt_window *w)
+{
+	w->is_exposing = true;
+	dbt_soft_forget(w); /* what is entered anew is exposed then */
+	for (uint32_t slot = 0; w->n_pieces && slot < w->n_slots; slot++) {
+		const struct dbt_piece *p = &w->pieces[slot];
+
+		if (p->key && (p->what & MEM_W)) {
+			mem_exposed(d->cfg.mem, p->what & ~(PAGE_BYTES - 1),
+				    BIT(p->key % PAGE_BYTES));
 		}
-	} while (n == VERIFY_AT_ONCE);
-	w->generation = d->generation;
+	}
+}
+
+/* Nobody stores through a window that is not used: when it is again, it is exposed again. */
+void dbt_window_expose(struct dbt_engine *d)
+{
+	for (size_t i = 0; i < DBT_WINDOWS; i++) {
+		struct dbt_window *w = &d->windows[i];
+
+		if ((d->context && d->context->window == w) || w->used > d->exposed_clock) {
+			expose(d, w);
+		} else {
+			w->is_exposing = false;
+		}
+	}
+	d->exposed_clock = d->clock;
 }
 
 /* The window of a space: found, or the least used one made ready for it; NULL when there is no address space. */
@@ -227,6 +225,10 @@ static struct dbt_window *window_of(struct dbt_engine *d, uint64_t space)
 			if (w->generation != d->generation) {
 				verify(d, w);
 			}
+			dbt_window_unmap_stale(d, w);
+			if (!w->is_exposing) {
+				expose(d, w);
+			}
 			w->used = ++d->clock;
 			return w;
 		}
@@ -237,13 +239,31 @@ static struct dbt_window *window_of(struct dbt_engine *d, uint64_t space)
 	if (!best->zero) {
 		best->zero = reserve();
 	}
-	if (!best->zero || !empty(best)) {
+	if (!best->zero || !dbt_window_empty(d, best)) {
 		return NULL;
 	}
 	best->space = space;
+	best->ahead = AHEAD_MIN;
+	best->is_exposing = true;
 	best->generation = d->generation;
 	best->used = ++d->clock;
 	return best;
+}
+
+/*
+ * Empty a context's table, of which most guests use little. Zero will do: it is the entry of a jump to address 0 only,
+ * and that is looked up in one place.
+ */
+static void empty_jumps(struct dbt_context *c)
+{
+	for (uint32_t part = 0; part < DBT_JUMP_PARTS; part++) {
+		if (c->filled & BIT(part)) {
+			memset(&c->jumps[part * (EMIT_JUMPS / DBT_JUMP_PARTS)], 0,
+			       EMIT_JUMPS / DBT_JUMP_PARTS * sizeof(*c->jumps));
+		}
+	}
+	c->filled = 0;
+	c->jumps[emit_jump_slot(0)].pc = EMIT_JUMP_EMPTY;
 }
 
 void dbt_context_enter(struct dbt_engine *d)
@@ -255,15 +275,14 @@ void dbt_context_enter(struct dbt_engine *d)
 	c->used = ++d->clock;
 	emit_returns_forget(d->em);
 	if (c->generation != d->generation || c->code_generation != d->code_generation) {
-		for (size_t i = 0; i < EMIT_JUMPS; i++) {
-			c->jumps[i].pc = EMIT_JUMP_EMPTY;
-		}
+		empty_jumps(c);
 	}
 	c->generation = d->generation;
 	c->code_generation = d->code_generation;
 	c->window = space == FRONT_SPACE_NONE ? NULL : window_of(d, space);
 	d->context = c;
 	d->env->window = c->window ? c->window->zero : d->empty_window;
+	d->env->pages = dbt_soft_pages(c->window);
 	d->env->jumps = c->jumps;
 }
 
@@ -311,10 +330,11 @@ void dbt_code_page_add(struct dbt_engine *d, uint64_t pc, uint64_t page_bytes)
 /* Jumps to a page that is mapped anew have to be looked up again. */
 static void forget_jumps(struct dbt_context *c, gva_t page)
 {
-	for (uint64_t pc = page; pc < page + PAGE_BYTES; pc += 2) {
+	/* also those whose first instruction reaches into it */
+	for (uint64_t pc = page - IR_GUEST_BYTES_MAX; pc != page + PAGE_BYTES; pc += 2) {
 		struct emit_jump *j = &c->jumps[emit_jump_slot(pc)];
 
-		if ((j->pc & ~(PAGE_BYTES - 1)) == page) {
+		if (j->pc - (page - IR_GUEST_BYTES_MAX) < PAGE_BYTES + IR_GUEST_BYTES_MAX) {
 			j->pc = EMIT_JUMP_EMPTY;
 		}
 	}
@@ -346,7 +366,7 @@ void dbt_page_flush(struct dbt_engine *d, gva_t gva, uint64_t mask, uint64_t val
 		struct dbt_window *w = &d->windows[i];
 
 		if (w->zero && (w->space & mask) == value) {
-			unmap_page(w, gva);
+			unmap_page(d, w, gva);
 		}
 	}
 	for (uint64_t sizes = d->code_sizes; sizes; sizes &= sizes - 1) {
@@ -359,33 +379,9 @@ void dbt_page_flush(struct dbt_engine *d, gva_t gva, uint64_t mask, uint64_t val
 	}
 }
 
-uint8_t *dbt_ram(void *engine, gpa_t gpa, uint8_t bytes, uint32_t access)
-{
-	struct dbt_engine *d = engine;
-
-	for (size_t i = 0; i < d->n_regions; i++) {
-		const struct mem_region *r = &d->regions[i];
-
-		if (range_within(gpa, bytes, r->base_gpa, r->size_bytes)) {
-			return (r->perm & access) == access ? r->hva + (gpa - r->base_gpa) : NULL;
-		}
-	}
-	return NULL;
-}
-
-static const struct mem_region *region_of(const struct dbt_engine *d, gpa_t gpa)
-{
-	for (size_t i = 0; i < d->n_regions; i++) {
-		if (range_within(gpa, 1, d->regions[i].base_gpa, d->regions[i].size_bytes)) {
-			return &d->regions[i];
-		}
-	}
-	return NULL;
-}
-
-/* Map what of a guest page, around an address, lies in one region of RAM. */
-static bool map_page(struct dbt_window *w, const struct front_page *page, gva_t gva,
-		     const struct mem_region *r)
+/* Map what of a large guest page, around an address, lies in one region of RAM. */
+static bool map_large(struct dbt_engine *d, struct dbt_window *w, const struct front_page *page,
+		      gva_t gva, const struct mem_region *r)
 {
 	uint64_t bytes = piece_bytes(page);
 	gpa_t gpa = page->gpa & ~(bytes - 1);
@@ -393,40 +389,171 @@ static bool map_page(struct dbt_window *w, const struct front_page *page, gva_t 
 	gpa_t end = gpa + bytes > r->base_gpa + r->size_bytes ? r->base_gpa + r->size_bytes
 							      : gpa + bytes;
 	uint32_t perm = page->perm & r->perm;
-	int prot = (perm & MEM_R ? PROT_READ : 0) | (perm & MEM_W ? PROT_WRITE : 0);
 	struct dbt_piece p = {
 		.key = (gva & ~(bytes - 1)) | (unsigned int)__builtin_ctzll(bytes),
 		.what = gpa | page->perm,
 	};
 
-	if (mmap(w->zero + (int64_t)(gva - (page->gpa - from)), end - from, prot,
-		 MAP_SHARED | MAP_FIXED, r->fd,
-		 (off_t)(r->fd_off + (from - r->base_gpa))) == MAP_FAILED) {
+	if (host_map_space_view(w->zero + (int64_t)(gva - (page->gpa - from)), end - from, r->fd,
+				r->fd_off + (from - r->base_gpa), perm & MEM_R, perm & MEM_W,
+				false) < 0) {
 		return false;
 	}
-	piece_add(w, &p);
+	dbt_piece_add(d, w, &p);
+	if (perm & MEM_W) {
+		mem_exposed(d->cfg.mem, gpa, bytes);
+	}
 	return true;
 }
 
-bool dbt_window_fill(struct dbt_engine *d, gva_t gva, uint32_t access)
+/*
+ * Whether a page that nobody has asked for yet goes on, in guest physical memory and in the same region, where a page that
+ * may be mapped is, and a load would be served by it in just the same way. Tables are walked as for a load: what a store
+ * may do is in the permissions then, and those are the same.
+ */
+static bool is_neighbour(struct dbt_engine *d, const struct dbt_window *w,
+			 const struct front_page *page, const struct mem_region *r,
+			 int64_t distance, gva_t gva)
+{
+	gpa_t gpa = page->gpa + (uint64_t)distance;
+	struct cpu_fault unread;
+	struct front_page other;
+
+	return range_within(gpa, PAGE_BYTES, r->base_gpa, r->size_bytes) &&
+	       !dbt_piece_find(w, gva | PAGE_LOG2) &&
+	       d->front->translate_address(d->cpu, gva, MEM_R, &other, &unread) &&
+	       other.gpa == gpa && other.bytes == PAGE_BYTES && other.perm == page->perm &&
+	       may_hold(w, &other);
+}
+
+/* How far pages like one go on, up to the limit in the table of its entry. */
+static uint32_t count_neighbours(struct dbt_engine *d, const struct dbt_window *w,
+				 const struct front_page *page, gva_t gva,
+				 const struct mem_region *r, bool is_up)
+{
+	uint64_t at = gva / PAGE_BYTES % w->ahead;
+	uint64_t max = is_up ? w->ahead - 1 - at : at;
+	uint32_t n = 0;
+
+	while (n < max) {
+		int64_t distance = (int64_t)PAGE_BYTES * (n + 1);
+
+		distance = is_up ? distance : -distance;
+		if (!is_neighbour(d, w, page, r, distance, gva + (uint64_t)distance)) {
+			break;
+		}
+		n++;
+	}
+	return n;
+}
+
+/*
+ * Map a page, and with it those around it that the guest's tables already allow in the same way. Code that may be written
+ * stays alone: fences would have to look at all that was mapped with it.
+ */
+static bool map_pages(struct dbt_engine *d, struct dbt_window *w, struct front_page *page,
+		      gva_t gva, const struct mem_region *r)
+{
+	uint32_t perm = page->perm & r->perm;
+	bool is_alone = (page->perm & (MEM_W | MEM_X)) == (MEM_W | MEM_X);
+	uint32_t low;
+	uint32_t n;
+
+	gva &= ~(PAGE_BYTES - 1);
+	page->gpa &= ~(PAGE_BYTES - 1);
+	low = is_alone ? 0 : count_neighbours(d, w, page, gva, r, false);
+	n = low + 1 + (is_alone ? 0 : count_neighbours(d, w, page, gva, r, true));
+	if (n == w->ahead && n < AHEAD_MAX) {
+		w->ahead *= 2;
+	}
+	/* their A is set, so they are in RAM: faulting them in together costs a fifth of doing it one by one */
+	if (!dbt_piece_room(w, n) ||
+	    host_map_space_view(w->zero + (int64_t)(gva - low * PAGE_BYTES), n * PAGE_BYTES, r->fd,
+				r->fd_off + (page->gpa - low * PAGE_BYTES - r->base_gpa),
+				perm & MEM_R, perm & MEM_W, true) < 0) {
+		return false;
+	}
+	for (uint32_t i = 0; i < n; i++) {
+		uint64_t at = ((uint64_t)i - low) * PAGE_BYTES;
+		struct dbt_piece p = { .key = (gva + at) | PAGE_LOG2,
+				       .what = (page->gpa + at) | page->perm };
+
+		p.what |= i == low ? 0 : DBT_PIECE_AHEAD;
+		dbt_piece_add(d, w, &p);
+		if (perm & MEM_W) {
+			mem_exposed(d->cfg.mem, page->gpa + at, PAGE_BYTES);
+		}
+	}
+	return true;
+}
+
+/* Unmap what was not used longest, if there may be too many mappings; the current window last. */
+static bool make_room(struct dbt_engine *d, struct dbt_window *current)
+{
+	while (!dbt_pieces_fit(d, AHEAD_MAX)) {
+		struct dbt_window *oldest = current;
+
+		for (size_t i = 0; i < DBT_WINDOWS; i++) {
+			struct dbt_window *w = &d->windows[i];
+
+			if (w->n_maps && w->used < oldest->used) {
+				oldest = w;
+			}
+		}
+		if (!oldest->n_maps || !dbt_window_empty(d, oldest)) {
+			return false;
+		}
+	}
+	return dbt_piece_room(current, 1);
+}
+
+/* A page like the kernel's for patching code: mapping it each time costs more than an access by a helper. */
+bool dbt_window_is_refilled(struct dbt_engine *d, gva_t gva)
+{
+	gva_t page = gva & ~(PAGE_BYTES - 1);
+	const struct dbt_refill *r = refill_of(d, page);
+
+	return r->page == page && r->n >= DBT_REFILLS_MAX;
+}
+
+const struct mem_region *dbt_window_find(struct dbt_engine *d, gva_t gva, uint32_t access,
+					 struct front_page *ret)
 {
 	struct dbt_window *w = d->context->window;
 	int64_t at = (int64_t)gva;
 	const struct mem_region *r;
 	struct cpu_fault unread;
-	struct front_page page;
 
 	if (!w || at < -(int64_t)DBT_WINDOW_HALF || at >= (int64_t)DBT_WINDOW_HALF ||
-	    !d->front->translate_address(d->cpu, gva, access, &page, &unread) ||
-	    page.bytes < PAGE_BYTES || !may_hold(w, &page)) {
+	    !d->front->translate_address(d->cpu, gva, access, ret, &unread) ||
+	    ret->bytes < PAGE_BYTES || !may_hold(w, ret)) {
+		return NULL;
+	}
+	r = dbt_ram_region(d, ret->gpa);
+	if (!r || (r->perm & access) != access) {
+		return NULL;
+	}
+	if (ret->bytes == PAGE_BYTES) {
+		dbt_ram_used(d, r, ret->gpa);
+	}
+	return r;
+}
+
+bool dbt_window_fill(struct dbt_engine *d, gva_t gva, uint32_t access)
+{
+	struct dbt_window *w = d->context->window;
+	struct front_page page;
+	const struct mem_region *r = dbt_window_find(d, gva, access, &page);
+
+	if (!r || !r->has_file || !(page.perm & r->perm & MEM_R)) {
 		return false;
 	}
-	r = region_of(d, page.gpa);
-	if (!r || !r->has_file || (r->perm & access) != access || !(page.perm & r->perm & MEM_R)) {
+	if (dbt_window_is_refilled(d, gva) && dbt_soft_make(d, d->front->get_pc(d->cpu))) {
 		return false;
 	}
-	if (w->n_pieces >= DBT_WINDOW_PIECES && !empty(w)) {
+	if (!make_room(d, w)) {
 		return false;
 	}
-	return map_page(w, &page, gva, r);
+	return page.bytes == PAGE_BYTES ? map_pages(d, w, &page, gva, r)
+					: map_large(d, w, &page, gva, r);
 }

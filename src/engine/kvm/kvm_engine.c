@@ -69,13 +69,15 @@ static int reset_if_due(struct kvm_engine *k, struct errmsg *e)
 	return r;
 }
 
-static int engine_get_state(struct engine *eng, struct cpu_state *ret, struct errmsg *e)
+typedef int get_fn(struct kvm_vm *vm, bool is_64bit, struct x86_state *ret, struct errmsg *e);
+
+static int get_with(struct engine *eng, get_fn *get, struct cpu_state *ret, struct errmsg *e)
 {
 	struct kvm_engine *k = kvm_of(eng);
 	struct x86_state x;
 	int r = reset_if_due(k, e);
 
-	r = r < 0 ? r : kvm_state_get(&k->vm, k->arch->id == CPU_ARCH_X64, &x, e);
+	r = r < 0 ? r : get(&k->vm, k->arch->id == CPU_ARCH_X64, &x, e);
 	if (r < 0) {
 		return r;
 	}
@@ -86,21 +88,14 @@ static int engine_get_state(struct engine *eng, struct cpu_state *ret, struct er
 	return 0;
 }
 
+static int engine_get_state(struct engine *eng, struct cpu_state *ret, struct errmsg *e)
+{
+	return get_with(eng, kvm_state_get, ret, e);
+}
+
 static int engine_get_core(struct engine *eng, struct cpu_state *ret, struct errmsg *e)
 {
-	struct kvm_engine *k = kvm_of(eng);
-	struct x86_state x;
-	int r = reset_if_due(k, e);
-
-	r = r < 0 ? r : kvm_state_get_core(&k->vm, k->arch->id == CPU_ARCH_X64, &x, e);
-	if (r < 0) {
-		return r;
-	}
-	kvm_step_fix_idt(k, &x);
-	memset(ret, 0, sizeof(*ret));
-	ret->arch = k->arch->id;
-	*x86_state(ret) = x;
-	return 0;
+	return get_with(eng, kvm_state_get_core, ret, e);
 }
 
 static int engine_set_state(struct engine *eng, const struct cpu_state *s, struct errmsg *e)

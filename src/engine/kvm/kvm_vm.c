@@ -66,20 +66,20 @@ static int vcpu_map(struct kvm_vm *vm, struct errmsg *e)
 /* Asked once per process and its children: on a virtual host, each leaf is a trap to the host's host. */
 static int cpuid_get(struct kvm_vm *vm, struct kvm_cpuid2 *ret)
 {
-	static struct {
-		struct kvm_cpuid2 head;
-		struct kvm_cpuid_entry2 entries[KVM_CPUID_MAX];
-	} known;
-	int r = 0;
+	static struct kvm_cpuid_entry2 known[KVM_CPUID_MAX];
+	static uint32_t n_known;
+	int r;
 
-	if (known.head.nent == 0) {
-		ret->nent = KVM_CPUID_MAX;
-		r = request(vm->kvm_fd, KVM_GET_SUPPORTED_CPUID, ret);
-		if (r == 0) {
-			memcpy(&known, ret, sizeof(*ret) + ret->nent * sizeof(ret->entries[0]));
-		}
-	} else {
-		memcpy(ret, &known, sizeof(known));
+	if (n_known) {
+		ret->nent = n_known;
+		memcpy(ret->entries, known, sizeof(known));
+		return 0;
+	}
+	ret->nent = KVM_CPUID_MAX;
+	r = request(vm->kvm_fd, KVM_GET_SUPPORTED_CPUID, ret);
+	if (r == 0) {
+		n_known = ret->nent;
+		memcpy(known, ret->entries, n_known * sizeof(known[0]));
 	}
 	return r;
 }
@@ -106,6 +106,7 @@ static int vcpu_set_cpuid(struct kvm_vm *vm, struct errmsg *e)
 static int vm_build(struct kvm_vm *vm, struct errmsg *e)
 {
 	uint64_t identity_gpa = IDENTITY_MAP_GPA;
+	int shared;
 	int r;
 
 	vm->vm_fd = ioctl(vm->kvm_fd, KVM_CREATE_VM, 0);
@@ -119,8 +120,8 @@ static int vm_build(struct kvm_vm *vm, struct errmsg *e)
 	if (vm->vcpu_fd < 0) {
 		return errmsg_set(e, -errno, "KVM_CREATE_VCPU: %s", strerror(errno));
 	}
-	vm->can_share_regs = (ioctl(vm->kvm_fd, KVM_CHECK_EXTENSION, KVM_CAP_SYNC_REGS) &
-			      KVM_SHARED_REGS) == KVM_SHARED_REGS;
+	shared = ioctl(vm->kvm_fd, KVM_CHECK_EXTENSION, KVM_CAP_SYNC_REGS);
+	vm->can_share_regs = shared > 0 && (~(unsigned int)shared & KVM_SHARED_REGS) == 0;
 	r = vcpu_map(vm, e);
 	return r < 0 ? r : vcpu_set_cpuid(vm, e);
 }

@@ -678,6 +678,7 @@ const struct engine_ops unicorn_engine_ops = {
 	.name = "unicorn",
 	.probe = unicorn_probe,
 	.prepare = unicorn_prepare,
+	.is_bulky = true,
 	.open_ahead = unicorn_open_ahead,
 	.create = unicorn_create,
 	.destroy = unicorn_destroy,

@@ -22,6 +22,7 @@
 #define DIFF_INSNS_MAX	     24
 #define DIFF_INSN_BYTES_MAX  28
 #define DIFF_END_BYTES_MAX   4
+#define DIFF_LOOP_BYTES_MAX  64 /* of head or tail */
 
 /** Random numbers: splitmix64. */
 struct rng {
@@ -69,6 +70,7 @@ struct diff_seq {
 	size_t n;
 	struct wire_state start;
 	uint64_t data_seed;
+	uint32_t turns; /* of the loop around it; 0: there is none */
 };
 
 /** A sequence with its bytes. */
@@ -104,6 +106,14 @@ struct diff_isa {
 	void (*gen)(struct rng *r, bool has_fp, struct diff_insn *ret);
 	/** Registers to begin with; base register and stack pointer as the instructions expect. */
 	void (*start)(struct rng *r, struct wire_state *ret);
+	/**
+	 * What makes a loop of a sequence: code before it, which also sets a counter, and behind it. It leaves registers and flags
+	 * as they are but for the base register and the stack pointer, which begin each turn with their values. NULL: there is none.
+	 * @param body_bytes of the sequence
+	 * @return bytes
+	 */
+	uint32_t (*loop_head)(uint8_t *code, uint32_t turns);
+	uint32_t (*loop_tail)(uint8_t *code, uint32_t body_bytes);
 	/** Store the displacement of a branch. */
 	void (*branch)(struct diff_insn *i, uint8_t *bytes, uint32_t distance);
 };
@@ -111,8 +121,16 @@ struct diff_isa {
 extern const struct diff_isa diff_isa_x86, diff_isa_x64, diff_isa_arm, diff_isa_thumb, diff_isa_a64,
 	diff_isa_rv64;
 
+/** What sequences are like. */
+struct diff_shape {
+	const char *only;   /* names of the templates that may be used, with commas between; NULL: all */
+	uint32_t insns_max; /* 1 to DIFF_INSNS_MAX */
+	uint32_t turns;	    /* see struct diff_seq */
+	bool has_fp;
+};
+
 /** Make sequence number @p index of a seed; the same whatever was made before. */
-void diff_seq_make(const struct diff_isa *isa, uint64_t seed, uint64_t index, bool has_fp,
+void diff_seq_make(const struct diff_isa *isa, const struct diff_shape *shape, uint64_t seed, uint64_t index,
 		   struct diff_seq *ret);
 
 /** @return false when an instruction would use a flag that is undefined (the sequence is of no use) */

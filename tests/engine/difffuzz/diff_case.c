@@ -5,7 +5,8 @@
 #include "base/bug.h"
 #include "diff.h"
 
-#define TRIES_MAX 64
+#define TRIES_MAX  64
+#define MISSES_MAX 1000000u
 
 /* A branch must not leave the sequence. */
 static void clip_branches(struct diff_seq *s)
@@ -45,7 +46,32 @@ static bool trace_flags(const struct diff_seq *s, uint16_t undefined[DIFF_INSNS_
 	return true;
 }
 
-void diff_seq_make(const struct diff_isa *isa, uint64_t seed, uint64_t index, bool has_fp,
+static bool is_listed(const char *list, const char *name)
+{
+	size_t n = strlen(name);
+
+	for (const char *p = list; p; p = strchr(p, ',')) {
+		p += *p == ',';
+		if (strncmp(p, name, n) == 0 && (p[n] == ',' || p[n] == '\0')) {
+			return true;
+		}
+	}
+	return false;
+}
+
+/* An instruction of those that may be used. */
+static void gen(const struct diff_isa *isa, const struct diff_shape *shape, struct rng *r, struct diff_insn *ret)
+{
+	unsigned int misses = 0;
+
+	isa->gen(r, shape->has_fp, ret);
+	while (shape->only && !is_listed(shape->only, ret->name)) {
+		BUG_ON(++misses > MISSES_MAX); /* no template has such a name */
+		isa->gen(r, shape->has_fp, ret);
+	}
+}
+
+void diff_seq_make(const struct diff_isa *isa, const struct diff_shape *shape, uint64_t seed, uint64_t index,
 		   struct diff_seq *ret)
 {
 	struct rng mix = { .s = seed };
@@ -53,14 +79,15 @@ void diff_seq_make(const struct diff_isa *isa, uint64_t seed, uint64_t index, bo
 	uint16_t undefined[DIFF_INSNS_MAX + 1];
 
 	r.s = rng_next(&r);
-	*ret = (struct diff_seq){ .data_seed = rng_next(&r) };
+	*ret = (struct diff_seq){ .data_seed = rng_next(&r), .turns = shape->turns };
 	isa->start(&r, &ret->start);
 	size_t want = 1 + rng_below(&r, rng_below(&r, 4) ? 8 : DIFF_INSNS_MAX - 1);
 
+	want = want < shape->insns_max ? want : shape->insns_max;
 	for (unsigned int tries = 0; ret->n < want && tries < TRIES_MAX; tries++) {
 		struct diff_insn *in = &ret->insns[ret->n];
 
-		isa->gen(&r, has_fp, in);
+		gen(isa, shape, &r, in);
 		in->skip = in->branch ? (uint8_t)rng_below(&r, 4) : 0;
 		ret->n++;
 		/* Branches are clipped at the end only: meanwhile they may point beyond it. */
@@ -77,18 +104,21 @@ void diff_seq_make(const struct diff_isa *isa, uint64_t seed, uint64_t index, bo
 bool diff_seq_assemble(const struct diff_isa *isa, const struct diff_seq *s, struct diff_code *ret)
 {
 	struct rng r = { .s = s->data_seed };
-	uint32_t at = 0;
+	uint32_t body;
+	uint32_t at;
 
 	memset(ret, 0, sizeof(*ret));
 	if (!trace_flags(s, ret->undefined)) {
 		return false;
 	}
+	at = s->turns ? isa->loop_head(ret->c.code, s->turns) : 0;
+	body = at;
 	for (size_t i = 0; i < s->n; i++) {
 		ret->offset[i] = at;
 		at += s->insns[i].n_bytes;
 	}
 	ret->offset[s->n] = at;
-	BUG_ON(at + isa->end_bytes > WIRE_CASE_CODE_BYTES);
+	BUG_ON(at + (s->turns ? DIFF_LOOP_BYTES_MAX : 0) + isa->end_bytes > WIRE_CASE_CODE_BYTES);
 	for (size_t i = 0; i < s->n; i++) {
 		struct diff_insn in = s->insns[i];
 		uint8_t *to = ret->c.code + ret->offset[i];
@@ -98,6 +128,10 @@ bool diff_seq_assemble(const struct diff_isa *isa, const struct diff_seq *s, str
 			isa->branch(&in, to, ret->offset[i + 1 + in.skip] - ret->offset[i]);
 		}
 	}
+	if (s->turns) {
+		ret->offset[s->n] = at + isa->loop_tail(ret->c.code + at, at - body);
+	}
+	at = ret->offset[s->n];
 	memcpy(ret->c.code + at, isa->end, isa->end_bytes);
 	ret->c.isa = isa->isa;
 	ret->c.code_bytes = at + isa->end_bytes;

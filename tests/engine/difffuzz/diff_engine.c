@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 #include "base/bug.h"
 #include "cpu/a64/a64.h"
@@ -45,12 +46,22 @@ static int add_region(struct diff_engine *d, gpa_t gpa, uint64_t bytes, uint32_t
 		      struct errmsg *e)
 {
 	struct mem_region *r = &d->regions[d->n_regions];
-	void *p = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	int fd = memfd_create(name, MFD_CLOEXEC); /* engines with ENGINE_CAP_SHARED_RAM map it once more */
+	void *p = MAP_FAILED;
 
+	if (fd >= 0 && ftruncate(fd, (off_t)bytes) == 0) {
+		p = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	}
 	if (p == MAP_FAILED) {
 		return errmsg_set(e, -ENOMEM, "no memory");
 	}
-	*r = (struct mem_region){ .base_gpa = gpa, .size_bytes = bytes, .perm = perm, .hva = p, .name = name };
+	*r = (struct mem_region){ .base_gpa = gpa,
+				  .size_bytes = bytes,
+				  .perm = perm,
+				  .hva = p,
+				  .name = name,
+				  .has_file = true,
+				  .fd = fd };
 	d->n_regions++;
 	return mem_region_add(d->mem, r, e);
 }
@@ -168,6 +179,7 @@ void diff_engine_free(struct diff_engine *d)
 	mem_free(d->mem);
 	for (size_t i = 0; i < d->n_regions; i++) {
 		munmap(d->regions[i].hva, d->regions[i].size_bytes);
+		close(d->regions[i].fd);
 	}
 	free(d);
 }

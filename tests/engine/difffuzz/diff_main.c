@@ -36,6 +36,7 @@ struct options {
 	const char *engine;
 	const char *referees;
 	const char *inject;
+	struct diff_shape shape;
 	uint64_t seed, count, first, max_diffs;
 	bool has_seed, shows_known;
 };
@@ -52,7 +53,6 @@ struct fuzz {
 	struct diff_rules rules;
 	struct diff_engine *engine;
 	struct diff_referee *referee;
-	bool has_fp;
 	uint64_t n_diffs, n_faults, n_insns, n_used;
 	struct tally tallies[NAMES_MAX];
 	size_t n_tallies;
@@ -279,7 +279,7 @@ static int run_all(struct fuzz *f, struct errmsg *e)
 	int r = 0;
 
 	while (r == 0 && f->n_used < f->o.count && f->n_diffs < f->o.max_diffs) {
-		diff_seq_make(f->o.isa, f->o.seed, number, f->has_fp, &f->seqs[n]);
+		diff_seq_make(f->o.isa, &f->o.shape, f->o.seed, number, &f->seqs[n]);
 		if (!diff_seq_assemble(f->o.isa, &f->seqs[n], &f->codes[n])) {
 			return errmsg_set(e, -EINVAL, "sequence %" PRIu64 " uses undefined flags", number);
 		}
@@ -297,12 +297,16 @@ static int run_all(struct fuzz *f, struct errmsg *e)
 static void usage(FILE *out)
 {
 	fprintf(out,
-		"usage: difffuzz --arch NAME [--engine unicorn|kvm] [--referees DIR] [--count N] [--seed S]\n"
+		"usage: difffuzz --arch NAME [--engine unicorn|kvm|dbt] [--referees DIR] [--count N] [--seed S]\n"
 		"                [--first I] [--diffs N] [--known] [--inject TEMPLATE]\n"
+		"                [--only TEMPLATE,...] [--insns N] [--turns N]\n"
 		"  --first I    number of the first sequence\n"
 		"  --diffs N    stop after so many differences (1)\n"
 		"  --known      show known differences too\n"
-		"  --inject T   self-check: pretend that the engine gets instructions of this template wrong\n");
+		"  --inject T   self-check: pretend that the engine gets instructions of this template wrong\n"
+		"  --only T,... instructions of these templates only\n"
+		"  --insns N    at most so many in a sequence\n"
+		"  --turns N    each sequence in a loop (arm64)\n");
 }
 
 static int parse_number(const char *text, uint64_t *ret)
@@ -313,6 +317,18 @@ static int parse_number(const char *text, uint64_t *ret)
 		fprintf(stderr, "difffuzz: %s\n", e.text);
 		return -1;
 	}
+	return 0;
+}
+
+/* 1 to @p max */
+static int parse_count(const char *text, uint32_t max, uint32_t *ret)
+{
+	uint64_t n;
+
+	if (parse_number(text, &n) < 0 || n == 0 || n > max) {
+		return -1;
+	}
+	*ret = (uint32_t)n;
 	return 0;
 }
 
@@ -332,6 +348,11 @@ static int parse_option(struct options *o, int c)
 	case 'r':
 		o->referees = optarg;
 		return 0;
+	case 'o':
+		o->shape.only = optarg;
+		return 0;
+	case 'm':
+		return parse_count(optarg, DIFF_INSNS_MAX, &o->shape.insns_max);
 	case 'i':
 		o->inject = optarg;
 		return 0;
@@ -345,6 +366,8 @@ static int parse_option(struct options *o, int c)
 	case 'k':
 		o->shows_known = true;
 		return 0;
+	case 't':
+		return parse_count(optarg, UINT16_MAX, &o->shape.turns);
 	case 'd':
 		return parse_number(optarg, &o->max_diffs);
 	default:
@@ -358,13 +381,15 @@ static int parse_options(int argc, char **argv, struct options *o)
 		{ "arch", required_argument, NULL, 'a' },     { "engine", required_argument, NULL, 'e' },
 		{ "referees", required_argument, NULL, 'r' }, { "inject", required_argument, NULL, 'i' },
 		{ "count", required_argument, NULL, 'n' },    { "seed", required_argument, NULL, 's' },
+		{ "only", required_argument, NULL, 'o' },     { "insns", required_argument, NULL, 'm' },
+		{ "turns", required_argument, NULL, 't' },
 		{ "first", required_argument, NULL, 'f' },    { "diffs", required_argument, NULL, 'd' },      { "known", no_argument, NULL, 'k' },
 		{ NULL, 0, NULL, 0 },
 	};
 	int c;
 
 	*o = (struct options){ .engine = "unicorn", .referees = DIFFFUZZ_REFEREES, .count = 10000,
-			       .max_diffs = DIFFS_DEFAULT };
+			       .max_diffs = DIFFS_DEFAULT, .shape = { .insns_max = DIFF_INSNS_MAX } };
 	while ((c = getopt_long(argc, argv, "", longs, NULL)) != -1) {
 		if (parse_option(o, c) < 0) {
 			return -1;
@@ -373,7 +398,7 @@ static int parse_options(int argc, char **argv, struct options *o)
 	if (!o->has_seed && getrandom(&o->seed, 4, 0) != 4) {
 		return -1;
 	}
-	return o->isa && optind == argc ? 0 : -1;
+	return o->isa && (o->isa->loop_head || !o->shape.turns) && optind == argc ? 0 : -1;
 }
 
 static void print_summary(const struct fuzz *f)
@@ -390,7 +415,7 @@ static void print_summary(const struct fuzz *f)
 	diff_print_exclusions(&f->rules);
 	printf("%s %s: %" PRIu64 " sequences from seed %" PRIu64 "%s, %" PRIu64 " instructions of %zu kinds (the "
 	       "rarest %" PRIu64 " times: %s), %" PRIu64 " ended by a fault, %" PRIu64 " differences\n",
-	       f->o.engine, f->o.isa->name, f->n_used, f->o.seed, f->has_fp ? "" : " without floating point",
+	       f->o.engine, f->o.isa->name, f->n_used, f->o.seed, f->o.shape.has_fp ? "" : " without floating point",
 	       f->n_insns, f->n_tallies, least, name, f->n_faults, f->n_diffs);
 }
 
@@ -417,7 +442,7 @@ int main(int argc, char **argv)
 		}
 	}
 	if (r == 0) {
-		f.has_fp = diff_engine_has_fp(f.engine);
+		f.o.shape.has_fp = diff_engine_has_fp(f.engine);
 		r = run_all(&f, &e);
 	}
 	if (r < 0) {

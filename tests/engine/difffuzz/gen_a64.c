@@ -236,6 +236,48 @@ static void branch(struct diff_insn *i, uint8_t *bytes, uint32_t d)
 	store_le(bytes, word, 4);
 }
 
+static uint32_t put(uint8_t *code, const uint32_t *words, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		store_le(code + 4 * i, words[i], 4);
+	}
+	return (uint32_t)(4 * n);
+}
+
+/* The counter lies where no sequence gets, at the begin of the data page. */
+static uint32_t loop_head(uint8_t *code, uint32_t turns)
+{
+	const uint32_t words[] = {
+		0xd2a0001c | WIRE_DATA_ADDR >> 16 << 5, /* mov x28, #data */
+		0x9100039f,				/* mov sp, x28 */
+		0x5280001c | turns << 5,		/* mov w28, #turns */
+		0xb90003fc,				/* str w28, [sp] */
+		/* each turn: base register and stack pointer */
+		0xd2a0001c | WIRE_BASE_ADDR >> 16 << 5,
+		0xf280001c | (WIRE_BASE_ADDR & 0xffff) << 5,
+		0xd100039f | (WIRE_BASE_ADDR - WIRE_STACK_ADDR) << 10,
+	};
+
+	return put(code, words, ARRAY_SIZE(words));
+}
+
+static uint32_t loop_tail(uint8_t *code, uint32_t body_bytes)
+{
+	uint32_t words[] = {
+		0xd2a0001c | WIRE_DATA_ADDR >> 16 << 5, /* mov x28, #data */
+		0x9100039f,				/* mov sp, x28 */
+		0xb94003fc,				/* ldr w28, [sp] */
+		0x5100079c,				/* sub w28, w28, #1 */
+		0xb90003fc,				/* str w28, [sp] */
+		0x3500001c,				/* cbnz w28, head */
+	};
+	/* from the last word over the sequence to where a turn begins */
+	uint32_t back = body_bytes / 4 + (uint32_t)ARRAY_SIZE(words) - 1 + 3;
+
+	words[5] |= ((0u - back) & 0x7ffff) << 5;
+	return put(code, words, ARRAY_SIZE(words));
+}
+
 const struct diff_isa diff_isa_a64 = {
 	.name = "arm64",
 	.isa = WIRE_ISA_A64,
@@ -254,5 +296,7 @@ const struct diff_isa diff_isa_a64 = {
 	.end_bytes = 4,
 	.gen = gen,
 	.start = start,
+	.loop_head = loop_head,
+	.loop_tail = loop_tail,
 	.branch = branch,
 };

@@ -21,7 +21,8 @@
  * caught by a check (once per base register and block where possible) and ends with EMIT_EXIT_STEP, everything else is
  * up to the host's MMU: the window is reserved address space in which only permitted guest pages are mapped, and
  * EMIT_WINDOW_SLACK bytes before and behind it are never mapped. An access that it refuses ends in emit_ops.access: for
- * a device, a page not yet mapped, a fault.
+ * a device, a page not yet mapped, a fault. An access with IR_SOFT looks its page up in env->pages instead, where its
+ * owner enters pages that lie in the window; what is not there, or misaligned, ends with EMIT_EXIT_LOAD or _STORE.
  *
  * Returns: calls leave the host address to come back to on a stack of the emitter's own, so that a guest return is a
  * host return. What is found there is compared with the guest's address, but an address means other code in another
@@ -37,7 +38,7 @@
 #include <signal.h>
 
 #include "base/errmsg.h"
-#include "engine/dbt/ir/ir.h"
+#include "engine/dbt/ir/ir_region.h"
 
 /** Why translated code came back. */
 enum emit_exit {
@@ -47,6 +48,8 @@ enum emit_exit {
 	EMIT_EXIT_STEP,	    /* interpret the instruction at env->pc */
 	EMIT_EXIT_HELPER, /* a helper asked for it; env->pc is behind or at its instruction, as it said */
 	EMIT_EXIT_ACCESS, /* emit_ops.access asked for it; env->pc is at the instruction, nothing of it has happened */
+	EMIT_EXIT_LOAD,	 /* the same, of a LOAD with IR_SOFT at env->access_gva */
+	EMIT_EXIT_STORE, /* of a STORE */
 };
 
 /** What the window's owner did about an access that the window did not serve. */
@@ -68,7 +71,7 @@ struct emit_access {
 enum emit_helper_result {
 	EMIT_HELPER_NEXT,  /* go on behind its operation */
 	EMIT_HELPER_LEAVE, /* end the run: it has set env->pc, its instruction counts as executed */
-	EMIT_HELPER_UNDO,  /* end the run at its instruction, which has not happened */
+	EMIT_HELPER_UNDO, /* end the run at env->pc; its instruction has not happened, or does not count */
 };
 
 struct emit_env;
@@ -91,6 +94,15 @@ struct emit_jump {
 /** A pc that no JUMP_REG goes to, for empty entries. */
 #define EMIT_JUMP_EMPTY UINT64_MAX
 
+/** An entry of the table of pages. Whoever may not use the page in a way finds another one's address there. */
+struct emit_page {
+	gva_t read, write; /* its address; emit_page_none() */
+	uint8_t *host;
+	uint64_t bytes; /* the owner's */
+};
+
+#define EMIT_PAGES 256u
+
 /** Head of a guest CPU as translated code knows it; the guest's state follows at once. */
 struct emit_env {
 	void *opaque; /* the engine */
@@ -103,7 +115,9 @@ struct emit_env {
 	uint8_t *window;	       /* host address of guest address 0 of the current mode */
 	const struct emit_jump *jumps; /* table for JUMP_REG: EMIT_JUMPS entries */
 	const emit_helper_fn *helpers;
-	uint32_t exit; /* enum emit_exit */
+	const struct emit_page *pages; /* table for accesses with IR_SOFT: EMIT_PAGES entries */
+	gva_t access_gva;	       /* of EMIT_EXIT_LOAD and _STORE */
+	uint32_t exit;		       /* enum emit_exit */
 	uint32_t
 		fp_control; /* host's form of the guest's rounding mode and flags while its code runs */
 	_Alignas(16) uint64_t scratch[28]; /* the emitter's own */
@@ -114,7 +128,8 @@ struct emit_ops {
 	/**
 	 * An access that the window did not serve; in the signal handler. The guest's registers are in memory, as before the
 	 * instruction at env->pc, which budget and insns don't count yet. With EMIT_ACCESS_LEAVE it may change them (and env->pc).
-	 * It emits no block, but may kill some.
+	 * It emits no block, but may kill some. What lies outside the window (but within its slack) it never carries out
+	 * and never asks to try again.
 	 */
 	enum emit_access_result (*access)(struct emit_env *env, struct emit_access *a);
 };
@@ -156,6 +171,16 @@ struct emit_code {
  */
 int emit_block(struct emitter *em, const struct ir_block *b, struct emit_code *ret);
 
+/**
+ * Translate a region: its blocks, one after the other, and the edges between them. Like a block it charges, at each
+ * block's entry, that block's instructions, and every way out of it can be linked.
+ * @param r	  connected, its blocks checked
+ * @param fallback where to go on when a guard of r->entry fails: code for the same address
+ * @return 0; -ENOSPC when the code memory is full
+ */
+int emit_region(struct emitter *em, const struct ir_region *r, const void *fallback,
+		struct emit_code *ret);
+
 /** Make an exit (env->link of EMIT_EXIT_JUMP) jump straight to @p code from now on; NULL: leave again. */
 void emit_link(struct emitter *em, void *link, const void *code);
 
@@ -171,6 +196,9 @@ int emit_link_lookup(struct emitter *em, void *link);
  * first instruction and no link. A run that is inside of it goes on to its end.
  */
 void emit_kill(struct emitter *em, const void *code);
+
+/** Whatever enters the block at @p code enters that at @p now from now on: another translation of the same. */
+void emit_redirect(struct emitter *em, const void *code, const void *now);
 
 /** Forget all code: nothing that was emitted may run any more. Entries of jump tables are the caller's. */
 void emitter_reset(struct emitter *em);
@@ -198,6 +226,40 @@ void emit_interrupt(struct emitter *em, ucontext_t *uc);
  * @return false: it was something else
  */
 bool emit_on_signal(struct emitter *em, siginfo_t *info, ucontext_t *uc);
+
+/** Slot of a guest address in struct emit_env.pages. */
+static inline uint32_t emit_page_slot(gva_t gva)
+{
+	return (uint32_t)(gva / PAGE_BYTES) & (EMIT_PAGES - 1);
+}
+
+/** The address of a page that is never looked up in a slot: 0, if the slot is not 0. */
+static inline gva_t emit_page_none(uint32_t slot)
+{
+	return slot ? 0 : PAGE_BYTES;
+}
+
+/** Part of what an emitter has made: @p n elements of @p size bytes, room for @p max. */
+struct emit_part {
+	void *at;
+	size_t size;
+	uint64_t n, max;
+	bool is_mappable; /* pages that something else may be mapped over; else it is to be copied */
+};
+
+#define EMIT_PARTS 5u
+
+/** All exits that were linked to code in another page of this size leave again; those that look up stay. */
+void emit_unlink_pages(struct emitter *em, uint64_t page_bytes);
+
+/**
+ * Where it is. Copied, or mapped, to the same places of another emitter of the same program, made with the same registers and window,
+ * it works there.
+ */
+void emitter_parts(const struct emitter *em, struct emit_part ret[EMIT_PARTS]);
+
+/** So many elements have been put into each part, in place of all code: as emitter_reset() for what was there. */
+void emitter_parts_set(struct emitter *em, const uint64_t n[EMIT_PARTS]);
 
 /** Slot of a guest address in struct emit_env.jumps. */
 static inline uint32_t emit_jump_slot(uint64_t pc)

@@ -58,6 +58,8 @@ struct front_memory {
 				  uint64_t *value);
 	/** Host address of @p bytes of RAM that may be accessed so, or NULL: a device or nothing. */
 	uint8_t *(*ram)(void *opaque, gpa_t gpa, uint8_t bytes, uint32_t access);
+	/** Host address of a whole page that may be accessed so from now on, until flush_translations(); or NULL: ask each time. */
+	uint8_t *(*ram_kept)(void *opaque, gpa_t page, uint32_t access);
 };
 
 /** What a guest CPU is made from. */
@@ -131,6 +133,11 @@ struct front_ops {
 
 	/** Helpers of IR_HELPER operations, in order; see emit.h. */
 	const void *helpers;
+	/**
+	 * A helper ended the run: tell what its instruction changed.
+	 * @return false: its instruction has not happened, and is to be interpreted
+	 */
+	bool (*helper_left)(void *cpu, struct front_effects *effects);
 };
 
 extern const struct front_ops *const front_table[];

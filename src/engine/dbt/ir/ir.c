@@ -100,6 +100,11 @@ const struct ir_op_info ir_op_table[] = {
 	[IR_FCVT_FI] = { .name = "fcvt_fi", .fields = "fi--", .types = T_FP },
 	[IR_FCVT_IF] = { .name = "fcvt_if", .fields = "if--", .types = T_FP },
 	[IR_HELPER] = { .name = "helper", .fields = "III-", .types = T_WIDE, .may_stop = true },
+	[IR_STEP_IF] = { .name = "step_if",
+			 .fields = "-ii-",
+			 .types = T_INT,
+			 .has_imm = true,
+			 .may_stop = true },
 	[IR_STEP] = { .name = "step",
 		      .fields = "----",
 		      .types = 0xff,
@@ -250,6 +255,7 @@ static void put_cond(struct text *t, const struct ir_insn *i)
 	switch (i->op) {
 	case IR_SET_IF:
 	case IR_FSET_IF:
+	case IR_STEP_IF:
 	case IR_BRANCH:
 		put(t, " %s", NAME_OF(cond_names, i->cond));
 		break;
@@ -295,7 +301,7 @@ size_t ir_insn_print(const struct ir_insn *i, const struct ir_reg *regs, size_t 
 	}
 	put_cond(&t, i);
 	if (i->op == IR_LOAD || i->op == IR_STORE) {
-		put(&t, " [");
+		put(&t, (i->flags & IR_SOFT) ? " soft [" : " [");
 		put_val(&t, regs, n_regs, i->a);
 		put(&t, " %c %" PRIu64 "]", i->imm < 0 ? '-' : '+',
 		    i->imm < 0 ? -(uint64_t)i->imm : (uint64_t)i->imm);

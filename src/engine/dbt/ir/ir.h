@@ -104,6 +104,11 @@ enum ir_flags_of {
 #define IR_IMM	BIT(1) /* imm stands for operand b */
 #define IR_CALL BIT(2) /* JUMP, JUMP_REG: a call; the return address is imm (a guest address) */
 #define IR_RET	BIT(3) /* JUMP_REG: a return */
+#define IR_SAFE \
+	BIT(4) /* LOAD, STORE: the address is surely in the window, or so near it that nothing is mapped there */
+
+#define IR_SOFT \
+	BIT(5) /* LOAD, STORE: by the host's table of pages instead of its window; see emit.h */
 
 /**
  * Division where the guests differ: by zero and INT_MIN / -1. Traps are the front end's business (an explicit
@@ -116,7 +121,7 @@ enum ir_div {
 
 /*
  * Every operation: name, what stands in its fields. "d" is dst. Operand b may be imm with IR_IMM in all two-operand
- * integer operations, SET_IF, BRANCH and FLAGS.
+ * integer operations, SET_IF, BRANCH, STEP_IF and FLAGS.
  */
 #define IR_OPS(X)                                                                                                           \
 	X(NOP)                                                                                                              \
@@ -162,7 +167,8 @@ enum ir_div {
 	X(STORE) /* [a + imm] = b */                                                                                        \
 	X(FENCE)                                                                                                            \
 	/* Floating point: scalar IEEE 754 with the guest's rounding mode and flags, which live in the host's \
-	 * control register. F32 operands are taken from the low half; results with IR_SX get all upper bits set. */             \
+	 * control register. F32 operands are taken from the low half; results have zeros above it, with IR_SX ones. A NaN \
+	 * that is a result may be any quiet one. */             \
 	X(FADD)                                                                                                             \
 	X(FSUB)                                                                                                             \
 	X(FMUL)                                                                                                             \
@@ -188,6 +194,8 @@ enum ir_div {
 	X(HELPER) /* call helper imm (the front end's table) with operands a, b; d = its result. May read and write every \
 		      * register in memory: the emitter stores them before and reloads them after. If it says so, the block ends \
 		      * there, with the state it left. */ \
+	X(STEP_IF) /* if a cond b, leave and interpret this guest instruction: for its rare cases, which no operation \
+		       * describes (a NaN, a division by zero that traps); else nothing */     \
 	X(STEP) /* end: interpret this guest instruction, which no operation describes, and go on behind it */              \
 	X(BRANCH)   /* end: to target if a cond b, else to next */                                                          \
 	X(JUMP)	    /* end: to target */                                                                                    \
@@ -228,6 +236,7 @@ struct ir_guest {
 };
 
 #define IR_BLOCK_GUEST_MAX 64u
+#define IR_GUEST_BYTES_MAX 16u /* of an instruction */
 #define IR_BLOCK_INSNS_MAX 512u
 #define IR_BLOCK_FLAGS_MAX 64u
 
@@ -242,9 +251,9 @@ struct ir_block {
 	uint64_t target; /* of BRANCH and JUMP */
 	size_t n_insns, n_guests, n_flag_regs;
 	ir_val n_temps; /* temporaries are IR_TEMP0 to IR_TEMP0 + n_temps - 1 */
-	struct ir_insn insns[IR_BLOCK_INSNS_MAX];
 	struct ir_guest guests[IR_BLOCK_GUEST_MAX];
 	struct ir_flag_regs flag_regs[IR_BLOCK_FLAGS_MAX];
+	struct ir_insn insns[IR_BLOCK_INSNS_MAX]; /* last: most of it is not touched */
 };
 
 /** Empty a block that begins at @p pc. */

@@ -148,6 +148,7 @@ static bool cond_check(struct check *c, const struct ir_insn *i)
 {
 	switch (i->op) {
 	case IR_SET_IF:
+	case IR_STEP_IF:
 	case IR_BRANCH:
 		return i->cond <= IR_NOBITS ? true : bad(c, "no such condition");
 	case IR_FSET_IF:
@@ -223,6 +224,9 @@ static bool insn_check(struct check *c, size_t idx)
 	}
 	if ((i->flags & IR_CALL) && i->op != IR_JUMP && i->op != IR_JUMP_REG) {
 		return bad(c, "only jumps are calls");
+	}
+	if ((i->flags & IR_SOFT) && i->op != IR_LOAD && i->op != IR_STORE) {
+		return bad(c, "only accesses are soft");
 	}
 	if ((i->flags & IR_RET) && (i->op != IR_JUMP_REG || (i->flags & IR_CALL))) {
 		return bad(c, "only a JUMP_REG that is no call is a return");

@@ -302,10 +302,18 @@ void x64_barrier(struct x64_asm *as)
 	x64_mi(as, X64_OR, x64_at(X64_RSP, 0), 0);
 }
 
-void x64_ud2(struct x64_asm *as)
+void x64_nops(struct x64_asm *as, size_t n)
 {
-	put8(as, 0x0f);
-	put8(as, 0x0b);
+	static const uint8_t nine[] = { 0x66, 0x0f, 0x1f, 0x84, 0, 0, 0, 0, 0 };
+
+	for (; n >= sizeof(nine); n -= sizeof(nine)) {
+		for (size_t k = 0; k < sizeof(nine); k++) {
+			put8(as, nine[k]);
+		}
+	}
+	while (n-- > 0) {
+		put8(as, 0x90);
+	}
 }
 
 void x64_jmp_m(struct x64_asm *as, struct x64_mem m)
@@ -399,6 +407,18 @@ size_t x64_call(struct x64_asm *as, size_t to)
 {
 	put8(as, 0xe8);
 	return put_target(as, to);
+}
+
+bool x64_jcc_short(struct x64_asm *as, enum x64_cc cc, size_t to)
+{
+	int64_t distance = (int64_t)to - (int64_t)(as->at + 2);
+
+	if (distance < INT8_MIN || distance > INT8_MAX) {
+		return false;
+	}
+	put8(as, 0x70u + cc);
+	put8(as, (uint8_t)distance);
+	return true;
 }
 
 size_t x64_jcc(struct x64_asm *as, enum x64_cc cc, size_t to)

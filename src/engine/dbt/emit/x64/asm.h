@@ -299,8 +299,8 @@ void x64_pop(struct x64_asm *as, unsigned int reg);
 void x64_ret(struct x64_asm *as);
 /** lock or dword [rsp], 0: orders everything before it with everything behind it. */
 void x64_barrier(struct x64_asm *as);
-/** ud2 */
-void x64_ud2(struct x64_asm *as);
+/** @p n bytes that do nothing. */
+void x64_nops(struct x64_asm *as, size_t n);
 /** jmp [m] */
 void x64_jmp_m(struct x64_asm *as, struct x64_mem m);
 /** call [m] */
@@ -330,6 +330,8 @@ size_t x64_jmp(struct x64_asm *as, size_t to);
 size_t x64_call(struct x64_asm *as, size_t to);
 /** jcc rel32 */
 size_t x64_jcc(struct x64_asm *as, enum x64_cc cc, size_t to);
+/** jcc rel8 to a known offset, which cannot be patched. @return false: it is too far away */
+bool x64_jcc_short(struct x64_asm *as, enum x64_cc cc, size_t to);
 /** Make the jump whose distance is at @p field go to @p to. */
 void x64_patch(struct x64_asm *as, size_t field, size_t to);
 

@@ -128,7 +128,15 @@ struct x64_access {
 	uint8_t undo;
 	uint8_t length; /* of the instruction */
 	struct x64_dirty dirty;
+	uint16_t map; /* index into emitter.maps */
 };
+
+/** Which guest registers are in x64_gpr_map[] in one region, or IR_NONE. Map 0 is the static one. */
+struct x64_map {
+	ir_val gpr_regs[X64_GPRS_MAPPED];
+};
+
+#define X64_MAPS_MAX 4096u
 
 /** A call of a helper, by env's helper_idx. */
 struct x64_helper {
@@ -176,7 +184,7 @@ struct emitter {
 	struct emit_config cfg;
 	struct x64_asm as;
 	struct x64_loc homes[IR_REGS_MAX];
-	ir_val gpr_regs[X64_GPRS_MAPPED]; /* registers in x64_gpr_map[], or IR_NONE */
+	struct x64_map map; /* the static one */
 	ir_val xmm_regs[X64_XMMS_MAPPED];
 	struct x64_thunks thunks;
 	size_t blocks_at; /* offset of the first block */
@@ -184,6 +192,8 @@ struct emitter {
 	struct x64_exit *exits;
 	struct x64_access *accesses;
 	struct x64_helper *helpers;
+	struct x64_map *maps; /* X64_MAPS_MAX */
+	size_t n_maps;
 	size_t n_exits, n_accesses, n_helpers, max_exits, max_accesses, max_helpers;
 
 	uint8_t *stack; /* return stack, with its guard page first */
@@ -200,6 +210,12 @@ struct emitter {
 };
 
 extern const uint8_t x64_gpr_map[X64_GPRS_MAPPED];
+
+/** Make the tables, each from a page on (x64_store.c). @return 0; -ENOMEM with a sentence */
+int x64_tables_init(struct emitter *em, struct errmsg *e);
+
+/** Free them. Accepts an emitter without. */
+void x64_tables_done(struct emitter *em);
 
 /** Emit constants and thunks (x64_thunks.c). */
 void x64_thunks_emit(struct emitter *em);

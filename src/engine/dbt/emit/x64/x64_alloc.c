@@ -5,6 +5,9 @@
 /* rax and rdx by index. */
 static const uint8_t scratch[X64_GPR_SCRATCH] = { X64_RAX, X64_RDX };
 
+/* Operations ahead that matter to what a scratch register keeps. */
+#define COPY_FAR 8u
+
 static unsigned int scratch_index(unsigned int reg)
 {
 	return reg == X64_RDX;
@@ -114,10 +117,41 @@ static void spill_xmm(struct x64_gen *g, unsigned int s)
 	g->xmm_owner[s] = IR_NONE;
 }
 
+bool x64_is_read_soon(const struct x64_gen *g, ir_val v, size_t far)
+{
+	size_t end = g->idx + 1 + far < g->b->n_insns ? g->idx + 1 + far : g->b->n_insns;
+
+	for (size_t k = g->idx + 1; k < end; k++) {
+		const struct ir_insn *i = &g->b->insns[k];
+		const char *fields = ir_op_table[i->op].fields;
+
+		if ((i->a == v && fields[1] != '-') ||
+		    (i->b == v && fields[2] != '-' && !(i->flags & IR_IMM)) ||
+		    (i->c == v && fields[3] != '-')) {
+			return true;
+		}
+		if (i->dst == v) {
+			return false;
+		}
+	}
+	return false;
+}
+
 /* How much is lost when a scratch register is taken. */
 static unsigned int take_cost(const struct x64_gen *g, unsigned int s)
 {
 	return g->gpr_owner[s] != IR_NONE ? 2 : g->gpr_copy[s] != IR_NONE ? 1 : 0;
+}
+
+/* Of two copies of registers the one that is of use sooner is kept. */
+static bool is_cheaper(const struct x64_gen *g, unsigned int s, unsigned int than)
+{
+	unsigned int cost = take_cost(g, s);
+
+	return cost != take_cost(g, than)
+		       ? cost < take_cost(g, than)
+		       : cost == 1 && !x64_is_read_soon(g, g->gpr_copy[s], COPY_FAR) &&
+				 x64_is_read_soon(g, g->gpr_copy[than], COPY_FAR);
 }
 
 unsigned int x64_take(struct x64_gen *g)
@@ -126,7 +160,7 @@ unsigned int x64_take(struct x64_gen *g)
 
 	for (unsigned int s = X64_GPR_SCRATCH; s-- > 0;) {
 		if (!(g->gpr_pins & 1u << scratch[s]) &&
-		    (pick == X64_GPR_SCRATCH || take_cost(g, s) < take_cost(g, pick))) {
+		    (pick == X64_GPR_SCRATCH || is_cheaper(g, s, pick))) {
 			pick = s;
 		}
 	}
@@ -363,7 +397,7 @@ unsigned int x64_def(struct x64_gen *g, unsigned int prefer, unsigned int avoid)
 		if (scratch[s] != avoid && is_free_behind(g, g->gpr_owner[s]) &&
 		    (pick == X64_GPR_SCRATCH || scratch[s] == prefer ||
 		     (scratch[pick] != prefer && !(g->gpr_pins & 1u << scratch[s]) &&
-		      take_cost(g, s) < take_cost(g, pick)))) {
+		      is_cheaper(g, s, pick)))) {
 			pick = s;
 		}
 	}
@@ -427,6 +461,13 @@ static void owner_set(struct x64_gen *g, ir_val *owner)
 	*owner = g->last_use[g->dst - IR_TEMP0] > g->idx ? g->dst : IR_NONE;
 }
 
+void x64_copy_set(struct x64_gen *g, ir_val v, unsigned int reg)
+{
+	if (is_scratch(reg) && g->gpr_owner[scratch_index(reg)] == IR_NONE) {
+		g->gpr_copy[scratch_index(reg)] = v;
+	}
+}
+
 void x64_finish(struct x64_gen *g, unsigned int reg)
 {
 	struct x64_loc *home;
@@ -445,9 +486,7 @@ void x64_finish(struct x64_gen *g, unsigned int reg)
 	switch (home->place) {
 	case X64_IN_MEM:
 		x64_mr(g->as, X64_MOV | X64_W, x64_env(home->disp), reg);
-		if (is_scratch(reg) && g->gpr_owner[scratch_index(reg)] == IR_NONE) {
-			g->gpr_copy[scratch_index(reg)] = g->dst;
-		}
+		x64_copy_set(g, g->dst, reg);
 		break;
 	case X64_IN_XMM:
 		x64_vrr(g->as, X64_VMOV_X_R | X64_W, home->reg, 0, reg);

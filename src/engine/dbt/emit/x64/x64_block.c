@@ -78,41 +78,74 @@ static bool is_pure(const struct ir_insn *i)
 
 /* What emits each operation; NOP is nothing. */
 static void (*const op_emitters[IR_OP_COUNT])(struct x64_gen *g) = {
-	[IR_MOV] = x64_op_mov,	       [IR_ADD] = x64_op_alu,
-	[IR_SUB] = x64_op_alu,	       [IR_AND] = x64_op_alu,
-	[IR_OR] = x64_op_alu,	       [IR_XOR] = x64_op_alu,
-	[IR_ANDN] = x64_op_alu,	       [IR_ORN] = x64_op_alu,
-	[IR_XNOR] = x64_op_alu,	       [IR_SHL] = x64_op_shift,
-	[IR_SHR] = x64_op_shift,       [IR_SAR] = x64_op_shift,
-	[IR_ROL] = x64_op_shift,       [IR_ROR] = x64_op_shift,
-	[IR_SHL_ADD] = x64_op_shl_add, [IR_MUL] = x64_op_mul,
-	[IR_MULH_SS] = x64_op_mulh,    [IR_MULH_UU] = x64_op_mulh,
-	[IR_MULH_SU] = x64_op_mulh,    [IR_DIV_S] = x64_op_div,
-	[IR_DIV_U] = x64_op_div,       [IR_REM_S] = x64_op_div,
-	[IR_REM_U] = x64_op_div,       [IR_EXT] = x64_op_ext,
-	[IR_INSERT] = x64_op_insert,   [IR_CLZ] = x64_op_count,
-	[IR_CTZ] = x64_op_count,       [IR_POPCNT] = x64_op_count,
-	[IR_BSWAP] = x64_op_bswap,     [IR_OR_BYTES] = x64_op_or_bytes,
-	[IR_MIN_S] = x64_op_min_max,   [IR_MAX_S] = x64_op_min_max,
-	[IR_MIN_U] = x64_op_min_max,   [IR_MAX_U] = x64_op_min_max,
-	[IR_SET_IF] = x64_op_set_if,   [IR_SELECT] = x64_op_select,
-	[IR_FLAGS] = x64_op_flags,     [IR_LOAD] = x64_op_load,
-	[IR_STORE] = x64_op_store,     [IR_FENCE] = x64_op_fence,
-	[IR_FADD] = x64_op_fp,	       [IR_FSUB] = x64_op_fp,
-	[IR_FMUL] = x64_op_fp,	       [IR_FDIV] = x64_op_fp,
-	[IR_FSQRT] = x64_op_fp,	       [IR_FMADD] = x64_op_fp,
-	[IR_FMSUB] = x64_op_fp,	       [IR_FNMADD] = x64_op_fp,
-	[IR_FNMSUB] = x64_op_fp,       [IR_FNEG] = x64_op_fp,
-	[IR_FABS] = x64_op_fp,	       [IR_FCOPYSIGN] = x64_op_fp,
-	[IR_FXORSIGN] = x64_op_fp,     [IR_FUNBOX] = x64_op_fp,
-	[IR_FCANON] = x64_op_fp,       [IR_FSET_IF] = x64_op_fp,
-	[IR_FCVT_FF] = x64_op_fp,      [IR_FCVT_FI] = x64_op_fp,
-	[IR_FCVT_IF] = x64_op_fp,      [IR_HELPER] = x64_op_helper,
-	[IR_STEP] = x64_op_step,       [IR_BRANCH] = x64_op_branch,
-	[IR_JUMP] = x64_op_jump,       [IR_JUMP_REG] = x64_op_jump_reg,
+	[IR_MOV] = x64_op_mov,
+	[IR_ADD] = x64_op_alu,
+	[IR_SUB] = x64_op_alu,
+	[IR_AND] = x64_op_alu,
+	[IR_OR] = x64_op_alu,
+	[IR_XOR] = x64_op_alu,
+	[IR_ANDN] = x64_op_alu,
+	[IR_ORN] = x64_op_alu,
+	[IR_XNOR] = x64_op_alu,
+	[IR_SHL] = x64_op_shift,
+	[IR_SHR] = x64_op_shift,
+	[IR_SAR] = x64_op_shift,
+	[IR_ROL] = x64_op_shift,
+	[IR_ROR] = x64_op_shift,
+	[IR_SHL_ADD] = x64_op_shl_add,
+	[IR_MUL] = x64_op_mul,
+	[IR_MULH_SS] = x64_op_mulh,
+	[IR_MULH_UU] = x64_op_mulh,
+	[IR_MULH_SU] = x64_op_mulh,
+	[IR_DIV_S] = x64_op_div,
+	[IR_DIV_U] = x64_op_div,
+	[IR_REM_S] = x64_op_div,
+	[IR_REM_U] = x64_op_div,
+	[IR_EXT] = x64_op_ext,
+	[IR_INSERT] = x64_op_insert,
+	[IR_CLZ] = x64_op_count,
+	[IR_CTZ] = x64_op_count,
+	[IR_POPCNT] = x64_op_count,
+	[IR_BSWAP] = x64_op_bswap,
+	[IR_OR_BYTES] = x64_op_or_bytes,
+	[IR_MIN_S] = x64_op_min_max,
+	[IR_MAX_S] = x64_op_min_max,
+	[IR_MIN_U] = x64_op_min_max,
+	[IR_MAX_U] = x64_op_min_max,
+	[IR_SET_IF] = x64_op_set_if,
+	[IR_SELECT] = x64_op_select,
+	[IR_FLAGS] = x64_op_flags,
+	[IR_LOAD] = x64_op_load,
+	[IR_STORE] = x64_op_store,
+	[IR_FENCE] = x64_op_fence,
+	[IR_FADD] = x64_op_fp,
+	[IR_FSUB] = x64_op_fp,
+	[IR_FMUL] = x64_op_fp,
+	[IR_FDIV] = x64_op_fp,
+	[IR_FSQRT] = x64_op_fp,
+	[IR_FMADD] = x64_op_fp,
+	[IR_FMSUB] = x64_op_fp,
+	[IR_FNMADD] = x64_op_fp,
+	[IR_FNMSUB] = x64_op_fp,
+	[IR_FNEG] = x64_op_fp,
+	[IR_FABS] = x64_op_fp,
+	[IR_FCOPYSIGN] = x64_op_fp,
+	[IR_FXORSIGN] = x64_op_fp,
+	[IR_FUNBOX] = x64_op_fp,
+	[IR_FCANON] = x64_op_fp,
+	[IR_FSET_IF] = x64_op_fp,
+	[IR_FCVT_FF] = x64_op_fp,
+	[IR_FCVT_FI] = x64_op_fp,
+	[IR_FCVT_IF] = x64_op_fp,
+	[IR_HELPER] = x64_op_helper,
+	[IR_STEP_IF] = x64_op_step_if,
+	[IR_STEP] = x64_op_step,
+	[IR_BRANCH] = x64_op_branch,
+	[IR_JUMP] = x64_op_jump,
+	[IR_JUMP_REG] = x64_op_jump_reg,
 };
 
-static bool has_space(const struct x64_gen *g)
+bool x64_has_space(const struct x64_gen *g)
 {
 	const struct emitter *em = g->em;
 
@@ -122,32 +155,46 @@ static bool has_space(const struct x64_gen *g)
 	       em->n_helpers + OP_ENTRIES_MAX < em->max_helpers;
 }
 
-static void entry_emit(struct x64_gen *g)
+void x64_entry_add(struct x64_gen *g)
 {
-	struct x64_cold *c;
-	size_t entry = g->as->at;
-
-	/* what emit_kill() may put here */
-	g->em->exits[g->em->n_exits++] = (struct x64_exit){ .ret = (uint32_t)entry + 5,
+	g->em->exits[g->em->n_exits++] = (struct x64_exit){ .ret = (uint32_t)g->as->at + 5,
 							    .pc = g->b->pc,
 							    .exit = EMIT_EXIT_JUMP,
 							    .link = X64_LINK_NONE };
+}
+
+void x64_block_charge(struct x64_gen *g)
+{
+	struct x64_cold *c;
+
 	x64_ri(g->as, X64_SUB | X64_W, X64_BUDGET, (int32_t)g->b->n_guests);
 	c = x64_cold_add(g, X64_COLD_EXIT, x64_jcc(g->as, X64_S, g->as->at));
 	c->exit = (struct x64_exit){ .pc = g->b->pc,
 				     .exit = EMIT_EXIT_BUDGET,
 				     .link = X64_LINK_NONE,
-				     .undo = (uint8_t)g->b->n_guests };
+				     .undo = (uint8_t)g->b->n_guests,
+				     .dirty = g->dirty };
 }
 
-static int ops_emit(struct x64_gen *g)
+void x64_block_begin(struct x64_gen *g, const struct ir_block *b)
+{
+	g->b = b;
+	g->flags = NULL;
+	x64_alloc_begin(g);
+	uses_scan(g);
+	if (b->n_flag_regs) {
+		x64_flags_scan(g);
+	}
+}
+
+int x64_block_ops(struct x64_gen *g)
 {
 	const struct ir_block *b = g->b;
 	bool is_merged; /* with the next operation */
 
 	for (g->idx = 0; g->idx < b->n_insns; g->idx++) {
 		g->i = &b->insns[g->idx];
-		if (!has_space(g)) {
+		if (!x64_has_space(g)) {
 			return -ENOSPC;
 		}
 		g->canon = is_canonical_at_once(g) ? g->i + 1 : NULL;
@@ -180,19 +227,17 @@ int emit_block(struct emitter *em, const struct ir_block *b, struct emit_code *r
 	entry = em->as.at;
 	g->em = em;
 	g->as = &em->as;
-	g->b = b;
-	g->flags = NULL;
+	g->region.r = NULL;
+	g->region.map = 0;
+	g->region.n_swaps = 0;
 	g->n_cold = 0;
-	if (!has_space(g)) {
+	if (!x64_has_space(g)) {
 		return -ENOSPC;
 	}
-	x64_alloc_begin(g);
-	uses_scan(g);
-	if (b->n_flag_regs) {
-		x64_flags_scan(g);
-	}
-	entry_emit(g);
-	r = ops_emit(g);
+	x64_block_begin(g, b);
+	x64_entry_add(g);
+	x64_block_charge(g);
+	r = x64_block_ops(g);
 	if (r < 0) {
 		em->as.at = entry;
 		em->n_exits = n_exits;

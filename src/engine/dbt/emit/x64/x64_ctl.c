@@ -26,7 +26,9 @@ struct x64_cold *x64_cold_add(struct x64_gen *g, enum x64_cold_kind kind, size_t
 	struct x64_cold *c = &g->cold[g->n_cold++];
 
 	BUG_ON(g->n_cold > X64_COLD_MAX);
-	*c = (struct x64_cold){ .kind = (uint8_t)kind, .field = (uint32_t)field, .insn = g->i };
+	*c = (struct x64_cold){
+		.kind = (uint8_t)kind, .field = (uint32_t)field, .insn = g->i, .b = g->b
+	};
 	return c;
 }
 
@@ -41,13 +43,40 @@ void x64_cold_step(struct x64_gen *g, size_t field)
 				     .dirty = g->dirty };
 }
 
+/* Leave for good: what is behind the call says how. @return offset of the call's distance */
+static size_t exit_call(struct x64_gen *g)
+{
+	return x64_call(g->as, g->region.n_swaps ? g->region.exit : g->em->thunks.exit);
+}
+
+static void cold_exit(struct x64_gen *g, const struct x64_cold *c)
+{
+	struct x64_exit x = c->exit;
+
+	if (g->region.n_swaps && x.link == X64_LINK_FAR) {
+		x64_map_restore(g);
+		x.field = (uint32_t)x64_call(g->as, g->em->thunks.exit);
+		x.link = X64_LINK_JUMP;
+	} else {
+		exit_call(g);
+	}
+	x64_exit_add(g, x);
+}
+
 static void cold_one(struct x64_gen *g, struct x64_cold *c)
 {
 	x64_patch(g->as, c->field, g->as->at);
+	g->b = c->b;
 	switch (c->kind) {
+	case X64_COLD_EDGE:
+		x64_cold_edge(g, c);
+		break;
+	case X64_COLD_SOFT:
+		x64_cold_soft(g, c);
+		cold_exit(g, c);
+		break;
 	case X64_COLD_EXIT:
-		x64_call(g->as, g->em->thunks.exit);
-		x64_exit_add(g, c->exit);
+		cold_exit(g, c);
 		break;
 	case X64_COLD_DIV_S:
 	case X64_COLD_DIV_U:
@@ -68,19 +97,19 @@ void x64_cold_emit(struct x64_gen *g)
 	}
 }
 
-/* Leave to a known address: the exit itself can become a jump. */
-static void exit_inline(struct x64_gen *g, uint64_t pc)
+void x64_exit_inline(struct x64_gen *g, uint64_t pc)
 {
-	size_t field = x64_call(g->as, g->em->thunks.exit);
+	size_t field;
 
+	x64_map_restore(g);
+	field = x64_call(g->as, g->em->thunks.exit);
 	x64_exit_add(g, (struct x64_exit){ .field = (uint32_t)field,
 					   .pc = pc,
 					   .exit = EMIT_EXIT_JUMP,
 					   .link = X64_LINK_JUMP });
 }
 
-/* The same behind a jcc or call whose distance is at @p field. */
-static void exit_far(struct x64_gen *g, size_t field, uint64_t pc)
+void x64_exit_far(struct x64_gen *g, size_t field, uint64_t pc)
 {
 	struct x64_cold *c = x64_cold_add(g, X64_COLD_EXIT, field);
 
@@ -93,8 +122,12 @@ void x64_op_branch(struct x64_gen *g)
 {
 	enum x64_cc cc = x64_compare(g);
 
-	exit_far(g, x64_jcc(g->as, cc, g->as->at), g->b->target);
-	exit_inline(g, g->b->next);
+	if (g->region.r) {
+		x64_region_branch(g, cc);
+		return;
+	}
+	x64_exit_far(g, x64_jcc(g->as, cc, g->as->at), g->b->target);
+	x64_exit_inline(g, g->b->next);
 }
 
 /* Where a call comes back to, rax being the address that the guest returns to. */
@@ -109,21 +142,29 @@ static void landing(struct x64_gen *g)
 		x64_rr(g->as, X64_CMP | X64_W, X64_RAX, X64_RDX);
 	}
 	x64_jcc(g->as, X64_NE, g->em->thunks.mismatch);
-	exit_inline(g, pc);
+	if (g->region.r) {
+		x64_edge_inline(g, &g->region.r->blocks[g->region.k].next, pc);
+	} else {
+		x64_exit_inline(g, pc);
+	}
 }
 
 static void jump_to(struct x64_gen *g, uint64_t pc)
 {
 	if (!(g->i->flags & IR_CALL)) {
-		exit_inline(g, pc);
+		x64_exit_inline(g, pc);
 		return;
 	}
-	exit_far(g, x64_call(g->as, g->as->at), pc);
+	x64_exit_far(g, x64_call(g->as, g->as->at), pc);
 	landing(g);
 }
 
 void x64_op_jump(struct x64_gen *g)
 {
+	if (g->region.r && !(g->i->flags & IR_CALL)) {
+		x64_edge_inline(g, &g->region.r->blocks[g->region.k].target, g->b->target);
+		return;
+	}
 	jump_to(g, g->b->target);
 }
 
@@ -146,6 +187,7 @@ void x64_op_jump_reg(struct x64_gen *g)
 		return;
 	}
 	x64_load(g, X64_RAX, x64_loc_of(g, g->i->a));
+	x64_map_restore(g);
 	if (g->i->flags & IR_RET) {
 		x64_ret(g->as);
 		return;
@@ -173,11 +215,18 @@ void x64_cold_call_miss(struct x64_gen *g, const struct x64_cold *c)
 
 void x64_op_step(struct x64_gen *g)
 {
-	x64_call(g->as, g->em->thunks.exit);
+	exit_call(g);
 	x64_exit_add(g, (struct x64_exit){ .pc = x64_pc(g),
 					   .exit = EMIT_EXIT_STEP,
 					   .link = X64_LINK_NONE,
 					   .undo = x64_undo(g) });
+}
+
+void x64_op_step_if(struct x64_gen *g)
+{
+	enum x64_cc cc = x64_compare(g);
+
+	x64_cold_step(g, x64_jcc(g->as, cc, g->as->at));
 }
 
 void x64_op_helper(struct x64_gen *g)

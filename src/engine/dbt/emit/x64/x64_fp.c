@@ -185,14 +185,23 @@ void x64_fp_settle(struct x64_gen *g)
 	if (!(g->dirty.f64 | g->dirty.f32)) {
 		return;
 	}
+	if (g->region.r &&
+	    (g->i->op == IR_BRANCH || (g->i->op == IR_JUMP && !(g->i->flags & IR_CALL)))) {
+		return; /* edges do it */
+	}
 	/* FLAGS: the end behind it may want its host flags */
 	if (!info->is_end && g->i->op != IR_HELPER && g->i->op != IR_FLAGS) {
 		regs = operand_regs(g) & (uint16_t)~blind_to(g);
 	}
-	settle(g, g->dirty.f64 & regs, false);
-	settle(g, g->dirty.f32 & regs, true);
-	g->dirty.f64 &= (uint16_t)~regs;
-	g->dirty.f32 &= (uint16_t)~regs;
+	x64_fp_settle_regs(g, (struct x64_dirty){ regs, regs });
+}
+
+void x64_fp_settle_regs(struct x64_gen *g, struct x64_dirty regs)
+{
+	settle(g, g->dirty.f64 & regs.f64, false);
+	settle(g, g->dirty.f32 & regs.f32, true);
+	g->dirty.f64 &= (uint16_t)~regs.f64;
+	g->dirty.f32 &= (uint16_t)~regs.f32;
 }
 
 /* Pin what lies in a scratch xmm register, so that loading other operands doesn't move it. */

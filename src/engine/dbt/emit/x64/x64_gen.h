@@ -11,6 +11,7 @@
 
 #include "base/bug.h"
 #include "engine/dbt/emit/x64/x64.h"
+#include "engine/dbt/ir/ir_region.h"
 
 #define X64_GPR_SCRATCH 2u /* rax, rdx: index 0, 1 */
 
@@ -25,6 +26,8 @@ enum x64_cold_kind {
 	X64_COLD_FMA,	    /* the result is a NaN: raise what the host does not */
 	X64_COLD_CVT,	    /* a conversion to integer that does not fit */
 	X64_COLD_CVT_BIG,   /* the same, from 2^63 on, to unsigned */
+	X64_COLD_SOFT,	    /* a page that is not in the table */
+	X64_COLD_EDGE, /* to another block of the region, or out of it, with something to do before */
 };
 
 /** One of them. */
@@ -35,14 +38,44 @@ struct x64_cold {
 	uint32_t field; /* distance to patch with its beginning */
 	uint32_t back;	/* where it goes on */
 	const struct ir_insn *insn;
+	const struct ir_block *b;
+	const struct ir_edge
+		*edge; /* X64_COLD_EDGE; exit.pc is where it leads, exit.dirty as it begins */
 	struct x64_loc loc;
-	struct x64_exit exit; /* X64_COLD_EXIT */
+	struct x64_exit exit; /* X64_COLD_EXIT, X64_COLD_SOFT */
 };
 
-#define X64_COLD_MAX	(2 * IR_BLOCK_INSNS_MAX + 2)
+/* Operations may add two each; in a region edges and their guards too. */
+#define X64_COLD_MAX	(2 * IR_BLOCK_INSNS_MAX + 2 + IR_REGION_BLOCKS_MAX * 24)
 #define X64_CHECKED_MAX 8u
 
-/** State of emit_block(). */
+#define X64_REGION_JUMPS_MAX (2 * IR_REGION_BLOCKS_MAX)
+
+/** Of emit_region(). */
+struct x64_region {
+	const struct ir_region *r;		      /* NULL: emit_block() */
+	size_t k;				      /* the block */
+	uint32_t labels[IR_REGION_BLOCKS_MAX];	      /* where blocks begin; 0: not emitted yet */
+	struct x64_dirty dirty[IR_REGION_BLOCKS_MAX]; /* what edges brought there so far */
+	/* Jumps to blocks that were not emitted yet. */
+	struct {
+		uint32_t field;
+		uint8_t to;
+	} jumps[X64_REGION_JUMPS_MAX];
+	size_t n_jumps;
+	size_t fallback; /* where to go when a guard of the entry fails */
+	size_t map;	 /* index of the region's own map of registers, or 0 */
+	/* How it differs from the static one. */
+	struct {
+		uint8_t host;
+		ir_val out; /* the register that has to live in memory for this one */
+		ir_val in;
+	} swaps[X64_GPRS_MAPPED];
+	size_t n_swaps;
+	size_t exit; /* offset of code that restores the static map and leaves; called */
+};
+
+/** State of emit_block() and emit_region(). */
 struct x64_gen {
 	struct emitter *em;
 	struct x64_asm *as;
@@ -82,7 +115,8 @@ struct x64_gen {
 
 	uint8_t flags_dead[IR_BLOCK_FLAGS_MAX]; /* BIT(0) n, 1 z, 2 c, 3 v: nobody reads it */
 	const struct ir_insn *flags;		/* FLAGS whose host flags are still there */
-	bool is_flags_borrow;			/* host's carry is the inverse of the guest's */
+
+	struct x64_region region;
 
 	struct x64_cold cold[X64_COLD_MAX];
 	size_t n_cold;
@@ -172,6 +206,10 @@ unsigned int x64_def(struct x64_gen *g, unsigned int prefer, unsigned int avoid)
 /** The same for FP results; @p avoid2 too. */
 unsigned int x64_def_xmm(struct x64_gen *g, unsigned int prefer, unsigned int avoid,
 			 unsigned int avoid2);
+/** Whether one of the next @p far operations of the block reads the value as it will be behind this one. */
+bool x64_is_read_soon(const struct x64_gen *g, ir_val v, size_t far);
+/** A register in memory has the value of a scratch register now: that serves for reading it. */
+void x64_copy_set(struct x64_gen *g, ir_val v, unsigned int reg);
 /** The result is in @p reg: note or store it. */
 void x64_finish(struct x64_gen *g, unsigned int reg);
 /** The result is in an xmm register. */
@@ -214,6 +252,36 @@ void x64_exit_add(struct x64_gen *g, struct x64_exit x);
 uint8_t x64_undo(const struct x64_gen *g);
 /** pc of the operation's guest instruction. */
 uint64_t x64_pc(const struct x64_gen *g);
+
+/* ---- emitting blocks (x64_block.c) ---- */
+
+/** Prepare for the operations of a block. */
+void x64_block_begin(struct x64_gen *g, const struct ir_block *b);
+/** Charge the budget, or leave. */
+void x64_block_charge(struct x64_gen *g);
+/** All operations. @return 0; -ENOSPC */
+int x64_block_ops(struct x64_gen *g);
+/** Whether there is space for another operation. */
+bool x64_has_space(const struct x64_gen *g);
+/** Note that something enters here from outside: what emit_kill() may put here. */
+void x64_entry_add(struct x64_gen *g);
+
+/* ---- edges (x64_region.c) ---- */
+
+/** Follow an edge here; @p pc is where it leads. */
+void x64_edge_inline(struct x64_gen *g, const struct ir_edge *e, uint64_t pc);
+/** The end of a block in a region: a branch when the condition holds. */
+void x64_region_branch(struct x64_gen *g, enum x64_cc cc);
+/** Back to the static map: before code that is not the region's. Changes no flags, and no scratch register. */
+void x64_map_restore(struct x64_gen *g);
+/** Out-of-line part of an edge. */
+void x64_cold_edge(struct x64_gen *g, const struct x64_cold *c);
+/** Leave to a known address: the exit itself can become a jump (x64_ctl.c). */
+void x64_exit_inline(struct x64_gen *g, uint64_t pc);
+/** The same behind a jcc or call whose distance is at @p field (x64_ctl.c). */
+void x64_exit_far(struct x64_gen *g, size_t field, uint64_t pc);
+/** Make canonical what is in both (x64_fp.c). */
+void x64_fp_settle_regs(struct x64_gen *g, struct x64_dirty regs);
 
 /* ---- operations ---- */
 
@@ -261,6 +329,8 @@ bool x64_is_in_window(const struct x64_gen *g, int64_t address);
 void x64_op_load(struct x64_gen *g);
 /** STORE. */
 void x64_op_store(struct x64_gen *g);
+/** Out-of-line part of accesses with IR_SOFT; a way out follows. */
+void x64_cold_soft(struct x64_gen *g, const struct x64_cold *c);
 /** Control (x64_ctl.c). */
 void x64_op_branch(struct x64_gen *g);
 /** JUMP. */
@@ -269,6 +339,8 @@ void x64_op_jump(struct x64_gen *g);
 void x64_op_jump_reg(struct x64_gen *g);
 /** STEP. */
 void x64_op_step(struct x64_gen *g);
+/** STEP_IF. */
+void x64_op_step_if(struct x64_gen *g);
 /** HELPER. */
 void x64_op_helper(struct x64_gen *g);
 /** Out-of-line part of an indirect call. */

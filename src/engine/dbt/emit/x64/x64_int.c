@@ -43,15 +43,20 @@ static void mov_to_xmm(struct x64_gen *g, struct x64_loc from)
 static void mov_to_mem(struct x64_gen *g, struct x64_loc from)
 {
 	struct x64_mem m = x64_env(g->em->homes[g->dst].disp);
+	unsigned int reg = X64_NOREG;
 
 	if (from.place == X64_IN_XMM) {
 		x64_vmr(g->as, X64_VMOVSD_ST, m, from.reg);
 	} else if (from.place == X64_IS_NUMBER && x64_is_imm32(from.number)) {
 		x64_mi(g->as, X64_MOV | X64_W, m, (int32_t)from.number);
 	} else {
-		x64_mr(g->as, X64_MOV | X64_W, m, x64_loc_in_gpr(g, from));
+		reg = x64_loc_in_gpr(g, from);
+		x64_mr(g->as, X64_MOV | X64_W, m, reg);
 	}
 	x64_forget(g, g->dst);
+	if (reg != X64_NOREG) {
+		x64_copy_set(g, g->dst, reg);
+	}
 }
 
 void x64_op_mov(struct x64_gen *g)
@@ -166,13 +171,17 @@ static void three_operands(struct x64_gen *g, unsigned int op, unsigned int d, s
 	}
 }
 
-/* x = x op b in memory */
+/* Reading what has just been stored takes as long as so many operations. */
+#define STORE_FAR 4u
+
+/* x = x op b in memory, if nobody waits for it */
 static bool alu_in_memory(struct x64_gen *g, unsigned int op, struct x64_loc b)
 {
 	struct x64_mem m;
 
 	if (g->i->type != IR_I64 || g->dst != g->i->a || x64_is_temp(g->dst) || op == IR_XNOR ||
-	    x64_loc_of(g, g->dst).place != X64_IN_MEM || b.place == X64_IN_MEM) {
+	    x64_loc_of(g, g->dst).place != X64_IN_MEM || b.place == X64_IN_MEM ||
+	    x64_is_read_soon(g, g->dst, STORE_FAR)) {
 		return false;
 	}
 	m = x64_env(g->em->homes[g->dst].disp);

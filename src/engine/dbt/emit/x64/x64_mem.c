@@ -5,6 +5,11 @@
  * The check wants the base in [-2^bits, 2^bits): multiplied by 2^(63 - bits) it fits in 64 bits exactly then, which the
  * host's multiplication says in its overflow flag. What is known of a base lasts for the block: slack says how far it may
  * have been moved since, and slack plus displacement stay within EMIT_WINDOW_SLACK.
+ *
+ * An access with IR_SOFT finds its page in a table:
+ *
+ *   rax = address; rdx = its entry; rax ^= [rdx].read or .write; jump out if anything is left but an aligned offset
+ *   in the page; rax += [rdx].host
  */
 #include "engine/dbt/emit/x64/x64_gen.h"
 
@@ -59,6 +64,70 @@ static struct x64_mem far_address(struct x64_gen *g)
 	return x64_at2(X64_WINDOW, base, 0);
 }
 
+/* The operation's address as a number in a register; the other one is free. */
+static void soft_sum(struct x64_gen *g, unsigned int sum, unsigned int other)
+{
+	struct x64_loc a = x64_loc_of(g, g->i->a);
+
+	if (!x64_is_imm32(g->i->imm)) {
+		x64_mov_imm(g->as, other, (uint64_t)g->i->imm);
+		x64_load(g, sum, a);
+		x64_rr(g->as, X64_ADD | X64_W, sum, other);
+	} else if (a.place == X64_IN_GPR) {
+		x64_rm(g->as, X64_LEA | X64_W, sum, x64_at(a.reg, (int32_t)g->i->imm));
+	} else {
+		x64_load(g, sum, a);
+		x64_ri(g->as, X64_ADD | X64_W, sum, (int32_t)g->i->imm);
+	}
+}
+
+static int32_t soft_tag(bool is_write)
+{
+	return is_write ? (int32_t)offsetof(struct emit_page, write)
+			: (int32_t)offsetof(struct emit_page, read);
+}
+
+/* The operation's address by the table of pages, as an operand. */
+static struct x64_mem soft_address(struct x64_gen *g)
+{
+	enum { SHIFT = 7, ENTRY = sizeof(struct emit_page) };
+	_Static_assert(PAGE_BYTES >> SHIFT == ENTRY,
+		       "a shift makes an address a place in the table");
+	bool is_write = g->i->op == IR_STORE;
+	struct x64_cold *c;
+	unsigned int sum;
+	unsigned int entry;
+
+	x64_evict(g);
+	sum = x64_take(g);
+	entry = x64_take(g);
+	soft_sum(g, sum, entry);
+	x64_vrri(g->as, X64_RORX, entry, 0, sum, SHIFT);
+	x64_ri(g->as, X64_AND, entry, (int32_t)((EMIT_PAGES - 1) * ENTRY));
+	x64_rm(g->as, X64_ADD | X64_W, entry, x64_env(X64_ENV(pages)));
+	x64_rm(g->as, X64_XOR | X64_W, sum, x64_at(entry, soft_tag(is_write)));
+	x64_test_imm(g->as, X64_W, sum, ~((int32_t)PAGE_BYTES - type_bytes[g->i->type]));
+	c = x64_cold_add(g, X64_COLD_SOFT, x64_jcc(g->as, X64_NE, g->as->at));
+	c->reg = (uint8_t)sum;
+	c->reg2 = (uint8_t)entry;
+	c->exit = (struct x64_exit){ .pc = x64_pc(g),
+				     .exit = is_write ? EMIT_EXIT_STORE : EMIT_EXIT_LOAD,
+				     .link = X64_LINK_NONE,
+				     .undo = x64_undo(g),
+				     .dirty = g->dirty };
+	x64_rm(g->as, X64_ADD | X64_W, sum,
+	       x64_at(entry, (int32_t)offsetof(struct emit_page, host)));
+	x64_untake(g, entry);
+	return x64_at(sum, 0);
+}
+
+void x64_cold_soft(struct x64_gen *g, const struct x64_cold *c)
+{
+	x64_rm(g->as, X64_XOR | X64_W, c->reg,
+	       x64_at(c->reg2, soft_tag(c->exit.exit == EMIT_EXIT_STORE)));
+	x64_mr(g->as, X64_MOV | X64_W, x64_env(X64_ENV(access_gva)), c->reg);
+}
+
 /* The operation's address as an operand; what must be checked has been. */
 static struct x64_mem address(struct x64_gen *g)
 {
@@ -67,6 +136,9 @@ static struct x64_mem address(struct x64_gen *g)
 	uint32_t slack = 0;
 	unsigned int base;
 
+	if (g->i->flags & IR_SOFT) {
+		return soft_address(g);
+	}
 	if (a.place == X64_IS_NUMBER) {
 		return number_address(g, (int64_t)((uint64_t)a.number + (uint64_t)disp));
 	}
@@ -77,7 +149,7 @@ static struct x64_mem address(struct x64_gen *g)
 		return far_address(g);
 	}
 	base = x64_in_gpr(g, g->i->a);
-	if (!x64_checked(g, g->i->a, &slack)) {
+	if (!(g->i->flags & IR_SAFE) && !x64_checked(g, g->i->a, &slack)) {
 		check_emit(g, base);
 		x64_checked_set(g, g->i->a, 0);
 	}
@@ -89,6 +161,9 @@ static void access_add(struct x64_gen *g, size_t at, struct x64_mem m, unsigned 
 {
 	struct emitter *em = g->em;
 
+	if (g->i->flags & IR_SOFT) {
+		return; /* it does not fault */
+	}
 	em->accesses[em->n_accesses++] = (struct x64_access){
 		.at = (uint32_t)at,
 		.disp = m.disp,
@@ -100,6 +175,7 @@ static void access_add(struct x64_gen *g, size_t at, struct x64_mem m, unsigned 
 		.undo = x64_undo(g),
 		.length = (uint8_t)(g->as->at - at),
 		.dirty = g->dirty,
+		.map = (uint16_t)g->region.map,
 	};
 }
 

@@ -9,6 +9,7 @@
  */
 #include <cpuid.h>
 #include <errno.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 
@@ -30,7 +31,7 @@ static bool has_lzcnt(void)
 	return __get_cpuid(0x80000001, &eax, &ebx, &ecx, &edx) && (ecx & BIT(5));
 }
 
-int emitter_probe(struct errmsg *e)
+static const char *find_lack(void)
 {
 	const char *lacks = NULL;
 
@@ -48,6 +49,21 @@ int emitter_probe(struct errmsg *e)
 	} else if (!__builtin_cpu_supports("popcnt")) {
 		lacks = "POPCNT";
 	}
+	return lacks;
+}
+
+int emitter_probe(struct errmsg *e)
+{
+	/* Below a hypervisor each question costs microseconds. */
+	static atomic_bool is_known;
+	static const char *_Atomic kept;
+	const char *lacks;
+
+	if (!atomic_load(&is_known)) {
+		atomic_store(&kept, find_lack());
+		atomic_store(&is_known, true);
+	}
+	lacks = atomic_load(&kept);
 	return lacks ? errmsg_set(e, -ENOTSUP,
 				  "the translator needs a CPU with %s, which this one lacks", lacks)
 		     : 0;
@@ -76,8 +92,8 @@ static struct x64_loc home_of(struct emitter *em, ir_val v)
 	} else if (r->cls == IR_CLASS_ZERO) {
 		home.place = X64_IS_NUMBER;
 	} else if (r->cls == IR_CLASS_INT && r->rank && r->rank <= X64_GPRS_MAPPED) {
-		BUG_ON(em->gpr_regs[r->rank - 1u] != IR_NONE);
-		em->gpr_regs[r->rank - 1u] = v;
+		BUG_ON(em->map.gpr_regs[r->rank - 1u] != IR_NONE);
+		em->map.gpr_regs[r->rank - 1u] = v;
 		home.place = X64_IN_GPR;
 		home.reg = x64_gpr_map[r->rank - 1u];
 	} else if (r->cls == IR_CLASS_FP && r->rank && r->rank <= X64_XMMS_MAPPED) {
@@ -92,7 +108,7 @@ static struct x64_loc home_of(struct emitter *em, ir_val v)
 static void homes_init(struct emitter *em)
 {
 	for (size_t i = 0; i < X64_GPRS_MAPPED; i++) {
-		em->gpr_regs[i] = IR_NONE;
+		em->map.gpr_regs[i] = IR_NONE;
 	}
 	for (size_t i = 0; i < X64_XMMS_MAPPED; i++) {
 		em->xmm_regs[i] = IR_NONE;
@@ -100,20 +116,6 @@ static void homes_init(struct emitter *em)
 	for (size_t i = 0; i < em->cfg.n_regs; i++) {
 		em->homes[i] = home_of(em, (ir_val)i);
 	}
-}
-
-static int tables_alloc(struct emitter *em)
-{
-	size_t n = em->cfg.code_bytes / 12;
-
-	em->max_exits = n;
-	em->max_accesses = n;
-	em->max_helpers = n / 4;
-	em->exits = calloc(em->max_exits, sizeof(*em->exits));
-	em->accesses = calloc(em->max_accesses, sizeof(*em->accesses));
-	em->helpers = calloc(em->max_helpers, sizeof(*em->helpers));
-	em->gen = malloc(sizeof(*em->gen));
-	return em->exits && em->accesses && em->helpers && em->gen ? 0 : -ENOMEM;
 }
 
 static int stack_alloc(struct emitter *em)
@@ -153,13 +155,15 @@ int emitter_new(const struct emit_config *cfg, struct emitter **ret, struct errm
 	em->cfg = *cfg;
 	em->as.base = cfg->code_rw;
 	homes_init(em);
-	r = tables_alloc(em);
-	if (r == 0) {
-		r = stack_alloc(em);
+	em->gen = malloc(sizeof(*em->gen));
+	r = em->gen ? stack_alloc(em) : -ENOMEM;
+	if (r < 0) {
+		errmsg_set(e, r, "translator: out of memory");
 	}
+	r = r < 0 ? r : x64_tables_init(em, e);
 	if (r < 0) {
 		emitter_free(em);
-		return errmsg_set(e, r, "translator: out of memory");
+		return r;
 	}
 	x64_thunks_emit(em);
 	em->blocks_at = em->as.at;
@@ -178,9 +182,7 @@ void emitter_free(struct emitter *em)
 	if (em->stack) {
 		munmap(em->stack, GUARD_BYTES + STACK_BYTES);
 	}
-	free(em->exits);
-	free(em->accesses);
-	free(em->helpers);
+	x64_tables_done(em);
 	free(em->gen);
 	free(em);
 }
@@ -192,6 +194,7 @@ void emitter_reset(struct emitter *em)
 	em->n_exits = 0;
 	em->n_accesses = 0;
 	em->n_helpers = 0;
+	em->n_maps = 1;
 	emit_returns_forget(em);
 }
 
@@ -295,6 +298,16 @@ void emit_kill(struct emitter *em, const void *code)
 	entry.at = code_offset(em, (uint64_t)(uintptr_t)code);
 	BUG_ON(entry.at == SIZE_MAX || !exit_find(em, entry.at + 5));
 	x64_call(&entry, em->thunks.exit);
+}
+
+void emit_redirect(struct emitter *em, const void *code, const void *now)
+{
+	struct x64_asm entry = em->as;
+	size_t to = code_offset(em, (uint64_t)(uintptr_t)now);
+
+	entry.at = code_offset(em, (uint64_t)(uintptr_t)code);
+	BUG_ON(entry.at == SIZE_MAX || to == SIZE_MAX);
+	x64_jmp(&entry, to);
 }
 
 /* What is left of a budget as r14 had it; @p em is told if it was taken away. */
@@ -475,11 +488,12 @@ static void xmm_set(ucontext_t *uc, unsigned int reg, uint64_t v)
 	}
 }
 
-static void registers_from(const struct emitter *em, uint8_t *state, const ucontext_t *uc)
+static void registers_from(const struct emitter *em, const struct x64_map *map, uint8_t *state,
+			   const ucontext_t *uc)
 {
 	for (size_t i = 0; i < X64_GPRS_MAPPED; i++) {
-		if (em->gpr_regs[i] != IR_NONE) {
-			store_le(state + em->cfg.regs[em->gpr_regs[i]].offset,
+		if (map->gpr_regs[i] != IR_NONE) {
+			store_le(state + em->cfg.regs[map->gpr_regs[i]].offset,
 				 (uint64_t)uc->uc_mcontext.gregs[greg_of[x64_gpr_map[i]]], 8);
 		}
 	}
@@ -557,7 +571,7 @@ bool emit_on_signal(struct emitter *em, siginfo_t *info, ucontext_t *uc)
 	if (!x) {
 		return false;
 	}
-	registers_from(em, (uint8_t *)(env + 1), uc);
+	registers_from(em, x->map ? &em->maps[x->map] : &em->map, (uint8_t *)(env + 1), uc);
 	nans_settle(em, (uint8_t *)(env + 1), x->dirty);
 	env->fp_control = uc->uc_mcontext.fpregs->mxcsr;
 	env->pc = x->pc;

@@ -39,9 +39,9 @@ static void constants_emit(struct emitter *em)
 static void registers_store(struct emitter *em)
 {
 	for (size_t i = 0; i < X64_GPRS_MAPPED; i++) {
-		if (em->gpr_regs[i] != IR_NONE) {
+		if (em->map.gpr_regs[i] != IR_NONE) {
 			x64_mr(&em->as, X64_MOV | X64_W,
-			       x64_env(em->cfg.regs[em->gpr_regs[i]].offset), x64_gpr_map[i]);
+			       x64_env(em->cfg.regs[em->map.gpr_regs[i]].offset), x64_gpr_map[i]);
 		}
 	}
 	for (unsigned int i = 0; i < X64_XMMS_MAPPED; i++) {
@@ -56,9 +56,9 @@ static void registers_store(struct emitter *em)
 static void registers_load(struct emitter *em)
 {
 	for (size_t i = 0; i < X64_GPRS_MAPPED; i++) {
-		if (em->gpr_regs[i] != IR_NONE) {
+		if (em->map.gpr_regs[i] != IR_NONE) {
 			x64_rm(&em->as, X64_MOV | X64_W, x64_gpr_map[i],
-			       x64_env(em->cfg.regs[em->gpr_regs[i]].offset));
+			       x64_env(em->cfg.regs[em->map.gpr_regs[i]].offset));
 		}
 	}
 	for (unsigned int i = 0; i < X64_XMMS_MAPPED; i++) {

@@ -3,7 +3,7 @@
 #ifndef PINFOLD_ENGINE_DBT_FRONT_RISCV_RV_CPU_H
 #define PINFOLD_ENGINE_DBT_FRONT_RISCV_RV_CPU_H
 
-#include "cpu/riscv/rv_exec.h"
+#include "cpu/riscv/rv_access.h"
 #include "engine/dbt/front/front.h"
 
 #define RV_TLB_ENTRIES 256u
@@ -16,32 +16,27 @@ struct rv_tlb_entry {
 	uint64_t tag;  /* page address | what it was translated for; 0: empty */
 	uint8_t *host; /* of the page */
 	gpa_t gpa;
+	uint64_t generation; /* of the TLB, when it was entered */
 };
 
 /** A hart and what its interpreter needs. The hart comes first: registers' offsets count from here. */
 struct rv_cpu {
 	struct rv_hart hart;
 	struct front_memory memory;
-	struct rv_memory exec_memory;
-	struct rv_exec exec;
+	struct rv_access access;
 	bool is_system;
 	uint64_t exit_vectors;
-	bool has_refused;  /* the last refused access went to no memory and no device, ... */
-	gpa_t refused_gpa; /* ... here */
-	uint64_t tlb_satp; /* the TLB's entries belong to it */
+	bool has_left; /* a helper's instruction ended translated code, with these effects: */
+	uint32_t left_effects;	 /* RV_EFFECT_* */
+	uint64_t tlb_generation; /* others' entries are void */
+	uint64_t tlb_satp;	 /* the TLB's entries belong to it */
 	struct rv_tlb_entry tlb[RV_TLB_KINDS][RV_TLB_ENTRIES];
 };
 
-/** How the interpreter reaches memory; to be copied, with the rv_cpu as opaque. */
-extern const struct rv_memory rv_cpu_memory;
+/** Where addresses of an rv_cpu lead. */
+extern const struct rv_access_ops rv_cpu_access_ops;
 
 /** Forget what the TLB knows. */
 void rv_cpu_tlb_flush(struct rv_cpu *c);
-
-/**
- * Fetch the instruction word at the pc: 2 or 4 bytes.
- * @return false: c->exec.cause and tval say why
- */
-bool rv_cpu_fetch(struct rv_cpu *c, uint32_t *ret);
 
 #endif

@@ -3,11 +3,11 @@
 #include "engine/dbt/front/riscv/rv_front.h"
 
 #include <errno.h>
-#include <string.h>
 
 #include "base/bug.h"
 #include "engine/dbt/emit/emit_fp.h"
 #include "engine/dbt/front/riscv/rv_cpu.h"
+#include "engine/dbt/front/riscv/rv_helper.h"
 #include "engine/dbt/front/riscv/rv_ir.h"
 
 #define FRM_SHIFT 5
@@ -98,6 +98,12 @@ const struct ir_reg rv_ir_regs[RV_IR_REGS] = {
 	F(29, "ft9", 30),
 	F(30, "ft10", 31),
 	F(31, "ft11", 32),
+	[RV_IR_SSCRATCH] = { "sscratch", IR_CLASS_INT, 0,
+			     offsetof(struct rv_cpu, hart.s.sscratch) },
+	[RV_IR_SEPC] = { "sepc", IR_CLASS_INT, 0, offsetof(struct rv_cpu, hart.s.sepc) },
+	[RV_IR_SCAUSE] = { "scause", IR_CLASS_INT, 0, offsetof(struct rv_cpu, hart.s.scause) },
+	[RV_IR_STVAL] = { "stval", IR_CLASS_INT, 0, offsetof(struct rv_cpu, hart.s.stval) },
+	[RV_IR_MSTATUS] = { "mstatus", IR_CLASS_INT, 0, offsetof(struct rv_cpu, hart.s.mstatus) },
 };
 
 static void init(void *cpu, const struct front_config *cfg)
@@ -112,9 +118,7 @@ static void init(void *cpu, const struct front_config *cfg)
 
 	rv_hart_init(&c->hart, &hc);
 	c->memory = cfg->memory;
-	c->exec_memory = rv_cpu_memory;
-	c->exec_memory.opaque = c;
-	c->exec = (struct rv_exec){ .hart = &c->hart, .memory = &c->exec_memory };
+	rv_access_init(&c->access, &c->hart, &rv_cpu_access_ops, c);
 	c->is_system = cfg->engine->is_system;
 	c->exit_vectors = cfg->engine->exit_vectors;
 	rv_cpu_tlb_flush(c);
@@ -126,14 +130,6 @@ static void get_state(const void *cpu, struct cpu_state *ret)
 
 	*ret = (struct cpu_state){ .arch = CPU_ARCH_RV64 };
 	*rv_state(ret) = c->hart.s;
-}
-
-/* Whether what was known about translations still holds; the address space itself is part of space(). */
-static bool is_translating_alike(const struct rv_state *a, const struct rv_state *b)
-{
-	return a->satp == b->satp && a->menvcfg == b->menvcfg &&
-	       memcmp(a->pmpcfg, b->pmpcfg, sizeof(a->pmpcfg)) == 0 &&
-	       memcmp(a->pmpaddr, b->pmpaddr, sizeof(a->pmpaddr)) == 0;
 }
 
 /* A board's call (SBI) changes a register or two: that must not cost all translations. */
@@ -148,7 +144,7 @@ static int set_state(void *cpu, const struct cpu_state *s, struct front_effects 
 	}
 	next = *rv_state_const(s);
 	rv_state_legalise(&next);
-	if (!is_translating_alike(&next, &c->hart.s)) {
+	if (next.satp != c->hart.s.satp || !rv_state_translates_alike(&next, &c->hart.s)) {
 		rv_cpu_tlb_flush(c);
 		effects->what |= FRONT_FLUSH_TRANSLATIONS;
 	}
@@ -237,8 +233,9 @@ static bool translate_address(void *cpu, gva_t gva, uint32_t access, struct fron
 
 static bool decode(const void *cpu, const uint8_t *code, size_t n, struct ir_block *ret)
 {
-	const struct rv_state *s = &((const struct rv_cpu *)cpu)->hart.s;
-	struct rv_ir_mode m = { .has_fp = has_fp(s), .frm = frm_of(s) };
+	const struct rv_cpu *c = cpu;
+	const struct rv_state *s = &c->hart.s;
+	struct rv_ir_mode m = { .has_fp = has_fp(s), .frm = frm_of(s), .priv = (uint8_t)s->priv };
 
 	return rv_ir_decode(&m, s->pc, code, n, ret);
 }
@@ -274,50 +271,39 @@ static void narrow_fence(const struct rv_cpu *c, const struct rv_insn *i,
 
 static void count(void *cpu, uint64_t n)
 {
-	struct rv_state *s = &((struct rv_cpu *)cpu)->hart.s;
-
-	s->mcycle += s->mcountinhibit & BIT(0) ? 0 : n;
-	s->minstret += s->mcountinhibit & BIT(2) ? 0 : n;
+	rv_insns_count(&((struct rv_cpu *)cpu)->hart.s, n);
 }
 
 /* Give an exception to the guest, or tell the caller of it. */
-static enum front_step give_exception(struct rv_cpu *c, uint64_t cause, uint64_t tval,
-				      struct front_effects *effects, struct cpu_fault *ret_fault)
+static enum front_step give_exception(struct rv_cpu *c, struct front_effects *effects,
+				      struct cpu_fault *ret_fault)
 {
-	if (c->is_system && !(c->exit_vectors & BIT(cause))) {
-		add_effects(c, rv_trap(&c->hart, cause, tval) | RV_EFFECT_MODE, effects);
+	const struct rv_exec *x = &c->access.exec;
+
+	if (c->is_system && !(c->exit_vectors & BIT(x->cause))) {
+		add_effects(c, rv_trap(&c->hart, x->cause, x->tval) | RV_EFFECT_MODE, effects);
 		return FRONT_TRAPPED;
 	}
-	*ret_fault = rv_fault_from_cause(cause, c->hart.s.pc, tval);
-	if (!c->is_system && c->has_refused) {
-		ret_fault->kind = mem_region_find(c->hart.cfg.mem, c->refused_gpa)
-					  ? CPU_FAULT_PROTECTION
-					  : CPU_FAULT_UNMAPPED;
-		return FRONT_FAULT;
-	}
-	return FRONT_EXCEPTION;
+	return rv_access_fault(&c->access, c->is_system, ret_fault) ? FRONT_FAULT : FRONT_EXCEPTION;
 }
 
 static enum front_step step(void *cpu, struct front_effects *effects, struct cpu_fault *ret_fault)
 {
 	struct rv_cpu *c = cpu;
+	struct rv_exec *x = &c->access.exec;
 	struct rv_insn insn;
 	enum rv_done done;
-	uint32_t raw;
 
-	c->has_refused = false;
-	c->exec.effects = 0;
-	if (!rv_cpu_fetch(c, &raw)) {
-		return give_exception(c, c->exec.cause, c->exec.tval, effects, ret_fault);
+	if (!rv_access_fetch(&c->access, &insn)) {
+		return give_exception(c, effects, ret_fault);
 	}
-	rv_decode(raw, &insn);
-	done = rv_exec(&c->exec, &insn);
-	add_effects(c, c->exec.effects, effects);
+	done = rv_exec(x, &insn);
+	add_effects(c, x->effects, effects);
 	narrow_fence(c, &insn, effects);
 	if (done == RV_DONE_EXCEPTION) {
-		return give_exception(c, c->exec.cause, c->exec.tval, effects, ret_fault);
+		return give_exception(c, effects, ret_fault);
 	}
-	if (!(c->exec.effects & RV_EFFECT_COUNTERS)) {
+	if (!(x->effects & RV_EFFECT_COUNTERS)) {
 		count(c, 1); /* a write of a counter takes effect behind its own instruction */
 	}
 	return done == RV_DONE_WFI ? FRONT_HALT : done == RV_DONE_STOP ? FRONT_STOP : FRONT_NEXT;
@@ -373,6 +359,18 @@ static void fp_accrue(void *cpu, uint8_t flags)
 	((struct rv_cpu *)cpu)->hart.s.fcsr |= flags; /* the same bits */
 }
 
+static bool helper_left(void *cpu, struct front_effects *effects)
+{
+	struct rv_cpu *c = cpu;
+
+	if (!c->has_left) {
+		return false;
+	}
+	c->has_left = false;
+	add_effects(c, c->left_effects, effects);
+	return true;
+}
+
 const struct front_ops rv_front_ops = {
 	.arch = CPU_ARCH_RV64,
 	.regs = rv_ir_regs,
@@ -398,4 +396,6 @@ const struct front_ops rv_front_ops = {
 	.drop_reservation = drop_reservation,
 	.fp_round = fp_round,
 	.fp_accrue = fp_accrue,
+	.helpers = rv_helpers,
+	.helper_left = helper_left,
 };

@@ -3,13 +3,14 @@
  * RISC-V integer, memory and control instructions as IR. Source: RISC-V unprivileged ISA 20191213; Zba, Zbb, Zbs
  * 1.0.0; Zicond 1.0.
  *
- * One rule per instruction; those without a rule (CSRs, atomics, system instructions, what is illegal) end the block
- * with STEP. x0 as a source is register 0, which always holds 0; as a destination it drops the result, but not a load's
+ * One rule per instruction; those without a rule (CSRs, atomics, system instructions, what is illegal) call a
+ * helper or end the block with STEP. x0 as a source is register 0, which always holds 0; as a destination it drops the result, but not a load's
  * access.
  */
 #include "engine/dbt/front/riscv/rv_ir.h"
 
 #include "base/bug.h"
+#include "engine/dbt/front/riscv/rv_helper.h"
 
 #define LINK_REG     1u /* ra */
 #define LINK_REG_ALT 5u /* t0 */
@@ -403,6 +404,19 @@ static bool translate_one(struct rv_ir *t)
 	return r->fn && r->fn(t, r);
 }
 
+/* By the interpreter, but in the middle of the block. */
+static void help(struct rv_ir *t)
+{
+	ir_val packed = ir_temp(t->b);
+
+	ir_add_imm(t->b, IR_MOV, IR_I64, packed, IR_NONE, (int64_t)rv_helper_pack(&t->i));
+	ir_add(t->b, IR_HELPER, IR_I64, IR_NONE, packed, IR_NONE)->imm = RV_HELPER_EXEC;
+	if (rv_helper_ends(&t->i)) { /* nobody gets there */
+		ir_add(t->b, IR_JUMP, IR_I64, IR_NONE, IR_NONE, IR_NONE);
+		t->b->target = t->pc + t->i.bytes;
+	}
+}
+
 static bool is_ended(const struct ir_block *b)
 {
 	return b->n_insns && ir_op_is_end((enum ir_op)b->insns[b->n_insns - 1].op);
@@ -425,7 +439,11 @@ bool rv_ir_decode(const struct rv_ir_mode *mode, uint64_t pc, const uint8_t *cod
 
 	ir_block_init(ret, pc);
 	while (!is_ended(ret) && fetch(code, n, &t.i) && ir_guest_begin(ret, t.pc, t.i.bytes)) {
-		if (!translate_one(&t)) {
+		if (rv_ir_csr(&t)) {
+			/* no more than registers */
+		} else if (rv_helper_has(&t.i)) {
+			help(&t);
+		} else if (!translate_one(&t)) {
 			ir_add(ret, IR_STEP, IR_I64, IR_NONE, IR_NONE, IR_NONE);
 		}
 		t.pc += t.i.bytes;

@@ -6,16 +6,22 @@
 #include "cpu/riscv/rv_decode.h"
 #include "engine/dbt/ir/ir.h"
 
-/* IR registers: x0 to x31, then f0 to f31. x0 is never written. */
+/* IR registers: x0 to x31, then f0 to f31, then a few CSRs. x0 is never written. */
 #define RV_IR_X(n)	((ir_val)(n))
 #define RV_IR_F(n)	((ir_val)(32 + (n)))
-#define RV_IR_REGS	64
+#define RV_IR_SSCRATCH	((ir_val)64)
+#define RV_IR_SEPC	((ir_val)65)
+#define RV_IR_SCAUSE	((ir_val)66)
+#define RV_IR_STVAL	((ir_val)67)
+#define RV_IR_MSTATUS	((ir_val)68) /* is only read */
+#define RV_IR_REGS	69
 #define RV_IR_ROUND_DYN 7
 
 /** What decides how instructions are translated; see front_ops.mode. */
 struct rv_ir_mode {
-	bool has_fp; /* mstatus.FS is Dirty: floating point needs no bookkeeping */
-	uint8_t frm; /* rounding mode in force, 0 to 7 */
+	bool has_fp;  /* mstatus.FS is Dirty: floating point needs no bookkeeping */
+	uint8_t frm;  /* rounding mode in force, 0 to 7 */
+	uint8_t priv; /* enum rv_priv */
 };
 
 /** A block being made. */
@@ -40,6 +46,9 @@ struct rv_ir_rule {
 	uint8_t cond;
 	uint8_t flags;
 };
+
+/** Translate an access to a CSR that is a register here. @return false: it is not */
+bool rv_ir_csr(struct rv_ir *t);
 
 /** The rule for a floating-point instruction; fn is NULL for all others. */
 const struct rv_ir_rule *rv_ir_fp_rule(enum rv_op op);

@@ -1,14 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The text behind --net; the names are those of QEMU's user network. */
+#include "base/net_options.h"
+
 #include <arpa/inet.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/parse.h"
-#include "net/net.h"
 
-#define TEXT_MAX 1024
+/* Linux: ip_unprivileged_port_start */
+#define PORT_ORDINARY_MIN 1024
 
 static int parse_switch(const char *name, const char *value, bool *ret, struct errmsg *e)
 {
@@ -29,7 +31,6 @@ static int parse_end(char *text, struct in_addr *addr, uint16_t *port, struct er
 		return errmsg_set(e, -EINVAL, "hostfwd: '%.60s' is not [ADDR]:PORT", text);
 	}
 	*colon = '\0';
-	addr->s_addr = INADDR_ANY;
 	if (*text && inet_pton(AF_INET, text, addr) != 1) {
 		return errmsg_set(e, -EINVAL, "hostfwd: '%.60s' is not an IPv4 address", text);
 	}
@@ -43,14 +44,14 @@ static int parse_end(char *text, struct in_addr *addr, uint16_t *port, struct er
 
 static int parse_forward(char *value, struct net_options *o, struct errmsg *e)
 {
-	struct net_forward f = { 0 };
+	struct net_forward f = { .host.s_addr = htonl(INADDR_LOOPBACK) };
 	char *host;
 	char *guest;
 	int r;
 
-	if (o->n_forwards == NET_FORWARDS_MAX) {
+	if (o->n_forwards == NET_OPTIONS_FORWARDS_MAX) {
 		return errmsg_set(e, -EINVAL, "hostfwd: at most %d ports can be forwarded",
-				  NET_FORWARDS_MAX);
+				  NET_OPTIONS_FORWARDS_MAX);
 	}
 	f.is_udp = strncmp(value, "udp:", 4) == 0;
 	if (!f.is_udp && strncmp(value, "tcp:", 4) != 0) {
@@ -94,7 +95,7 @@ static int parse_one(char *item, struct net_options *o, struct errmsg *e)
 int net_options_parse(const char *text, struct net_options *ret, struct errmsg *e)
 {
 	struct net_options o = { 0 };
-	char copy[TEXT_MAX];
+	char copy[NET_OPTIONS_TEXT_MAX + 1];
 	char *rest = copy;
 	char *item;
 	int r = 0;
@@ -116,4 +117,25 @@ int net_options_parse(const char *text, struct net_options *ret, struct errmsg *
 		*ret = o;
 	}
 	return r;
+}
+
+int net_options_check_ordinary(const struct net_options *o, struct errmsg *e)
+{
+	for (size_t i = 0; i < o->n_forwards; i++) {
+		const struct net_forward *f = &o->forwards[i];
+
+		if (f->host_port < PORT_ORDINARY_MIN) {
+			return errmsg_set(
+				e, -EPERM,
+				"hostfwd: port %u is for administrators; take one from %d up",
+				f->host_port, PORT_ORDINARY_MIN);
+		}
+		if (ntohl(f->host.s_addr) >> 24 != IN_LOOPBACKNET) {
+			return errmsg_set(
+				e, -EPERM,
+				"hostfwd: only administrators open ports for others than this "
+				"machine; leave the address out");
+		}
+	}
+	return 0;
 }

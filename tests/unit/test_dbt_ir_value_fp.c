@@ -7,7 +7,7 @@
 #include <math.h>
 #include <string.h>
 
-#include "test_dbt_ir_eval.h"
+#include "test_dbt_ir_value.h"
 
 static const int rounds[] = { FE_TONEAREST, FE_DOWNWARD, FE_UPWARD, FE_TOWARDZERO };
 
@@ -331,7 +331,7 @@ static uint64_t operate(const struct ir_insn *i, uint64_t a, uint64_t b, uint64_
 	}
 }
 
-uint64_t ir_eval_fp(uint32_t *fp, const struct ir_insn *i, uint64_t a, uint64_t b, uint64_t c)
+uint64_t ir_value_fp(uint32_t *fp, const struct ir_insn *i, uint64_t a, uint64_t b, uint64_t c)
 {
 	static const struct {
 		int except;
