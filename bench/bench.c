@@ -20,6 +20,16 @@
 #define COLUMNS_MAX 16
 #define CELL_BYTES  72
 
+static FILE *json; /* where tables go as JSON; NULL: they are printed */
+
+void bench_json(void)
+{
+	int fd = fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 3);
+
+	json = fd < 0 ? NULL : fdopen(fd, "w");
+	BUG_ON(!json || dup2(STDERR_FILENO, STDOUT_FILENO) < 0);
+}
+
 bool bench_args(int argc, char **argv, struct bench_env *ret)
 {
 	struct bench_env env = { 0 };
@@ -27,6 +37,10 @@ bool bench_args(int argc, char **argv, struct bench_env *ret)
 	for (int i = 1; i < argc; i++) {
 		if (strcmp(argv[i], "--quick") == 0) {
 			env.is_quick = true;
+		} else if (strcmp(argv[i], "--json") == 0 && !json) {
+			bench_json();
+		} else if (strcmp(argv[i], "--only") == 0 && i + 1 < argc) {
+			env.only = argv[++i];
 		} else if (argv[i][0] != '-' && !env.build) {
 			env.build = argv[i];
 		} else {
@@ -35,7 +49,8 @@ bool bench_args(int argc, char **argv, struct bench_env *ret)
 		}
 	}
 	if (!env.build) {
-		fprintf(stderr, "Usage: %s BUILD-DIRECTORY [--quick]\n", argv[0]);
+		fprintf(stderr, "Usage: %s BUILD-DIRECTORY [--quick] [--json] [--only TEXT]\n",
+			argv[0]);
 		return false;
 	}
 	setvbuf(stdout, NULL, _IOLBF, 0);
@@ -73,11 +88,11 @@ bool bench_has_program(const char *name)
 	return false;
 }
 
-_Noreturn static void command_child(const char *const argv[], int out)
+_Noreturn static void command_child(const char *const argv[], int in, int out)
 {
 	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
 
-	if (null < 0 || dup2(null, 0) < 0 || dup2(out, 1) < 0 || dup2(null, 2) < 0) {
+	if (null < 0 || dup2(in < 0 ? null : in, 0) < 0 || dup2(out, 1) < 0 || dup2(null, 2) < 0) {
 		_exit(127);
 	}
 	/* execvp() promises to leave the strings alone; its type can't say so. */
@@ -103,21 +118,46 @@ double bench_rusage_ms(const struct rusage *u)
 	       (double)(u->ru_utime.tv_usec + u->ru_stime.tv_usec) / 1e3;
 }
 
-int bench_command(const char *const argv[], struct bench_run *ret)
+/* A pipe's end to read from, with the text in it and nobody to write more. @return -1 for no text; negative errno */
+static int input_pipe(const char *input)
 {
+	size_t len = input ? strlen(input) : 0;
+	int pair[2];
+	int r;
+
+	if (!input) {
+		return -1;
+	}
+	if (pipe2(pair, O_CLOEXEC) < 0) {
+		return -errno;
+	}
+	r = write(pair[1], input, len) == (ssize_t)len ? pair[0] : -EIO;
+	close(pair[1]);
+	if (r < 0) {
+		close(pair[0]);
+	}
+	return r;
+}
+
+int bench_command_input(const char *const argv[], const char *input, struct bench_run *ret)
+{
+	_cleanup_close_ int in = input_pipe(input);
 	_cleanup_close_ int out = -1;
 	struct bench_run run = { 0 };
 	struct rusage usage;
 	int pair[2];
 	pid_t pid;
 
+	if (input && in < 0) {
+		return in;
+	}
 	if (pipe2(pair, O_CLOEXEC) < 0) {
 		return -errno;
 	}
 	out = pair[0];
 	pid = fork();
 	if (pid == 0) {
-		command_child(argv, pair[1]);
+		command_child(argv, in, pair[1]);
 	}
 	close(pair[1]);
 	if (pid < 0) {
@@ -131,6 +171,11 @@ int bench_command(const char *const argv[], struct bench_run *ret)
 	run.peak_mib = (double)usage.ru_maxrss / 1024;
 	*ret = run;
 	return 0;
+}
+
+int bench_command(const char *const argv[], struct bench_run *ret)
+{
+	return bench_command_input(argv, NULL, ret);
 }
 
 void bench_add(struct bench_series *s, double value)
@@ -238,7 +283,37 @@ static int column_width(const struct bench_table *t, size_t column)
 	return (int)width;
 }
 
-void bench_print(struct bench_table *t)
+/* A figure as it is, "-" as null, all else as text; no cell holds a quotation mark or a control character. */
+static void json_cell(const char *cell)
+{
+	char *end;
+
+	strtod(cell, &end);
+	if (strcmp(cell, "-") == 0 || *cell == '\0') {
+		fprintf(json, "null");
+	} else if (*end == '\0' && strspn(cell, "0123456789.-") == strlen(cell)) {
+		fprintf(json, "%s", cell);
+	} else {
+		fprintf(json, "\"%s\"", cell);
+	}
+}
+
+static void json_print(const struct bench_table *t)
+{
+	fprintf(json, "[");
+	for (size_t row = 1; row < t->n_rows; row++) {
+		fprintf(json, "%s{", row > 1 ? ", " : "");
+		for (size_t i = 0; i < COLUMNS_MAX && *cell_at(t, 0, i); i++) {
+			fprintf(json, "%s\"%s\": ", i ? ", " : "", cell_at(t, 0, i));
+			json_cell(cell_at(t, row, i));
+		}
+		fprintf(json, "}");
+	}
+	fprintf(json, "]\n");
+	fflush(json);
+}
+
+static void text_print(const struct bench_table *t)
 {
 	int width[COLUMNS_MAX];
 
@@ -253,6 +328,15 @@ void bench_print(struct bench_table *t)
 		printf("\n");
 	}
 	printf("\n");
+}
+
+void bench_print(struct bench_table *t)
+{
+	if (json) {
+		json_print(t);
+	} else {
+		text_print(t);
+	}
 	free(t->cells);
 	*t = (struct bench_table){ 0 };
 }

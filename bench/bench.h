@@ -21,6 +21,7 @@
 struct bench_env {
 	const char *build; /* build directory: bin/ and guests/ are in it */
 	bool is_quick;	   /* fewer rounds and cases */
+	const char *only;  /* cases whose name holds this; NULL: all. Programs may not care */
 };
 
 /** Figures of the rounds of one case. */
@@ -44,10 +45,13 @@ struct bench_table {
 };
 
 /**
- * Take the arguments BUILD-DIRECTORY [--quick].
+ * Take the arguments BUILD-DIRECTORY [--quick] [--json] [--only TEXT].
  * @return whether they could be understood; if not, usage was printed
  */
 bool bench_args(int argc, char **argv, struct bench_env *ret);
+
+/** From now on standard output holds tables only, one JSON array of rows per line; all else goes to standard error. */
+void bench_json(void);
 
 /** Path of a file of the build directory, e.g. bench_path(&env, buf, "bin/%s", "pinfold"). */
 const char *bench_path(const struct bench_env *env, char buf[BENCH_PATH], const char *fmt, ...)
@@ -62,6 +66,12 @@ bool bench_has_program(const char *name);
  * @return 0; negative errno
  */
 int bench_command(const char *const argv[], struct bench_run *ret);
+
+/**
+ * The same for a command that reads.
+ * @param input its standard input, at most a pipe full; NULL: none
+ */
+int bench_command_input(const char *const argv[], const char *input, struct bench_run *ret);
 
 /** Keep a figure; those beyond BENCH_ROUNDS are dropped. */
 void bench_add(struct bench_series *s, double value);
@@ -84,7 +94,7 @@ void bench_row(struct bench_table *t, const char *fmt, ...) __attribute__((forma
 /** A figure with so many decimals, or "-" for NAN. @return buf */
 const char *bench_figure(char buf[32], double value, int decimals);
 
-/** Print the table: first row as head; cells of figures to the right. Frees it. */
+/** Print the table: first row as head; cells of figures to the right; or as JSON. Frees it. */
 void bench_print(struct bench_table *t);
 
 #endif

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Execution speed: CPU time of the guest alone, for each program in its long form, on
+ * Execution speed on engines unicorn and kvm (bench_kernels.c: on dbt): CPU time of the guest alone, for each program in its long form, on
  *   pinfold   a jailed VM with 10 ms slices; the vCPU thread's time inside the engine
  *   raw       raw_unicorn: the same image, the library called directly, no slices
  *   qemu      the same source as a Linux program under qemu-user, less its own start-up
@@ -215,49 +215,6 @@ static void bench_kvm(const struct bench_env *env)
 	bench_print(&t);
 }
 
-/* Our translator beside QEMU's and native code, in turns. */
-static void bench_dbt(const struct bench_env *env)
-{
-	struct bench_table t = { 0 };
-	struct bench_series qemus = { 0 };
-	struct bench_series natives = { 0 };
-	char c[5][32];
-
-	printf("riscv64 on dbt, CPU ms\n");
-	bench_row(&t, "program|dbt|qemu|native|vs qemu|x native");
-	for (size_t i = 0; i < ARRAY_SIZE(programs); i++) {
-		struct bench_series time[3] = { 0 };
-		struct bench_series vs_qemu = { 0 };
-		struct bench_series x_native = { 0 };
-
-		for (int round = 0; round < (env->is_quick ? 1 : 5); round++) {
-			double dbt = run_pinfold(env, "dbt", "riscv64", programs[i]);
-			double qemu =
-				bench_has_program("qemu-riscv64")
-					? run_linux_net(env, "qemu-riscv64", "riscv64", programs[i])
-					: NAN;
-			double native = run_linux_net(env, NULL, "x64", programs[i]);
-
-			add_valid(&time[0], dbt);
-			add_valid(&time[1], qemu);
-			add_valid(&time[2], native);
-			add_valid(&vs_qemu, qemu / dbt);
-			add_valid(&x_native, dbt / native);
-		}
-		add_valid(&qemus, bench_median(&vs_qemu));
-		add_valid(&natives, bench_median(&x_native));
-		bench_row(&t, "%s|%s|%s|%s|%s|%s", programs[i],
-			  bench_figure(c[0], bench_median(&time[0]), 1),
-			  bench_figure(c[1], bench_median(&time[1]), 1),
-			  bench_figure(c[2], bench_median(&time[2]), 1),
-			  bench_figure(c[3], bench_median(&vs_qemu), 2),
-			  bench_figure(c[4], bench_median(&x_native), 2));
-	}
-	bench_row(&t, "geometric mean||||%s|%s", bench_figure(c[0], bench_geomean(&qemus), 2),
-		  bench_figure(c[1], bench_geomean(&natives), 2));
-	bench_print(&t);
-}
-
 int main(int argc, char **argv)
 {
 	struct bench_table summary = { 0 };
@@ -273,7 +230,6 @@ int main(int argc, char **argv)
 		}
 	}
 	bench_kvm(&env);
-	bench_dbt(&env);
 	printf("all architectures, speed of pinfold on unicorn; the goal is 0.95 of raw Unicorn\n");
 	bench_print(&summary);
 	return EXIT_SUCCESS;

@@ -5,6 +5,7 @@
  * First table, for a whole run: CPU time, the kernel's included (how much of so short a run is the
  * kernel's cannot be told: it samples), and the most memory resident at once.
  *   VM process   the jailed process alone, as the kernel accounts for it
+ *   VM of a zygote   the same as the daemon makes it, cloned instead of executed
  *   command      `pinfold run`: that and the command itself; memory of the larger process
  * Second table: what in the VM process is resident when the guest has ended. Files are program
  * and library pages, which all VMs share. Third: CPU time of single parts, each done alone in a
@@ -30,7 +31,7 @@
 	((uint64_t)CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWIPC | \
 	 CLONE_NEWUTS | CLONE_NEWCGROUP)
 
-enum kind { VM, COMMAND, EMULATOR, NATIVE };
+enum kind { VM, CLONED_VM, COMMAND, EMULATOR, NATIVE };
 
 /* guest: a file under guests/; with: the engine or the emulator. */
 static const struct {
@@ -47,7 +48,11 @@ static const struct {
 	{ "VM process unicorn arm", VM, "unicorn", "arm/sum.elf" },
 	{ "VM process unicorn arm64", VM, "unicorn", "arm64/sum.elf" },
 	{ "VM process unicorn riscv64", VM, "unicorn", "riscv64/sum.elf" },
+	{ "VM process dbt riscv64", VM, "dbt", "riscv64/sum.elf" },
 	{ "VM process kvm x64", VM, "kvm", "x64/sum.elf" },
+	{ "VM of a zygote unicorn riscv64", CLONED_VM, "unicorn", "riscv64/sum.elf" },
+	{ "VM of a zygote dbt riscv64", CLONED_VM, "dbt", "riscv64/sum.elf" },
+	{ "VM of a zygote kvm x64", CLONED_VM, "kvm", "x64/sum.elf" },
 	{ "command unicorn x64", COMMAND, "unicorn", "x64/sum.elf" },
 	{ "command unicorn arm64", COMMAND, "unicorn", "arm64/sum.elf" },
 	{ "command kvm x64", COMMAND, "kvm", "x64/sum.elf" },
@@ -58,9 +63,12 @@ struct figures {
 	struct bench_series anon_mib, file_mib, shmem_mib;
 };
 
-static int run_vm(const struct bench_env *env, const char *engine, const char *guest,
-		  struct figures *f)
+static struct launch_zygote *zygotes[LAUNCH_ZYGOTES];
+
+static int run_vm(const struct bench_env *env, size_t at, struct figures *f)
 {
+	const char *engine = cases[at].with;
+	const char *guest = cases[at].guest;
 	struct bench_vm_run run;
 	struct launch_options o;
 	struct errmsg e = { 0 };
@@ -68,6 +76,7 @@ static int run_vm(const struct bench_env *env, const char *engine, const char *g
 	int r;
 
 	bench_vm_options(env, engine, guest, path, &o);
+	o.zygote = cases[at].kind == CLONED_VM ? zygotes[launch_zygote_kind_of(engine)] : NULL;
 	r = bench_vm_run(&o, &run, &e);
 	if (r < 0) {
 		fprintf(stderr, "%s on %s: %s\n", guest, engine, e.text);
@@ -105,7 +114,8 @@ static int run_case(const struct bench_env *env, size_t at, struct figures *f)
 	bench_path(env, guest, "guests/%s", cases[at].guest);
 	switch (cases[at].kind) {
 	case VM:
-		return run_vm(env, with, cases[at].guest, f);
+	case CLONED_VM:
+		return run_vm(env, at, f);
 	case COMMAND:
 		return run_command((const char *const[]){ pinfold, "run", "--engine", with, guest,
 							  NULL },
@@ -122,6 +132,9 @@ static bool can_run(size_t at, bool has_kvm)
 	if (cases[at].kind == EMULATOR) {
 		return bench_has_program(cases[at].with);
 	}
+	if (cases[at].kind == CLONED_VM && !zygotes[launch_zygote_kind_of(cases[at].with)]) {
+		return false;
+	}
 	return has_kvm || !cases[at].with || strcmp(cases[at].with, "kvm") != 0;
 }
 
@@ -131,7 +144,9 @@ static void print_whole(const struct figures *all)
 	char c[2][32];
 
 	printf("a trivial guest, from start to end; goals for the VM process: unicorn 10 ms and 12 "
-	       "MiB,\nkvm 5 ms and 4 MiB plus guest RAM, apart from what the kernel takes\n");
+	       "MiB,\nkvm 5 ms and 4 MiB plus guest RAM, apart from what the kernel takes; dbt 3 "
+	       "ms and 4 "
+	       "MiB\n");
 	bench_row(&t, "what|CPU ms|peak MiB");
 	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
 		bench_row(&t, "%s|%s|%s", cases[i].title,
@@ -149,7 +164,7 @@ static void print_memory(const struct figures *all)
 	printf("resident MiB of the VM process when its guest has ended\n");
 	bench_row(&t, "what|private|files|guest RAM and image");
 	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
-		if (cases[i].kind == VM) {
+		if (cases[i].kind == VM || cases[i].kind == CLONED_VM) {
 			bench_row(&t, "%s|%s|%s|%s", cases[i].title,
 				  bench_figure(c[0], bench_median(&all[i].anon_mib), 1),
 				  bench_figure(c[1], bench_median(&all[i].file_mib), 1),
@@ -277,6 +292,8 @@ static void bench_parts(const struct bench_env *env)
 int main(int argc, char **argv)
 {
 	static struct figures all[ARRAY_SIZE(cases)];
+	char program[BENCH_PATH];
+	struct errmsg e = { 0 };
 	struct bench_env env;
 	bool has_kvm;
 
@@ -284,12 +301,21 @@ int main(int argc, char **argv)
 		return EXIT_FAILURE;
 	}
 	has_kvm = bench_vm_has_kvm(&env);
+	bench_path(&env, program, "bin/pinfold-vm");
+	for (int i = 0; i < LAUNCH_ZYGOTES; i++) {
+		if (launch_zygote_start(program, (enum launch_zygote_kind)i, &zygotes[i], &e) < 0) {
+			printf("(no VMs of a zygote: %s)\n", e.text);
+		}
+	}
 	for (int round = 0; round < (env.is_quick ? 5 : 15); round++) {
 		for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
 			if (can_run(i, has_kvm) && run_case(&env, i, &all[i]) < 0) {
 				return EXIT_FAILURE;
 			}
 		}
+	}
+	for (int i = 0; i < LAUNCH_ZYGOTES; i++) {
+		launch_zygote_free(zygotes[i]);
 	}
 	print_whole(all);
 	print_memory(all);

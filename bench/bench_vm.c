@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #include "base/cleanup.h"
 #include "host/fd.h"
@@ -134,8 +135,10 @@ static int run_launched(struct launch_vm *vm, struct bench_vm_run *run, struct e
 	return finish(vm, run, e);
 }
 
-int bench_vm_run(const struct launch_options *o, struct bench_vm_run *ret, struct errmsg *e)
+int bench_vm_run_input(const struct launch_options *o, const char *input, struct bench_vm_run *ret,
+		       struct errmsg *e)
 {
+	size_t len = input ? strlen(input) : 0;
 	struct bench_vm_run run = { 0 };
 	struct launch_vm vm = { 0 };
 	int r;
@@ -144,12 +147,20 @@ int bench_vm_run(const struct launch_options *o, struct bench_vm_run *ret, struc
 	if (r < 0) {
 		return r;
 	}
-	r = run_launched(&vm, &run, e);
+	if (input && write(vm.console_fd, input, len) != (ssize_t)len) {
+		r = errmsg_set(e, -EIO, "the console does not take the input");
+	}
+	r = r < 0 ? r : run_launched(&vm, &run, e);
 	launch_vm_done(&vm);
 	if (r == 0) {
 		*ret = run;
 	}
 	return r;
+}
+
+int bench_vm_run(const struct launch_options *o, struct bench_vm_run *ret, struct errmsg *e)
+{
+	return bench_vm_run_input(o, NULL, ret, e);
 }
 
 bool bench_vm_has_kvm(const struct bench_env *env)

@@ -34,6 +34,10 @@ void bench_vm_options(const struct bench_env *env, const char *engine, const cha
  */
 int bench_vm_run(const struct launch_options *o, struct bench_vm_run *ret, struct errmsg *e);
 
+/** The same with text that waits at the console; NULL: none. */
+int bench_vm_run_input(const struct launch_options *o, const char *input, struct bench_vm_run *ret,
+		       struct errmsg *e);
+
 /**
  * Wait for the next stop event; console output and the trace are read meanwhile.
  * @param run output and trace_bytes are added to; may not be NULL

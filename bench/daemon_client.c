@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <sodium.h>
 #include <stdbool.h>
@@ -193,6 +194,7 @@ void daemon_disconnect(struct daemon_client *c)
 /* More of the answer. @return bytes; negative errno */
 static ssize_t more(struct daemon_client *c, size_t have)
 {
+	struct pollfd p = { .fd = c->fd, .events = POLLIN };
 	ssize_t n;
 
 	if (c->max - have < BUF_MIN / 2) {
@@ -203,6 +205,10 @@ static ssize_t more(struct daemon_client *c, size_t have)
 		}
 		c->buf = buf;
 		c->max *= 2;
+	}
+	/* As libcurl does. Who sleeps in recv() is also woken when the daemon has read the request. */
+	if (poll(&p, 1, -1) < 0) {
+		return -errno;
 	}
 	n = recv(c->fd, c->buf + have, c->max - have - 1, 0);
 	if (n < 0) {

@@ -3,12 +3,12 @@
  * How many VMs a daemon makes and ends per second, and what many VMs that do nothing cost.
  *
  *   bench_daemon_scale BUILD-DIRECTORY [--quick] [--seconds=S] [--clients=N] [--vms=N]
- *                      [--only=rate|definition|kvm|unicorn|parked]
+ *                      [--only=rate|definition|kvm|unicorn|dbt|parked]
  *   bench_daemon_scale BUILD-DIRECTORY --check      small, and judges what is counted: a test
  *
- * Rate: each client keeps a connection and asks in turn for a definition (durable when it is
- * answered), its start (a jailed process that executes a million guest instructions), its end, and
- * its removal. Parked: VMs that were started and paused; what their threads and the daemon do
+ * Rate: each client keeps a connection and asks in turn for a VM (its definition is durable and it is
+ * started when that is answered: a jailed process that executes a million guest instructions), its end,
+ * and its removal. Parked: VMs that were started and paused; what their threads and the daemon do
  * meanwhile is counted by the kernel.
  */
 #include <errno.h>
@@ -34,9 +34,9 @@
 #define CHECK_VMS   24
 #define FAILS_SHOWN 10
 
-enum step { STEP_CREATE, STEP_START, STEP_WAIT, STEP_REMOVE, STEP_ALL, STEPS };
+enum step { STEP_CREATE, STEP_WAIT, STEP_REMOVE, STEP_ALL, STEPS };
 
-static const char *const step_names[STEPS] = { "create", "start", "wait", "remove", "all" };
+static const char *const step_names[STEPS] = { "create", "wait", "remove", "all" };
 
 /* Which VMs. */
 struct kind {
@@ -50,13 +50,15 @@ static struct kind kinds[] = {
 	{ .name = "definition", .engine = "auto", .option = "definition" },
 	{ "kvm x64 ring 3", "kvm", "x64-ring3/bench/million.elf", "kvm", 1, "" },
 	{ "unicorn riscv64", "unicorn", "riscv64/bench/million.elf", "unicorn", 0, "" },
+	{ "dbt riscv64", "dbt", "riscv64/bench/million.elf", "dbt", 0, "" },
 };
 
-enum { KIND_NONE, KIND_KVM, KIND_UNICORN };
+enum { KIND_NONE, KIND_KVM, KIND_UNICORN, KIND_DBT };
 
 static struct kind sleepers[] = {
 	{ "kvm x64 ring 3", "kvm", "x64-ring3/echo.elf", NULL, 0, "" },
 	{ "unicorn riscv64", "unicorn", "riscv64/echo.elf", NULL, 0, "" },
+	{ "dbt riscv64", "dbt", "riscv64/echo.elf", NULL, 0, "" },
 };
 
 struct times {
@@ -70,6 +72,7 @@ struct client {
 	const struct kind *kind;
 	int idx;
 	struct times steps[STEPS];
+	double guest_s; /* CPU time of guests, which is the pool's */
 	uint64_t failed;
 	char complaint[160];
 };
@@ -78,7 +81,7 @@ static struct {
 	struct bench_env env;
 	double seconds;
 	int clients, vms;
-	bool is_check, has_kvm;
+	bool is_check, has_kvm, has_dbt;
 	const char *only;
 	struct daemon_run daemon;
 	double until_ms;
@@ -135,7 +138,8 @@ __attribute__((format(printf, 1, 2))) static void fail(const char *fmt, ...)
 	va_end(ap);
 }
 
-static int define(struct daemon_client *c, const struct kind *k, const char *name)
+/* One with an image is started in the same request. */
+static int create(struct daemon_client *c, const struct kind *k, const char *name)
 {
 	char body[512];
 
@@ -143,7 +147,7 @@ static int define(struct daemon_client *c, const struct kind *k, const char *nam
 		       "{\"name\":\"%s\",\"image\":\"%s\",\"image_name\":\"%s\",\"engine\":\"%s\","
 		       "\"mem_bytes\":8388608}",
 		       name, k->hash, name, k->engine);
-	return daemon_ask(c, "POST", "/v1/vms", body, strlen(body));
+	return daemon_ask(c, "POST", k->image ? "/v1/vms?start=1" : "/v1/vms", body, strlen(body));
 }
 
 /* @return whether the answer is what was wanted */
@@ -160,7 +164,7 @@ static bool expect(struct client *cl, const struct daemon_client *c, const char 
 	return false;
 }
 
-static bool has_ended_well(const struct daemon_client *c, const struct kind *k)
+static bool has_ended_well(const struct daemon_client *c, const struct kind *k, double *guest_s)
 {
 	json_t *o = json_loadb(c->body, c->body_bytes, 0, NULL);
 	const char *state = json_string_value(json_object_get(o, "state"));
@@ -168,6 +172,7 @@ static bool has_ended_well(const struct daemon_client *c, const struct kind *k)
 	bool is_well = state && strcmp(state, "stopped") == 0 && json_is_integer(code) &&
 		       json_integer_value(code) == k->exit_code;
 
+	*guest_s += (double)json_integer_value(json_object_get(o, "cpu_ns")) / 1e9;
 	json_decref(o);
 	return is_well;
 }
@@ -183,18 +188,14 @@ static bool one_life(struct client *cl, struct daemon_client *c, int n)
 
 	(void)snprintf(name, sizeof(name), "c%d-%d", cl->idx, n);
 	at[STEP_CREATE] = now_ms();
-	if (!expect(cl, c, "create", define(c, cl->kind, name), 201)) {
+	if (!expect(cl, c, "create", create(c, cl->kind, name), 201)) {
 		return false;
 	}
-	at[STEP_START] = now_ms();
-	(void)snprintf(path, sizeof(path), "/v1/vms/%s/start", name);
-	r = has_run ? daemon_ask(c, "POST", path, NULL, 0) : 200;
-	is_well = expect(cl, c, "start", r, 200);
 	at[STEP_WAIT] = now_ms();
 	(void)snprintf(path, sizeof(path), "/v1/vms/%s/wait?timeout_ms=60000", name);
-	if (is_well && has_run) {
+	if (has_run) {
 		is_well = expect(cl, c, "wait", daemon_ask(c, "GET", path, NULL, 0), 200) &&
-			  expect(cl, c, "its end", has_ended_well(c, cl->kind), 1);
+			  expect(cl, c, "its end", has_ended_well(c, cl->kind, &cl->guest_s), 1);
 	}
 	at[STEP_REMOVE] = now_ms();
 	(void)snprintf(path, sizeof(path), "/v1/vms/%s?force=1", name);
@@ -251,8 +252,9 @@ static struct client *run_clients(void *(*main_fn)(void *), const struct kind *k
 }
 
 /* All clients' times of each step, together. */
-static void merge(struct client *all, int n, struct times *sum)
+static void merge(struct client *all, int n, struct times *sum, double *guest_s)
 {
+	*guest_s = 0;
 	for (int i = 0; i < n; i++) {
 		for (int s = 0; s < STEPS; s++) {
 			for (size_t j = 0; j < all[i].steps[s].n; j++) {
@@ -260,6 +262,7 @@ static void merge(struct client *all, int n, struct times *sum)
 			}
 			free(all[i].steps[s].ms);
 		}
+		*guest_s += all[i].guest_s;
 	}
 	free(all);
 }
@@ -270,17 +273,21 @@ struct rate_tables {
 };
 
 static void rate_row(struct bench_table *rates, struct bench_table *delays, const struct kind *k,
-		     int n, struct times *sum, const struct watch_cpu *a, const struct watch_cpu *b)
+		     int n, struct times *sum, double guest_s, const struct watch_cpu *a,
+		     const struct watch_cpu *b)
 {
 	double done = (double)sum[STEP_ALL].n;
 	double per = done > 0 ? 1e3 / done : 0;
 	double wall = b->wall_s - a->wall_s;
-	double known =
-		b->daemon_s - a->daemon_s + b->children_s - a->children_s + b->self_s - a->self_s;
+	double ours = b->daemon_s - a->daemon_s + b->children_s - a->children_s;
+	double kernel = b->kernel_s - a->kernel_s;
+	double known = ours + kernel + b->self_s - a->self_s;
 
-	bench_row(rates, "%s|%d|%.0f|%.0f|%.2f|%.2f|%.2f|%.2f|%.2f", k->name, n, done, done / wall,
-		  (b->daemon_s - a->daemon_s) * per, (b->children_s - a->children_s) * per,
-		  (b->self_s - a->self_s) * per, (b->machine_s - a->machine_s - known) * per,
+	bench_row(rates, "%s|%d|%.0f|%.0f|%.2f|%.2f|%.2f|%.2f|%.2f|%.2f|%.2f|%.2f", k->name, n,
+		  done, done / wall, (b->daemon_s - a->daemon_s) * per,
+		  (b->children_s - a->children_s) * per, guest_s * per, (ours - guest_s) * per,
+		  kernel * per, (b->self_s - a->self_s) * per,
+		  (b->machine_s - a->machine_s - known) * per,
 		  (b->machine_s - a->machine_s) / wall);
 	for (int s = 0; s < STEPS; s++) {
 		if (k->image || s == STEP_CREATE || s == STEP_REMOVE) {
@@ -313,18 +320,19 @@ static void rate(struct rate_tables *tables, const struct kind *k, int n)
 {
 	struct times sum[STEPS] = { 0 };
 	struct watch_cpu a, b;
+	double guest_s;
 
-	if (k == &kinds[KIND_KVM] && !g.has_kvm) {
+	if ((k == &kinds[KIND_KVM] && !g.has_kvm) || (k == &kinds[KIND_DBT] && !g.has_dbt)) {
 		return;
 	}
 	watch_cpu_get(g.daemon.pid, &a);
 	g.until_ms = now_ms() + g.seconds * 1e3;
-	merge(run_clients(rate_main, k, n), n, sum);
+	merge(run_clients(rate_main, k, n), n, sum, &guest_s);
 	watch_cpu_get(g.daemon.pid, &b);
 	if (sum[STEP_ALL].n == 0) {
 		fail("%s, %d clients: nothing was done", k->name, n);
 	}
-	rate_row(&tables->rates, &tables->delays, k, n, sum, &a, &b);
+	rate_row(&tables->rates, &tables->delays, k, n, sum, guest_s, &a, &b);
 	parts_row(&tables->parts, k, n, (double)sum[STEP_ALL].n, &a, &b);
 	for (int s = 0; s < STEPS; s++) {
 		free(sum[s].ms);
@@ -335,7 +343,9 @@ static void rates(void)
 {
 	struct rate_tables t = { 0 };
 
-	bench_row(&t.rates, "VMs|clients|made|per s|daemon|VM process|clients'|others|cores busy");
+	bench_row(&t.rates,
+		  "VMs|clients|made|per s|daemon|VM process|its guest|chores|kernel|clients'|"
+		  "others|cores busy");
 	bench_row(&t.parts,
 		  "VMs|clients|requests|zygote|dispatcher|watcher|reaper|store|audit log");
 	bench_row(&t.delays, "VMs|clients|step|p50|p99|max");
@@ -349,10 +359,12 @@ static void rates(void)
 		}
 		rate(&t, &kinds[i], g.clients);
 	}
-	printf("VMs defined, started, waited for and removed; CPU ms of each VM by who used it: "
+	printf("VMs made and started, waited for and removed; CPU ms of each VM by who used it: "
 	       "the daemon,\n"
-	       "the VM's process, the clients of this program, everybody else (kernel threads, "
-	       "other work)\n");
+	       "the VM's process, its guest as part of that, daemon and process without the guest "
+	       "(chores:\nwhat the housekeeping core has to do), kernel threads, the clients of "
+	       "this "
+	       "program, everybody else\n");
 	bench_print(&t.rates);
 	printf("\nthe daemon's part of it, by its threads\n");
 	bench_print(&t.parts);
@@ -364,7 +376,12 @@ static void rates(void)
 
 static const struct kind *sleeper_of(int n)
 {
-	return g.has_kvm && n % 2 == 0 ? &sleepers[0] : &sleepers[1];
+	const struct kind *k = &sleepers[n % (int)ARRAY_SIZE(sleepers)];
+	bool can_run = strcmp(k->engine, "kvm") == 0   ? g.has_kvm
+		       : strcmp(k->engine, "dbt") == 0 ? g.has_dbt
+						       : true;
+
+	return can_run ? k : &sleepers[1];
 }
 
 static void *park_main(void *arg)
@@ -382,10 +399,7 @@ static void *park_main(void *arg)
 		char name[32], path[96];
 
 		(void)snprintf(name, sizeof(name), "p%d", n);
-		is_well = expect(cl, &c, "create", define(&c, sleeper_of(n), name), 201);
-		(void)snprintf(path, sizeof(path), "/v1/vms/%s/start", name);
-		is_well = is_well &&
-			  expect(cl, &c, "start", daemon_ask(&c, "POST", path, NULL, 0), 200);
+		is_well = expect(cl, &c, "create", create(&c, sleeper_of(n), name), 201);
 		(void)snprintf(path, sizeof(path), "/v1/vms/%s/pause", name);
 		if (is_well) {
 			is_well =
@@ -475,7 +489,12 @@ static struct group *group_of(struct group *groups, const json_t *vm)
 {
 	const char *engine = json_string_value(json_object_get(vm, "engine"));
 
-	return &groups[engine && strcmp(engine, "kvm") == 0 ? 0 : 1];
+	for (size_t i = 0; engine && i < ARRAY_SIZE(sleepers); i++) {
+		if (strcmp(engine, sleepers[i].engine) == 0) {
+			return &groups[i];
+		}
+	}
+	return &groups[0];
 }
 
 static void tally(struct group *gr, pid_t pid, const struct watch_task *before)
@@ -524,7 +543,7 @@ static void print_groups(struct group *groups, size_t n, double seconds)
 /* Wake-ups of every VM and of the daemon while nobody asks anything. */
 static void measure_quiet(struct daemon_client *c)
 {
-	struct group groups[] = { { .name = "kvm x64 ring 3" }, { .name = "unicorn riscv64" } };
+	struct group groups[ARRAY_SIZE(sleepers)] = { 0 };
 	struct watch_task d0, d1;
 	struct watch_task *before;
 	struct watch_memory m;
@@ -535,6 +554,9 @@ static void measure_quiet(struct daemon_client *c)
 	before = calloc((size_t)n + 1, sizeof(*before));
 	if (!before) {
 		abort();
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(groups); i++) {
+		groups[i].name = sleepers[i].name;
 	}
 	for (int i = 0; i < n; i++) {
 		const json_t *vm = json_array_get(all, (size_t)i);
@@ -679,6 +701,7 @@ static bool options(int argc, char **argv)
 {
 	static const struct option longs[] = {
 		{ "quick", no_argument, NULL, 'q' },
+		{ "json", no_argument, NULL, 'j' },
 		{ "check", no_argument, NULL, 'k' },
 		{ "seconds", required_argument, NULL, 's' },
 		{ "clients", required_argument, NULL, 'c' },
@@ -697,6 +720,9 @@ static bool options(int argc, char **argv)
 			g.env.is_quick = true;
 			g.seconds = 4;
 			g.vms = MANY_VMS / 5;
+			break;
+		case 'j':
+			bench_json();
 			break;
 		case 'k':
 			g.is_check = true;
@@ -742,9 +768,9 @@ int main(int argc, char **argv)
 
 	if (!options(argc, argv)) {
 		fprintf(stderr,
-			"Usage: %s BUILD-DIRECTORY [--quick] [--check] [--seconds=S] "
+			"Usage: %s BUILD-DIRECTORY [--quick] [--json] [--check] [--seconds=S] "
 			"[--clients=N] [--vms=N] "
-			"[--only=rate|definition|kvm|unicorn|parked]\n",
+			"[--only=rate|definition|kvm|unicorn|dbt|parked]\n",
 			argv[0]);
 		return 2;
 	}
@@ -754,6 +780,9 @@ int main(int argc, char **argv)
 		return 77;
 	}
 	g.has_kvm = access("/dev/kvm", R_OK | W_OK) == 0;
+	g.has_dbt = __builtin_cpu_supports("avx") && __builtin_cpu_supports("fma") &&
+		    __builtin_cpu_supports("bmi") && __builtin_cpu_supports("bmi2") &&
+		    __builtin_cpu_supports("popcnt");
 	r = daemon_start(bench_path(&g.env, program, "bin/pinfoldd"), &g.daemon);
 	if (r < 0) {
 		printf("pinfoldd does not start: %s\n", strerror(-r));

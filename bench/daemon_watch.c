@@ -42,6 +42,20 @@ static double read_process(pid_t pid, double *ret_children_s)
 	return 0;
 }
 
+/* Kernel threads are the children of process 2. New ones begin at 0, so nothing is missed but those that ended. */
+static double read_kernel(void)
+{
+	_cleanup_fclose_ FILE *f = fopen("/proc/2/task/2/children", "re");
+	double sum = 0;
+	double rest;
+	int pid;
+
+	while (f && fscanf(f, "%d", &pid) == 1) {
+		sum += read_process(pid, &rest);
+	}
+	return sum;
+}
+
 static bool is_zygote(pid_t pid)
 {
 	char path[64], name[32] = "";
@@ -52,11 +66,12 @@ static bool is_zygote(pid_t pid)
 	return f && fgets(name, sizeof(name), f) && strcmp(name, ZYGOTE_NAME "\n") == 0;
 }
 
-/* The zygote is a child of the daemon's first thread. */
-static double read_zygote(pid_t daemon)
+/* The zygotes are children of the daemon's first thread. */
+static double read_zygotes(pid_t daemon)
 {
 	_cleanup_fclose_ FILE *f = NULL;
 	char path[64];
+	double sum_s = 0;
 	double rest;
 	int pid;
 
@@ -64,10 +79,10 @@ static double read_zygote(pid_t daemon)
 	f = fopen(path, "re");
 	while (f && fscanf(f, "%d", &pid) == 1) {
 		if (is_zygote(pid)) {
-			return read_process(pid, &rest);
+			sum_s += read_process(pid, &rest);
 		}
 	}
-	return 0;
+	return sum_s;
 }
 
 static double read_schedstat(pid_t pid, const char *tid)
@@ -143,9 +158,10 @@ void watch_cpu_get(pid_t daemon, struct watch_cpu *ret)
 	getrusage(RUSAGE_SELF, &u);
 	ret->self_s = bench_rusage_ms(&u) / 1e3;
 	ret->daemon_s = read_process(daemon, &ret->children_s);
-	ret->zygote_s = read_zygote(daemon);
+	ret->zygote_s = read_zygotes(daemon);
 	ret->daemon_s += ret->zygote_s;
 	read_threads(daemon, ret);
+	ret->kernel_s = read_kernel();
 	read_machine(ret);
 }
 

@@ -19,11 +19,12 @@ enum watch_thread {
 /** CPU time since boot or since the start of a process. */
 struct watch_cpu {
 	double wall_s;
-	double daemon_s;   /* its threads, and its zygote */
-	double zygote_s;   /* alone */
+	double daemon_s; /* its threads, and its zygote */
+	double zygote_s; /* alone */
 	double thread_s[WATCH_THREADS];
 	double children_s; /* of the daemon: VM processes that it has waited for */
 	double self_s;	   /* this process */
+	double kernel_s;   /* kernel threads, whoever made work for them */
 	double machine_s;  /* all cores, whoever used them */
 };
 

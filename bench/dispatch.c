@@ -15,10 +15,9 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
+#include "bench/fakes.h"
 #include "bench/series.h"
-#include "fake_vm_rig.h"
 #include "host/task.h"
 #include "host/timer.h"
 
@@ -39,12 +38,11 @@ struct work {
 };
 
 static struct rig rig;
-static char program[4096];
-static bool is_quick, is_json;
+static struct fakes fakes;
 
 static void begin(uint32_t n, ns_t slice_ns)
 {
-	rig_init(&rig, program);
+	rig_init(&rig, fakes.program);
 	rig_spawn(&rig, n);
 	if (rig_start(&rig) < 0) {
 		exit(1);
@@ -144,7 +142,7 @@ static void judge_turns(const uint64_t first[], struct fairness *f)
 static struct fairness measure_fairness(uint32_t vms, ns_t slice_ns)
 {
 	struct fairness f = { .vms = vms,
-			      .rounds = is_quick ? ROUNDS / 10 : ROUNDS,
+			      .rounds = fakes.is_quick ? ROUNDS / 10 : ROUNDS,
 			      .slice_ms = (double)slice_ns / 1e6 };
 	struct dispatch_stats before;
 	struct dispatch_stats after;
@@ -194,7 +192,7 @@ static void measure_kills(struct series *ret)
 	for (uint32_t i = 0; i < 3; i++) {
 		rig_mode(&rig, i, FAKE_GOOD);
 	}
-	for (uint32_t i = 0; i < (is_quick ? KILLS / 10 : KILLS); i++) {
+	for (uint32_t i = 0; i < (fakes.is_quick ? KILLS / 10 : KILLS); i++) {
 		struct dispatch_notice n;
 		struct dispatch_core_info core;
 		ns_t killed_ns;
@@ -288,9 +286,9 @@ static struct work measure_work(ns_t slice_ns)
 {
 	struct work w = { .slice_ms = (double)slice_ns / 1e6 };
 	struct series losses = { 0 };
-	ns_t run_ns = is_quick ? NS_PER_S / 4 : 2 * NS_PER_S;
+	ns_t run_ns = fakes.is_quick ? NS_PER_S / 4 : 2 * NS_PER_S;
 
-	rig_init(&rig, program);
+	rig_init(&rig, fakes.program);
 	rig_spawn(&rig, PAIR_FAKES);
 	if (rig_start(&rig) < 0) {
 		exit(1);
@@ -326,7 +324,7 @@ static struct work measure_work(ns_t slice_ns)
 
 static void print_fairness(const struct fairness *f, bool is_last)
 {
-	if (is_json) {
+	if (fakes.is_json) {
 		printf("{\"vms\":%u,\"slice_ms\":%.1f,\"rounds\":%u,\"spread_ms\":%.3f,\"jain\":%."
 		       "7f,"
 		       "\"slice_error_us\":{\"p50\":%.1f,\"p99\":%.1f},"
@@ -347,7 +345,8 @@ static void all_fairness(void)
 	static const uint32_t vms[] = { 2, 8, 32 };
 	static const ns_t slices_ns[] = { 10 * NS_PER_MS, NS_PER_MS };
 
-	printf(is_json ? "{\"fairness\":[\n"
+	printf(fakes.is_json
+		       ? "{\"fairness\":[\n"
 		       : " VMs slice ms  rounds  spread ms       Jain  err p50us   p99 us  gap "
 			 "p50us   "
 			 "p99 us stolen ms  ctl %%\n");
@@ -369,10 +368,11 @@ static void all_else(void)
 	struct work at_1 = measure_work(NS_PER_MS);
 
 	measure_kills(&kills);
-	printf(is_json ? "],\n\"kill_to_free_us\":{\"n\":%zu,\"p50\":%.0f,\"p99\":%.0f},\n"
-		       : "core free after kill -9 (%zu times): p50 %.0f us, p99 %.0f us\n",
+	printf(fakes.is_json ? "],\n\"kill_to_free_us\":{\"n\":%zu,\"p50\":%.0f,\"p99\":%.0f},\n"
+			     : "core free after kill -9 (%zu times): p50 %.0f us, p99 %.0f us\n",
 	       kills.n, series_quantile(&kills, 0.5), series_quantile(&kills, 0.99));
-	printf(is_json ? "\"loss_pct\":{\"10ms\":%.3f,\"1ms\":%.3f}}\n"
+	printf(fakes.is_json
+		       ? "\"loss_pct\":{\"10ms\":%.3f,\"1ms\":%.3f}}\n"
 		       : "work lost against real-time round robin, 4 VMs: %.3f %% at 10 ms, %.3f "
 			 "%% at "
 			 "1 ms\n",
@@ -382,20 +382,11 @@ static void all_else(void)
 
 int main(int argc, char **argv)
 {
-	if (argc < 2) {
-		fprintf(stderr, "usage: bench_dispatch BUILD-DIRECTORY [--quick] [--json]\n");
-		return 2;
-	}
-	for (int i = 2; i < argc; i++) {
-		is_quick = is_quick || strcmp(argv[i], "--quick") == 0;
-		is_json = is_json || strcmp(argv[i], "--json") == 0;
-	}
-	snprintf(program, sizeof(program), "%s/bin/fake_vcpu", argv[1]);
-	rig_init(&rig, program);
-	rig_done(&rig);
-	if (!rig.is_real_time) {
-		printf("skipped: needs two cores and the right to real-time priorities\n");
-		return 77;
+	int status;
+
+	status = fakes_begin(&fakes, &rig, argc, argv);
+	if (status != 0) {
+		return status;
 	}
 	all_fairness();
 	all_else();

@@ -16,8 +16,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "bench/fakes.h"
 #include "bench/series.h"
-#include "fake_vm_rig.h"
 #include "host/task.h"
 #include "host/text.h"
 #include "host/timer.h"
@@ -27,8 +27,7 @@
 #define PAIRS	 4
 
 static struct rig rig;
-static char program[4096];
-static bool is_quick, is_json;
+static struct fakes fakes;
 
 static void fail(const char *what)
 {
@@ -50,7 +49,7 @@ static void begin(uint32_t n)
 {
 	struct sched_event cap = { .type = SCHED_EV_EXCL_CAP, .arg = 1 };
 
-	rig_init(&rig, program);
+	rig_init(&rig, fakes.program);
 	if (!rig_use_cgroups(&rig)) {
 		printf("skipped: no cgroup v2 folder can be made for freezing\n");
 		exit(77);
@@ -90,7 +89,7 @@ static void measure_grants(struct series *ret)
 	for (uint32_t i = 0; i < SHARERS; i++) {
 		rig_mode(&rig, i, FAKE_GOOD);
 	}
-	for (uint32_t k = 0; k < (is_quick ? 30 : 300); k++) {
+	for (uint32_t k = 0; k < (fakes.is_quick ? 30 : 300); k++) {
 		uint32_t i = k % SHARERS;
 		ns_t asked_ns, begun_ns;
 
@@ -151,7 +150,7 @@ static void measure_reclaims(struct series *ret, uint32_t mib)
 	struct sched_event reclaim = { .type = SCHED_EV_EXCL_RECLAIM, .core = 0 };
 
 	begin(2);
-	for (uint32_t k = 0; k < (is_quick ? 5 : 100); k++) {
+	for (uint32_t k = 0; k < (fakes.is_quick ? 5 : 100); k++) {
 		ns_t asked_ns, begun_ns;
 
 		give_to_hung(mib);
@@ -211,7 +210,7 @@ static void make_plain(uint32_t i)
 
 static void measure_switches(struct series *owned, struct series *plain)
 {
-	ns_t run_ns = is_quick ? NS_PER_S : 5 * NS_PER_S;
+	ns_t run_ns = fakes.is_quick ? NS_PER_S : 5 * NS_PER_S;
 
 	begin(1);
 	rig_spawn(&rig, 1);
@@ -239,9 +238,10 @@ static void print_series(const char *what, const char *key, struct series *s, bo
 	double p99 = series_quantile(s, 0.99);
 	double most = series_quantile(s, 1);
 
-	printf(is_json ? "\"%s\":{\"n\":%zu,\"p50\":%.1f,\"p99\":%.1f,\"max\":%.1f}%s\n"
-		       : "%-52s %6zu %9.1f %9.1f %9.1f%s\n",
-	       is_json ? key : what, s->n, p50, p99, most, is_json && !is_last ? "," : "");
+	printf(fakes.is_json ? "\"%s\":{\"n\":%zu,\"p50\":%.1f,\"p99\":%.1f,\"max\":%.1f}%s\n"
+			     : "%-52s %6zu %9.1f %9.1f %9.1f%s\n",
+	       fakes.is_json ? key : what, s->n, p50, p99, most,
+	       fakes.is_json && !is_last ? "," : "");
 	fflush(stdout);
 	series_done(s);
 }
@@ -249,27 +249,17 @@ static void print_series(const char *what, const char *key, struct series *s, bo
 int main(int argc, char **argv)
 {
 	struct series grants = { 0 }, small = { 0 }, large = { 0 }, owned = { 0 }, plain = { 0 };
+	int status;
 
-	if (argc < 2) {
-		fprintf(stderr, "usage: bench_exclusive BUILD-DIRECTORY [--quick] [--json]\n");
-		return 2;
-	}
-	for (int i = 2; i < argc; i++) {
-		is_quick = is_quick || strcmp(argv[i], "--quick") == 0;
-		is_json = is_json || strcmp(argv[i], "--json") == 0;
-	}
-	snprintf(program, sizeof(program), "%s/bin/fake_vcpu", argv[1]);
-	rig_init(&rig, program);
-	rig_done(&rig);
-	if (!rig.is_real_time) {
-		printf("skipped: needs two cores and the right to real-time priorities\n");
-		return 77;
+	status = fakes_begin(&fakes, &rig, argc, argv);
+	if (status != 0) {
+		return status;
 	}
 	measure_grants(&grants);
 	measure_reclaims(&small, 16);
 	measure_reclaims(&large, 1024);
 	measure_switches(&owned, &plain);
-	if (is_json) {
+	if (fakes.is_json) {
 		printf("{\n");
 	} else {
 		printf("%-52s %6s %9s %9s %9s\n", "exclusive core", "times", "p50", "p99", "max");
@@ -282,7 +272,7 @@ int main(int argc, char **argv)
 	print_series("involuntary switches of its owner, per s", "switches_per_s", &owned, false);
 	print_series("the same, a real-time thread without a scheduler", "plain_switches_per_s",
 		     &plain, true);
-	if (is_json) {
+	if (fakes.is_json) {
 		printf("}\n");
 	}
 	return 0;
