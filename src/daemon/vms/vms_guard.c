@@ -87,23 +87,24 @@ int vms_guard_add(struct vms *v, struct vms_vm *vm, struct errmsg *e)
 	return r == -EACCES ? -EKEYREJECTED : r; /* as bans are refused */
 }
 
-void vms_guard_cores(struct vms *v, struct vms_vm *vm)
+static void update(struct vms *v, struct vms_vm *vm, uint32_t more_flags)
 {
 	struct pinfold_guard_vm g;
 
 	if (v->o.guard && describe(v, vm, &g) == 0) {
+		g.flags |= more_flags;
 		(void)guard_vm_update(v->o.guard, &g);
 	}
 }
 
+void vms_guard_cores(struct vms *v, struct vms_vm *vm)
+{
+	update(v, vm, 0);
+}
+
 void vms_guard_shared(struct vms *v, struct vms_vm *vm)
 {
-	struct pinfold_guard_vm g;
-
-	if (v->o.guard && describe(v, vm, &g) == 0) {
-		g.flags |= PINFOLD_GUARD_RECLAIMED;
-		(void)guard_vm_update(v->o.guard, &g);
-	}
+	update(v, vm, PINFOLD_GUARD_RECLAIMED);
 }
 
 void vms_guard_remove(struct vms *v, struct vms_vm *vm)
