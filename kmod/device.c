@@ -8,8 +8,8 @@
  *
  * Contexts: file operations and the parameter in that of a user-space process, under registry_lock where they change
  * something, and never touch its memory under that lock: a process may let each access to it wait for ever
- * (userfaultfd, FUSE), and so keep everybody from the device. device_changed() and device_tidy() in terminal threads, which never wait for that lock: its holder may
- * be an ordinary task that starves.
+ * (userfaultfd, FUSE), and so keep everybody from the device. device_changed() and device_tidy() in terminal
+ * threads, which never wait for that lock: its holder may be an ordinary task that starves.
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 

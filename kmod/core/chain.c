@@ -202,7 +202,6 @@ bool chain_append(struct chain *c, const struct chain_event *e)
 		.terminal = e->terminal,
 		.channel = e->channel,
 	};
-
 	bool is_written;
 
 	set_text(&r, e->text);
