@@ -142,9 +142,11 @@ static void sweep(const char *dir)
 	size_t n = 0;
 
 	while (d && n < ARRAY_SIZE(files) && (ent = readdir(d)) != NULL) {
-		if (strncmp(ent->d_name, "log.", 4) == 0 && strlen(ent->d_name) < 64 &&
+		size_t len = strlen(ent->d_name);
+
+		if (strncmp(ent->d_name, "log.", 4) == 0 && len < sizeof(files[n].name) &&
 		    fstatat(dirfd(d), ent->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0) {
-			snprintf(files[n].name, sizeof(files[n].name), "%s", ent->d_name);
+			memcpy(files[n].name, ent->d_name, len + 1);
 			files[n++].changed = st.st_mtime;
 		}
 	}
