@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
@@ -323,10 +324,27 @@ void rig_go(struct rig *r, ns_t slice_ns)
 	}
 }
 
+void rig_begin(struct rig *r, const char *program, uint32_t n, ns_t slice_ns)
+{
+	rig_init(r, program);
+	rig_spawn(r, n);
+	if (rig_start(r) < 0) {
+		die("start");
+	}
+	rig_go(r, slice_ns);
+}
+
 void rig_mode(struct rig *r, uint32_t i, enum fake_mode mode)
 {
 	if (ask(&r->fake[i], FAKE_SET_MODE, mode, NULL, 0) < 0) {
 		printf("fake %u does not take mode %u\n", i, mode);
+	}
+}
+
+void rig_mode_all(struct rig *r, enum fake_mode mode)
+{
+	for (uint32_t i = 0; i < r->n; i++) {
+		rig_mode(r, i, mode);
 	}
 }
 
@@ -435,6 +453,21 @@ void rig_done(struct rig *r)
 	snprintf(path, sizeof(path), "%s/locks.aside", r->dir);
 	unlink(path);
 	rmdir(r->dir);
+}
+
+bool rig_end(struct rig *r)
+{
+	struct dispatch_stats stats;
+
+	dispatch_stats_get(r->d, &stats);
+	if (stats.sched.violations) {
+		printf("violation: %s\n", sched_violation_name(stats.sched.last_violation));
+	}
+	if (stats.notices_lost) {
+		printf("%" PRIu64 " notices are lost\n", stats.notices_lost);
+	}
+	rig_done(r);
+	return !stats.sched.violations && !stats.notices_lost && !r->violations;
 }
 
 void rig_pause(ns_t ns)

@@ -64,11 +64,20 @@ int rig_attach(struct rig *r, uint32_t i, ns_t slice_ns);
 /** rig_attach() for all of them, and dispatch_go(). */
 void rig_go(struct rig *r, ns_t slice_ns);
 
+/** rig_init(), @p n fakes, rig_start() and rig_go(). Dies when the dispatcher does not start. */
+void rig_begin(struct rig *r, const char *program, uint32_t n, ns_t slice_ns);
+
+/** rig_done(). @return false, said: the scheduler found a violation, or a notice was lost */
+bool rig_end(struct rig *r);
+
 /** Connect to a fake anew. */
 void rig_connect(struct rig *r, uint32_t i);
 
 /** Tell a fake. */
 void rig_mode(struct rig *r, uint32_t i, enum fake_mode mode);
+
+/** Tell all of them. */
+void rig_mode_all(struct rig *r, enum fake_mode mode);
 
 /** Let a fake use so much memory. @return false: there is not so much */
 bool rig_fill(struct rig *r, uint32_t i, uint32_t mib);

@@ -17,35 +17,6 @@
 static const char *program;
 static struct rig rig;
 
-static void begin(uint32_t n, ns_t slice_ns)
-{
-	rig_init(&rig, program);
-	rig_spawn(&rig, n);
-	CHECK_INT(rig_start(&rig), 0);
-	rig_go(&rig, slice_ns);
-}
-
-static void all(enum fake_mode mode)
-{
-	for (uint32_t i = 0; i < rig.n; i++) {
-		rig_mode(&rig, i, mode);
-	}
-}
-
-static void end(void)
-{
-	struct dispatch_stats stats;
-
-	dispatch_stats_get(rig.d, &stats);
-	CHECK_INT(stats.sched.violations, 0);
-	CHECK_INT(stats.notices_lost, 0);
-	if (stats.sched.violations) {
-		printf("violation: %s\n", sched_violation_name(stats.sched.last_violation));
-	}
-	rig_done(&rig);
-	CHECK_INT(rig.violations, 0);
-}
-
 static void rotate(uint32_t n, ns_t slice_ns, ns_t run_ns)
 {
 	struct rig_turns least = { .n = UINT64_MAX, .cpu_ns = SCHED_NEVER };
@@ -55,8 +26,8 @@ static void rotate(uint32_t n, ns_t slice_ns, ns_t run_ns)
 	ns_t lost_ns;
 	ns_t sum_ns = 0;
 
-	begin(n, slice_ns);
-	all(FAKE_GOOD);
+	rig_begin(&rig, program, n, slice_ns);
+	rig_mode_all(&rig, FAKE_GOOD);
 	rig_pause(20 * NS_PER_MS);
 	from_ns = host_clock_monotonic_ns();
 	rig_pause(run_ns);
@@ -85,7 +56,7 @@ static void rotate(uint32_t n, ns_t slice_ns, ns_t run_ns)
 		CHECK(most.cpu_ns - least.cpu_ns <= 2 * slice_ns + run_ns / n / 50 + lost_ns);
 		CHECK_INT(rig_overlaps(&rig, 0), 0);
 	}
-	end();
+	CHECK(rig_end(&rig));
 }
 
 static void two_rotate(void)
@@ -111,12 +82,12 @@ static void one_alone_runs_on(void)
 {
 	struct dispatch_vm_info info;
 
-	begin(1, 5 * NS_PER_MS);
-	all(FAKE_GOOD);
+	rig_begin(&rig, program, 1, 5 * NS_PER_MS);
+	rig_mode_all(&rig, FAKE_GOOD);
 	CHECK(rig_until(has_five_extensions, NULL));
 	CHECK(rig_becomes(&rig, 0, SCHED_VCPU_RUNNING));
 	CHECK_INT(dispatch_vm_get(rig.d, 1, &info), -ENOENT);
-	end();
+	CHECK(rig_end(&rig));
 }
 
 static bool has_worked_since(const void *arg)
@@ -128,7 +99,7 @@ static void it_blocks_and_wakes(void)
 {
 	uint64_t before;
 
-	begin(2, 5 * NS_PER_MS);
+	rig_begin(&rig, program, 2, 5 * NS_PER_MS);
 	rig_mode(&rig, 0, FAKE_GOOD);
 	rig_mode(&rig, 1, FAKE_BURSTS);
 	for (int i = 0; i < 20; i++) {
@@ -138,15 +109,15 @@ static void it_blocks_and_wakes(void)
 		CHECK(rig_becomes(&rig, 1, SCHED_VCPU_BLOCKED));
 		rig_pause((ns_t)(i % 4) * 5 * NS_PER_MS);
 	}
-	end();
+	CHECK(rig_end(&rig));
 }
 
 static void pause_and_resume(void)
 {
 	struct dispatch_vm_info info;
 
-	begin(2, 5 * NS_PER_MS);
-	all(FAKE_GOOD);
+	rig_begin(&rig, program, 2, 5 * NS_PER_MS);
+	rig_mode_all(&rig, FAKE_GOOD);
 	for (int i = 0; i < 30; i++) {
 		CHECK_INT(rig_event(&rig, 0, SCHED_EV_VM_PAUSE), 0);
 		rig_pause(7 * NS_PER_MS);
@@ -160,14 +131,14 @@ static void pause_and_resume(void)
 	CHECK(rig_executes(&rig, 1));
 	CHECK_INT(rig_event(&rig, 0, SCHED_EV_VM_RESUME), 0);
 	CHECK(rig_executes(&rig, 0));
-	end();
+	CHECK(rig_end(&rig));
 }
 
 /* A VM that is paused by its own process while it waits for its turn gives its next grant back. */
 static void the_process_pauses_itself(void)
 {
-	begin(2, 5 * NS_PER_MS);
-	all(FAKE_GOOD);
+	rig_begin(&rig, program, 2, 5 * NS_PER_MS);
+	rig_mode_all(&rig, FAKE_GOOD);
 	for (uint32_t i = 0; i < 50; i++) {
 		rig_mode(&rig, 0, FAKE_BLOCKED);
 		rig_pause(i % 7 * NS_PER_MS);
@@ -178,15 +149,15 @@ static void the_process_pauses_itself(void)
 	CHECK(rig_becomes(&rig, 0, SCHED_VCPU_BLOCKED));
 	rig_mode(&rig, 0, FAKE_GOOD);
 	CHECK(rig_executes(&rig, 0));
-	end();
+	CHECK(rig_end(&rig));
 }
 
 static void a_killed_one_is_noticed(void)
 {
 	struct dispatch_notice n;
 
-	begin(3, 5 * NS_PER_MS);
-	all(FAKE_GOOD);
+	rig_begin(&rig, program, 3, 5 * NS_PER_MS);
+	rig_mode_all(&rig, FAKE_GOOD);
 	rig_pause(50 * NS_PER_MS);
 	kill(rig.fake[0].pid, SIGKILL);
 	CHECK(rig_await(&rig, DISPATCH_DIED, 0, RIG_WAIT_MS, &n));
@@ -197,13 +168,13 @@ static void a_killed_one_is_noticed(void)
 	CHECK(rig_await(&rig, DISPATCH_DIED, 1, RIG_WAIT_MS, &n));
 	CHECK(rig_executes(&rig, 2));
 	CHECK_INT(rig_event(&rig, 1, SCHED_EV_VM_KILL), -EALREADY);
-	end();
+	CHECK(rig_end(&rig));
 }
 
 static void kill_by_dozens(void)
 {
-	begin(4, NS_PER_MS);
-	all(FAKE_GOOD);
+	rig_begin(&rig, program, 4, NS_PER_MS);
+	rig_mode_all(&rig, FAKE_GOOD);
 	for (uint32_t i = 0; i < 60; i++) {
 		uint32_t k = i % 3;
 
@@ -218,7 +189,7 @@ static void kill_by_dozens(void)
 	for (uint32_t i = 0; i < 4; i++) {
 		CHECK(rig_executes(&rig, i));
 	}
-	end();
+	CHECK(rig_end(&rig));
 }
 
 static bool is_core_of_fake_0(const void *arg)
@@ -234,13 +205,13 @@ static void a_core_is_given_and_taken(void)
 	struct sched_event ev = { .type = SCHED_EV_EXCL_CAP, .arg = 1 };
 	struct dispatch_notice n;
 
-	begin(2, 5 * NS_PER_MS);
+	rig_begin(&rig, program, 2, 5 * NS_PER_MS);
 	if (rig.roles.n_pool != 1) {
 		printf("  skipped: written for a pool of one core\n");
-		end();
+		CHECK(rig_end(&rig));
 		return;
 	}
-	all(FAKE_GOOD);
+	rig_mode_all(&rig, FAKE_GOOD);
 	CHECK_INT(rig_event(&rig, 0, SCHED_EV_EXCL_REQUEST), -ENOSPC);
 	CHECK_INT(dispatch_event(rig.d, &ev, NULL), 0);
 	for (int i = 0; i < 5; i++) {
@@ -259,7 +230,7 @@ static void a_core_is_given_and_taken(void)
 		CHECK(rig_executes(&rig, 1));
 		CHECK(rig_executes(&rig, 0));
 	}
-	end();
+	CHECK(rig_end(&rig));
 }
 
 static void a_core_goes_and_comes(void)
@@ -268,8 +239,8 @@ static void a_core_goes_and_comes(void)
 	struct sched_event on = { .type = SCHED_EV_CORE_ONLINE, .core = 0 };
 	struct dispatch_notice n;
 
-	begin(2, 5 * NS_PER_MS);
-	all(FAKE_GOOD);
+	rig_begin(&rig, program, 2, 5 * NS_PER_MS);
+	rig_mode_all(&rig, FAKE_GOOD);
 	rig_pause(20 * NS_PER_MS);
 	for (int i = 0; i < 5; i++) {
 		CHECK_INT(dispatch_event(rig.d, &off, NULL), 0);
@@ -279,7 +250,7 @@ static void a_core_goes_and_comes(void)
 		CHECK(rig_executes(&rig, 0));
 		CHECK(rig_executes(&rig, 1));
 	}
-	end();
+	CHECK(rig_end(&rig));
 }
 
 static bool has_ten_turns_since(const void *arg)
@@ -305,8 +276,8 @@ static void a_slice_changes(void)
 	ns_t long_ns;
 	ns_t short_ns;
 
-	begin(2, 20 * NS_PER_MS);
-	all(FAKE_GOOD);
+	rig_begin(&rig, program, 2, 20 * NS_PER_MS);
+	rig_mode_all(&rig, FAKE_GOOD);
 	long_ns = turn_ns();
 	ev.gen = rig.fake[0].gen;
 	CHECK_INT(dispatch_event(rig.d, &ev, NULL), 0);
@@ -317,7 +288,7 @@ static void a_slice_changes(void)
 	printf("  turns of %.1f ms, then of %.1f ms\n", (double)long_ns / 1e6,
 	       (double)short_ns / 1e6);
 	CHECK(long_ns > (rig.is_real_time ? 5U : 1U) * short_ns);
-	end();
+	CHECK(rig_end(&rig));
 }
 
 /* A CPU limit ends in the fault queue. */
@@ -330,17 +301,17 @@ static void a_limit_is_reached(void)
 	struct dispatch_vm_info info;
 	struct dispatch_notice n;
 
-	begin(2, 5 * NS_PER_MS);
+	rig_begin(&rig, program, 2, 5 * NS_PER_MS);
 	ev.gen = rig.fake[0].gen;
 	CHECK_INT(dispatch_event(rig.d, &ev, NULL), 0);
-	all(FAKE_GOOD);
+	rig_mode_all(&rig, FAKE_GOOD);
 	CHECK(rig_await(&rig, DISPATCH_FAULT, 0, RIG_WAIT_MS, &n));
 	CHECK_INT(n.reason, SCHED_REASON_CPU_LIMIT);
 	CHECK_INT(dispatch_vm_get(rig.d, 0, &info), 0);
 	CHECK(info.vcpu.cpu_ns >= 30 * NS_PER_MS);
 	/* It does not run on; what a hypervisor takes counts as its own. */
 	CHECK(info.vcpu.cpu_ns < 60 * NS_PER_MS || !rig.is_real_time);
-	end();
+	CHECK(rig_end(&rig));
 }
 
 static long switches(uint32_t i)
@@ -409,12 +380,12 @@ static void sleeping_ones_cost_nothing(void)
 	static const uint64_t sampler = 1;
 	static const uint64_t nobody = 0; /* only the questions */
 
-	begin(16, 5 * NS_PER_MS); /* all blocked */
+	rig_begin(&rig, program, 16, 5 * NS_PER_MS); /* all blocked */
 	CHECK(rig_until(is_a_second_quiet, &sampler));
-	end();
-	begin(0, NS_PER_MS);
+	CHECK(rig_end(&rig));
+	rig_begin(&rig, program, 0, NS_PER_MS);
 	CHECK(rig_until(is_a_second_quiet, &nobody));
-	end();
+	CHECK(rig_end(&rig));
 }
 
 static void decisions_are_kept(void)
@@ -423,8 +394,8 @@ static void decisions_are_kept(void)
 	uint64_t seq = 0;
 	uint32_t n;
 
-	begin(2, NS_PER_MS);
-	all(FAKE_GOOD);
+	rig_begin(&rig, program, 2, NS_PER_MS);
+	rig_mode_all(&rig, FAKE_GOOD);
 	for (uint32_t i = 0; i < RIG_WAIT_MS / 100; i++) {
 		struct dispatch_stats stats;
 
@@ -441,7 +412,7 @@ static void decisions_are_kept(void)
 	}
 	CHECK_INT(seq, rec[n - 1].seq + 1);
 	free(rec);
-	end();
+	CHECK(rig_end(&rig));
 }
 
 static void requests_are_checked(void)
@@ -450,7 +421,7 @@ static void requests_are_checked(void)
 	struct errmsg e = { "" };
 	struct dispatch_fds fds;
 
-	begin(1, NS_PER_MS);
+	rig_begin(&rig, program, 1, NS_PER_MS);
 	CHECK_INT(dispatch_event(rig.d, &ev, &e), -EINVAL);
 	ev = (struct sched_event){ .type = SCHED_EV_VM_PAUSE, .vm = 0, .gen = 77 };
 	CHECK_INT(dispatch_event(rig.d, &ev, &e), -ESTALE);
@@ -460,7 +431,7 @@ static void requests_are_checked(void)
 	CHECK_INT(dispatch_slot_open(rig.d, 5, &fds, &e), 0);
 	dispatch_slot_close(rig.d, 5);
 	CHECK_INT(dispatch_vm_remove(rig.d, 0, rig.fake[0].gen, NULL, &e), -EBUSY);
-	end();
+	CHECK(rig_end(&rig));
 }
 
 static const struct test_case cases[] = {

@@ -35,22 +35,15 @@ static void begin(void)
 	rig_spawn(&rig, 3);
 	CHECK_INT(rig_start_with(&rig, set_patience), 0);
 	rig_go(&rig, 5 * NS_PER_MS);
-	for (uint32_t i = 0; i < rig.n; i++) {
-		rig_mode(&rig, i, FAKE_GOOD);
-	}
+	rig_mode_all(&rig, FAKE_GOOD);
 	rig_pause(50 * NS_PER_MS);
 }
 
 static void end(void)
 {
-	struct dispatch_stats stats;
-
 	CHECK(rig_executes(&rig, 1));
 	CHECK(rig_executes(&rig, 2));
-	dispatch_stats_get(rig.d, &stats);
-	CHECK_INT(stats.sched.violations, 0);
-	rig_done(&rig);
-	CHECK_INT(rig.violations, 0);
+	CHECK(rig_end(&rig));
 }
 
 /*

@@ -21,35 +21,6 @@
 static const char *program;
 static struct rig rig;
 
-static void begin(uint32_t n, ns_t slice_ns)
-{
-	rig_init(&rig, program);
-	rig_spawn(&rig, n);
-	CHECK_INT(rig_start(&rig), 0);
-	rig_go(&rig, slice_ns);
-}
-
-static void all(enum fake_mode mode)
-{
-	for (uint32_t i = 0; i < rig.n; i++) {
-		rig_mode(&rig, i, mode);
-	}
-}
-
-static void end(void)
-{
-	struct dispatch_stats stats;
-
-	dispatch_stats_get(rig.d, &stats);
-	CHECK_INT(stats.sched.violations, 0);
-	CHECK_INT(stats.notices_lost, 0);
-	if (stats.sched.violations) {
-		printf("violation: %s\n", sched_violation_name(stats.sched.last_violation));
-	}
-	rig_done(&rig);
-	CHECK_INT(rig.violations, 0);
-}
-
 /* How often the kernel took the core from a vCPU thread that wanted to run on. */
 static uint64_t preempted(uint32_t i)
 {
@@ -76,7 +47,7 @@ static void a_nap_takes_nobodys_core(void)
 	uint64_t before;
 	uint64_t turns;
 
-	begin(2, 30 * NS_PER_MS);
+	rig_begin(&rig, program, 2, 30 * NS_PER_MS);
 	if (rig.is_real_time) {
 		rig_mode(&rig, 0, FAKE_NAP);
 		rig_mode(&rig, 1, FAKE_GOOD);
@@ -94,7 +65,7 @@ static void a_nap_takes_nobodys_core(void)
 	} else {
 		printf("  without real-time priority nobody stands in line\n");
 	}
-	end();
+	CHECK(rig_end(&rig));
 }
 
 /* Grants that ended before the guest behind them ran. */
@@ -133,9 +104,9 @@ static void who_waits_behind_a_robbed_one_runs(void)
 	pthread_t robber;
 	uint64_t before;
 
-	begin(2, 5 * NS_PER_MS);
+	rig_begin(&rig, program, 2, 5 * NS_PER_MS);
 	if (rig.is_real_time) {
-		all(FAKE_GOOD);
+		rig_mode_all(&rig, FAKE_GOOD);
 		CHECK(rig_executes(&rig, 0) && rig_executes(&rig, 1));
 		before = unused_grants();
 		CHECK_INT(pthread_create(&robber, NULL, rob, NULL), 0);
@@ -146,7 +117,7 @@ static void who_waits_behind_a_robbed_one_runs(void)
 	} else {
 		printf("  without real-time priority nobody waits behind another\n");
 	}
-	end();
+	CHECK(rig_end(&rig));
 }
 
 static void have_much_patience(struct dispatch_options *o)
@@ -166,7 +137,7 @@ static void one_falls_asleep_slowly(void)
 	rig_spawn(&rig, 2);
 	CHECK_INT(rig_start_with(&rig, have_much_patience), 0);
 	rig_go(&rig, 10 * NS_PER_MS);
-	all(FAKE_GOOD);
+	rig_mode_all(&rig, FAKE_GOOD);
 	CHECK(rig_executes(&rig, 0) && rig_executes(&rig, 1));
 	before = preempted(0);
 	if (rig.is_real_time && rig.roles.n_pool == 1) {
@@ -178,7 +149,7 @@ static void one_falls_asleep_slowly(void)
 	       before);
 	CHECK_INT(rig_overlaps(&rig, NS_PER_MS), 0);
 	CHECK(rig_executes(&rig, 0) && rig_executes(&rig, 1));
-	end();
+	CHECK(rig_end(&rig));
 }
 
 static const struct test_case cases[] = {

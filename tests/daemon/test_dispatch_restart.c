@@ -139,9 +139,7 @@ static void live_until_killed(struct report *rep)
 	}
 	rig_go(&rig, NS_PER_MS);
 	atomic_store(&rep->going_ns, host_clock_monotonic_ns());
-	for (uint32_t i = 0; i < FAKES; i++) {
-		rig_mode(&rig, i, FAKE_GOOD);
-	}
+	rig_mode_all(&rig, FAKE_GOOD);
 	atomic_fetch_add(&rep->lives, 1);
 	for (;;) {
 		struct dispatch_stats stats;

@@ -92,9 +92,7 @@ static void eight_at_once(void)
 	rig_spawn(&rig, FAKES);
 	CHECK_INT(rig_start(&rig), 0);
 	rig_go(&rig, NS_PER_MS);
-	for (uint32_t i = 0; i < FAKES; i++) {
-		rig_mode(&rig, i, FAKE_GOOD);
-	}
+	rig_mode_all(&rig, FAKE_GOOD);
 	for (uint32_t i = 0; i < THREADS; i++) {
 		seeds[i] = i * 7919 + 1;
 		CHECK_INT(pthread_create(&thread[i], NULL, commander, &seeds[i]), 0);
