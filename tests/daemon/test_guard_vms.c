@@ -481,24 +481,39 @@ static void frozen_when_the_module_goes(void)
 	end();
 }
 
+/* A VM with a core of its own. */
+static bool begin_with_core(char id[VMS_ID_BYTES])
+{
+	begin(true);
+	if (!start_endless(RIG_UID, "one", id)) {
+		return false;
+	}
+	CHECK_INT(vms_pin(rig.vms, id, SPEC_CORE_ANY, NULL), 0);
+	return true;
+}
+
+/* The core that was reclaimed may be given anew. */
+static void check_core_given(const char *id)
+{
+	struct pinfold_guard_vm g;
+
+	CHECK_INT(vms_pin(rig.vms, id, SPEC_CORE_ANY, NULL), 0);
+	CHECK(fake_guard_get(&fake, number(id), &g));
+	CHECK_INT(g.flags, PINFOLD_GUARD_EXCLUSIVE);
+}
+
 static void reclaimed(void)
 {
 	char id[VMS_ID_BYTES];
-	struct pinfold_guard_vm g;
 
-	begin(true);
-	if (!start_endless(RIG_UID, "one", id)) {
+	if (!begin_with_core(id)) {
 		return;
 	}
-	CHECK_INT(vms_pin(rig.vms, id, SPEC_CORE_ANY, NULL), 0);
 	CHECK(!is_shared(id));
 	CHECK(fake_guard_mark(&fake, number(id), PINFOLD_GUARD_RECLAIMED, PINFOLD_GUARD_EXCLUSIVE));
 	CHECK(until(is_shared, id));
 	CHECK_INT(info(id).state, VMS_RUNNING);
-	/* Once: it may be given a core anew. */
-	CHECK_INT(vms_pin(rig.vms, id, SPEC_CORE_ANY, NULL), 0);
-	CHECK(fake_guard_get(&fake, number(id), &g));
-	CHECK_INT(g.flags, PINFOLD_GUARD_EXCLUSIVE);
+	check_core_given(id);
 	fake_guard_ban(&fake, 9999); /* a change that is none of its business */
 	usleep(100000);
 	CHECK(!is_shared(id));
@@ -509,13 +524,10 @@ static void reclaimed(void)
 static void given_a_core_before_the_reclaim_was_known(void)
 {
 	char id[VMS_ID_BYTES];
-	struct pinfold_guard_vm g;
 
-	begin(true);
-	if (!start_endless(RIG_UID, "one", id)) {
+	if (!begin_with_core(id)) {
 		return;
 	}
-	CHECK_INT(vms_pin(rig.vms, id, SPEC_CORE_ANY, NULL), 0);
 	pthread_mutex_lock(&fake.lock);
 	fake.vms[0].flags |= PINFOLD_GUARD_RECLAIMED; /* nobody is told */
 	pthread_mutex_unlock(&fake.lock);
@@ -524,22 +536,17 @@ static void given_a_core_before_the_reclaim_was_known(void)
 	CHECK(!is_shared(id));
 	fake_guard_ban(&fake, 9999); /* now they are compared */
 	CHECK(until(is_shared, id));
-	CHECK_INT(vms_pin(rig.vms, id, SPEC_CORE_ANY, NULL), 0);
-	CHECK(fake_guard_get(&fake, number(id), &g));
-	CHECK_INT(g.flags, PINFOLD_GUARD_EXCLUSIVE);
+	check_core_given(id);
 	end();
 }
 
 static void reclaimed_while_no_daemon_was_there(void)
 {
 	char id[VMS_ID_BYTES];
-	struct pinfold_guard_vm g;
 
-	begin(true);
-	if (!start_endless(RIG_UID, "one", id)) {
+	if (!begin_with_core(id)) {
 		return;
 	}
-	CHECK_INT(vms_pin(rig.vms, id, SPEC_CORE_ANY, NULL), 0);
 	leave(false);
 	CHECK(fake_guard_mark(&fake, 1, PINFOLD_GUARD_RECLAIMED, PINFOLD_GUARD_EXCLUSIVE));
 	come_back();
@@ -548,9 +555,7 @@ static void reclaimed_while_no_daemon_was_there(void)
 	come_back();
 	CHECK(is_shared(id));
 	CHECK_INT(info(id).state, VMS_RUNNING);
-	CHECK_INT(vms_pin(rig.vms, id, SPEC_CORE_ANY, NULL), 0);
-	CHECK(fake_guard_get(&fake, number(id), &g));
-	CHECK_INT(g.flags, PINFOLD_GUARD_EXCLUSIVE);
+	check_core_given(id);
 	end();
 }
 
