@@ -33,6 +33,14 @@ static int add(u64 id, u32 process, u32 uid)
 	return enter(&registry, &vm, &processes[process]);
 }
 
+/* One VM, number 7. */
+static void begin_with_vm(struct registry_vm *ret)
+{
+	begin();
+	CHECK_INT(add(7, 1, 1000), 0);
+	CHECK_INT(registry_find(&registry, 7, ret), 0);
+}
+
 static void refuses_what_can_not_be(void)
 {
 	struct pinfold_guard_vm good = vm_of(7, 2, 1, 1000);
@@ -67,9 +75,7 @@ static void enters_finds_and_removes(void)
 {
 	struct registry_vm vm;
 
-	begin();
-	CHECK_INT(add(7, 1, 1000), 0);
-	CHECK_INT(registry_find(&registry, 7, &vm), 0);
+	begin_with_vm(&vm);
 	CHECK_STR(vm.name, "web");
 	CHECK_INT(vm.pid, 2);
 	CHECK_INT(vm.cores[0], 5);
@@ -103,9 +109,7 @@ static void keeps_what_was_done_when_an_entry_is_renewed(void)
 	struct pinfold_guard_vm said = vm_of(7, 2, 1, 1000);
 	struct registry_vm vm;
 
-	begin();
-	CHECK_INT(add(7, 1, 1000), 0);
-	CHECK_INT(registry_find(&registry, 7, &vm), 0);
+	begin_with_vm(&vm);
 	CHECK_INT(registry_mark(&registry, &vm, PINFOLD_GUARD_RECLAIMED | PINFOLD_GUARD_FROZEN,
 				PINFOLD_GUARD_EXCLUSIVE, &undo),
 		  0);
@@ -172,9 +176,7 @@ static void marks_only_the_process_that_was_seen(void)
 	struct registry_vm vm, other;
 	u64 before, after;
 
-	begin();
-	CHECK_INT(add(7, 1, 1000), 0);
-	CHECK_INT(registry_find(&registry, 7, &vm), 0);
+	begin_with_vm(&vm);
 	other = vm;
 	other.start_ticks++; /* the address of the reference was used again */
 	registry_numbers(&registry, &before, NULL, NULL);
@@ -195,9 +197,7 @@ static void takes_back_only_its_own_mark(void)
 	struct registry_vm vm;
 	u64 before, after;
 
-	begin();
-	CHECK_INT(add(7, 1, 1000), 0);
-	CHECK_INT(registry_find(&registry, 7, &vm), 0);
+	begin_with_vm(&vm);
 	CHECK_INT(registry_mark(&registry, &vm, PINFOLD_GUARD_FROZEN, 0, &first), 0);
 	CHECK_INT(registry_mark(&registry, &vm, PINFOLD_GUARD_KILLED, PINFOLD_GUARD_FROZEN,
 				&second),
@@ -218,9 +218,7 @@ static void a_mark_that_two_made_stays(void)
 	struct registry_vm vm;
 	u64 before, after;
 
-	begin();
-	CHECK_INT(add(7, 1, 1000), 0);
-	CHECK_INT(registry_find(&registry, 7, &vm), 0);
+	begin_with_vm(&vm);
 	for (int late = 0; late < 2; late++) {
 		CHECK_INT(registry_mark(&registry, &vm, PINFOLD_GUARD_KILLED, 0, &first), 0);
 		CHECK_INT(registry_mark(&registry, &vm, PINFOLD_GUARD_KILLED, 0, &second), 0);

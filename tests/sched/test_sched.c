@@ -99,6 +99,15 @@ static void note_epochs(void)
 	}
 }
 
+/* VM 0 has the only core, VM 1 waits for it. */
+static void begin_two(void)
+{
+	begin(1);
+	start_vm(0, 0, 3);
+	note_epochs();
+	start_vm(1, 0, 3);
+}
+
 static int stop(uint32_t vcpu, enum sched_why why, ns_t cpu_ns, ns_t stolen_ns)
 {
 	struct sched_event ev = event(SCHED_EV_STOPPED);
@@ -160,10 +169,7 @@ static void lock_word(void)
 
 static void slices_rotate(void)
 {
-	begin(1);
-	start_vm(0, 0, 3);
-	note_epochs();
-	start_vm(1, 0, 3);
+	begin_two();
 	start_vm(2, 0, 3);
 	CHECK_INT(state_of(0), SCHED_VCPU_RUNNING);
 	tick_to(10 * MS - cfg.prewake_lead_ns);
@@ -193,10 +199,7 @@ static void robbed_gets_the_rest(void)
 {
 	struct sched_event ev;
 
-	begin(1);
-	start_vm(0, 0, 3);
-	note_epochs();
-	start_vm(1, 0, 3);
+	begin_two();
 	tick_to(10 * MS - cfg.prewake_lead_ns);
 	tick_to(10 * MS + cfg.ladder.grace_ns);
 	CHECK(action(SCHED_ACT_SAMPLE));
@@ -217,10 +220,7 @@ static void overrun_is_paid_in_full(void)
 {
 	static const uint64_t budgets_ms[] = { 5, 5, 8, 10 };
 
-	begin(1);
-	start_vm(0, 0, 3);
-	note_epochs();
-	start_vm(1, 0, 3);
+	begin_two();
 	tick_to(10 * MS - cfg.prewake_lead_ns);
 	now = 22 * MS;
 	CHECK_INT(stop(0, SCHED_WHY_SLICE, 22 * MS, 0), 0);
@@ -241,10 +241,7 @@ static void overrun_is_paid_in_full(void)
 /* A clock that jumps is no reason to keep somebody down forever. */
 static void debt_is_bounded(void)
 {
-	begin(1);
-	start_vm(0, 0, 3);
-	note_epochs();
-	start_vm(1, 0, 3);
+	begin_two();
 	tick_to(10 * MS - cfg.prewake_lead_ns);
 	now = 10000 * MS;
 	CHECK_INT(stop(0, SCHED_WHY_SLICE, 10000 * MS, 0), 0);
@@ -331,10 +328,7 @@ static void wake_before_block_is_not_lost(void)
 
 static void ladder_ends_in_the_fault_queue(void)
 {
-	begin(1);
-	start_vm(0, 0, 3);
-	note_epochs();
-	start_vm(1, 0, 3);
+	begin_two();
 	tick_to(sched_next_timer(s));
 	tick_to(sched_next_timer(s));
 	CHECK(action(SCHED_ACT_SAMPLE));
@@ -356,10 +350,7 @@ static void kept_off_is_not_hung(void)
 {
 	struct sched_event ev;
 
-	begin(1);
-	start_vm(0, 0, 3);
-	note_epochs();
-	start_vm(1, 0, 3);
+	begin_two();
 	for (int i = 0; i < 4; i++) {
 		tick_to(sched_next_timer(s));
 	}
@@ -402,10 +393,7 @@ static void a_sharer_is_asked_quickly_and_condemned_slowly(void)
 
 static void unconfirmed_freeze_kills(void)
 {
-	begin(1);
-	start_vm(0, 0, 3);
-	note_epochs();
-	start_vm(1, 0, 3);
+	begin_two();
 	for (int i = 0; i < 5; i++) {
 		tick_to(sched_next_timer(s));
 	}
