@@ -2,7 +2,11 @@
 /* See test_dbt_ir_eval.h. */
 #include "test_dbt_ir_eval.h"
 
+#include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
+
+#define DENORMAL 2u /* MXCSR's flag that no guest has */
 
 /* How evaluation of an operation ended. */
 enum stop { GO_ON, STOP_UNDONE, STOP_DONE, STOP_END };
@@ -227,4 +231,40 @@ struct rig_result ir_eval_block(struct ir_eval *m, const struct ir_block *b, int
 	r.result.insns = done;
 	r.result.fp = m->fp;
 	return r.result;
+}
+
+static bool differs(const char *what, unsigned int n, uint64_t got, uint64_t expected)
+{
+	if (got != expected) {
+		printf("%s%u is 0x%016" PRIx64 ", want 0x%016" PRIx64 "\n", what, n, got, expected);
+	}
+	return got != expected;
+}
+
+bool ir_eval_is_same(const struct ir_eval *want, struct rig_result got, struct rig_result expected)
+{
+	const struct rig_state *s = &rig.cpu->s;
+	bool is_bad = false;
+
+	for (unsigned int i = 0; i < RIG_INTS; i++) {
+		is_bad |= differs("r", i, s->r[i], want->s.r[i]);
+	}
+	for (unsigned int i = 0; i < RIG_FPS; i++) {
+		is_bad |= differs("f", i, s->f[i], want->s.f[i]);
+	}
+	for (unsigned int i = 0; i < sizeof(s->bits); i++) {
+		is_bad |= differs("bit", i, s->bits[i], want->s.bits[i]);
+	}
+	is_bad |= differs("exit", 0, got.exit, expected.exit);
+	is_bad |= differs("pc", 0, got.pc, expected.pc);
+	is_bad |= differs("budget", 0, (uint64_t)got.budget, (uint64_t)expected.budget);
+	is_bad |= differs("insns", 0, got.insns, expected.insns);
+	is_bad |= differs("gva", 0, got.gva, expected.gva);
+	is_bad |= differs("fp", 0, got.fp & ~DENORMAL, expected.fp & ~DENORMAL);
+	is_bad |= differs("device", 0, rig.device, want->w.device);
+	is_bad |= differs("low RAM ", 0,
+			  (uint64_t)memcmp(rig_ram(RIG_RAM_LOW), want->w.low, RIG_RAM_BYTES), 0);
+	is_bad |= differs("high RAM ", 0,
+			  (uint64_t)memcmp(rig_ram(RIG_RAM_HIGH), want->w.high, RIG_RAM_BYTES), 0);
+	return !is_bad;
 }

@@ -18,4 +18,7 @@ struct ir_eval {
 /** Evaluate a block that ir_block_check() admits. */
 struct rig_result ir_eval_block(struct ir_eval *m, const struct ir_block *b, int64_t budget);
 
+/** Whether rig and evaluator ended with the same machine and result; says what differs. */
+bool ir_eval_is_same(const struct ir_eval *want, struct rig_result got, struct rig_result expected);
+
 #endif
