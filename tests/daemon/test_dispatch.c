@@ -426,6 +426,13 @@ static void requests_are_checked(void)
 	ev = (struct sched_event){ .type = SCHED_EV_VM_PAUSE, .vm = 0, .gen = 77 };
 	CHECK_INT(dispatch_event(rig.d, &ev, &e), -ESTALE);
 	CHECK_STR(e.text, "that VM has ended");
+	/* The same number, of two requests. */
+	ev = (struct sched_event){ .type = SCHED_EV_VM_RESUME, .gen = rig.fake[0].gen };
+	CHECK_INT(dispatch_event(rig.d, &ev, &e), -EALREADY);
+	CHECK_STR(e.text, "the VM is not paused");
+	ev.type = SCHED_EV_EXCL_RELEASE;
+	CHECK_INT(dispatch_event(rig.d, &ev, &e), -EALREADY);
+	CHECK_STR(e.text, "the VM has no core of its own");
 	CHECK_INT(dispatch_slot_open(rig.d, 0, &fds, &e), -EBUSY);
 	CHECK_INT(dispatch_slot_open(rig.d, RIG_FAKES_MAX, &fds, &e), -ERANGE);
 	CHECK_INT(dispatch_slot_open(rig.d, 5, &fds, &e), 0);

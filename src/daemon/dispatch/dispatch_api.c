@@ -76,44 +76,59 @@ static bool is_request(uint8_t type)
 		type != SCHED_EV_VM_REMOVE);
 }
 
+/* What sched_handle() says to whom; SCHED_EV_COUNT: to all others. The first that fits counts. */
+static const struct reason {
+	int err;
+	enum sched_event_type type;
+	const char *why;
+} reasons[] = {
+	{ ENOENT, SCHED_EV_USER_QUOTA, "there is no such user" },
+	{ ENOENT, SCHED_EV_COUNT, "there is no such VM" },
+	{ ERANGE, SCHED_EV_EXCL_CAP, "the pool has fewer cores than that" },
+	{ ERANGE, SCHED_EV_EXCL_REQUEST, "there is no such core" },
+	{ ERANGE, SCHED_EV_COUNT, "there is no such number" },
+	{ ESTALE, SCHED_EV_COUNT, "that VM has ended" },
+	{ EALREADY, SCHED_EV_VM_PAUSE, "the VM does not run" },
+	{ EALREADY, SCHED_EV_VM_RESUME, "the VM is not paused" },
+	{ EALREADY, SCHED_EV_EXCL_REQUEST, "the VM has a core of its own already" },
+	{ EALREADY, SCHED_EV_EXCL_RELEASE, "the VM has no core of its own" },
+	{ EALREADY, SCHED_EV_COUNT, "it is so already" },
+	{ EPERM, SCHED_EV_COUNT, "the user is banned" },
+	{ EDQUOT, SCHED_EV_VM_START,
+	  "the user's VMs would have more vCPUs, or by their slices more of the cores' time, than "
+	  "the quota allows" },
+	{ EDQUOT, SCHED_EV_VM_UPDATE,
+	  "with that slice the user's VMs would have more of the cores' time than the quota "
+	  "allows" },
+	{ EDQUOT, SCHED_EV_EXCL_REQUEST,
+	  "the user's quota allows no more VMs with a core of their own" },
+	{ ENOSPC, SCHED_EV_EXCL_REQUEST, "no more cores may be exclusive now; see pinfold cores" },
+	{ EBUSY, SCHED_EV_VM_RESUME, "the VM is being frozen or killed" },
+	{ EINVAL, SCHED_EV_VM_UPDATE, "there is no such priority, or no such slice" },
+	{ EINVAL, SCHED_EV_EXCL_REQUEST, "only a VM that runs can be given a core of its own" },
+};
+
+static const char *why_busy(const struct sched_event *ev)
+{
+	return ev->core == SCHED_CORE_NONE ? "all cores are other VMs' own, or offline"
+					   : "that core is another VM's own, or offline";
+}
+
 /* A sentence for what sched_handle() says. */
 static int explain(int r, const struct sched_event *ev, struct errmsg *e)
 {
-	const char *why = strerror(-r);
-
-	switch (-r) {
-	case ENOENT:
-		why = "there is no such VM or user";
-		break;
-	case ERANGE:
-		why = "there is no such number";
-		break;
-	case ESTALE:
-		why = "that VM has ended";
-		break;
-	case EALREADY:
-		why = "it is so already";
-		break;
-	case EPERM:
-		why = "the user is banned";
-		break;
-	case EDQUOT:
-		why = "that is over the user's quota";
-		break;
-	case ENOSPC:
-		why = "no more cores may be exclusive";
-		break;
-	case EBUSY:
-		why = "the core or the VM is busy";
-		break;
-	case EINVAL:
-		why = "the request makes no sense now";
-		break;
-	default:
-		return errmsg_set(e, r, "%s: %s", sched_event_name((enum sched_event_type)ev->type),
-				  why);
+	if (r == -EBUSY && ev->type == SCHED_EV_EXCL_REQUEST) {
+		return errmsg_set(e, r, "%s", why_busy(ev));
 	}
-	return errmsg_set(e, r, "%s", why);
+	for (size_t i = 0; i < ARRAY_SIZE(reasons); i++) {
+		const struct reason *t = &reasons[i];
+
+		if (t->err == -r && (t->type == ev->type || t->type == SCHED_EV_COUNT)) {
+			return errmsg_set(e, r, "%s", t->why);
+		}
+	}
+	return errmsg_set(e, r, "%s: %s", sched_event_name((enum sched_event_type)ev->type),
+			  strerror(-r));
 }
 
 static int run_event(struct dispatch *d, void *arg)
