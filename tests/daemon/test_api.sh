@@ -70,6 +70,13 @@ create loop "$guests/riscv64/endless.elf" '' >/dev/null
 api POST /v1/vms/loop/start >/dev/null
 want "time over" "$(curl -s -m 20 -o /dev/null -w '%{http_code}' --unix-socket "$sock" \
 	'http://x/v1/vms/loop/wait?timeout_ms=50')" 204
+curl -s -m 0.3 -o /dev/null --unix-socket "$sock" 'http://x/v1/vms/loop/wait?timeout_ms=60000' || true
+i=0
+until [ "$(api GET /metrics | sed -n 's/^pinfold_http_open //p')" -le 1 ] || [ $i -ge 200 ]; do
+	i=$((i + 1))
+	sleep 0.05
+done
+want "who waits and hangs up is waited for no longer" "$([ $i -lt 200 ] && echo yes)" yes
 want "start again" "$(api POST /v1/vms/loop/start | jq -r .error.code)" wrong_state
 want "pause" "$(api POST /v1/vms/loop/pause | jq -r .state)" paused
 want "registers of what stands still" "$(api GET /v1/vms/loop | jq '.registers|has("pc")')" true

@@ -271,7 +271,7 @@ int op_vm_wait(void *ctx, const struct http_request *rq, struct http_reply *rp, 
 
 		r = vms_wait(a->o.vms, id, ms, &info);
 		left_ms -= ms;
-		if (r == 0 && (left_ms == 0 || atomic_load(&a->is_stopping))) {
+		if (r == 0 && (left_ms == 0 || http_is_over(rq))) {
 			rp->status = 204;
 			return 0;
 		}
