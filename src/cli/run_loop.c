@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/bug.h"
+#include "base/log.h"
 #include "cli/terminal.h"
 #include "cli/trace.h"
 #include "host/sock.h"
@@ -370,6 +371,10 @@ static int take_event(struct run_loop *l, struct proto_stopped *ret)
 	struct errmsg e = { 0 };
 	int r = launch_vm_event(l->vm, ret, &e);
 
+	if (l->vm->device_note[0]) {
+		log_warn("%s", l->vm->device_note);
+		l->vm->device_note[0] = '\0';
+	}
 	if (r < 0) {
 		on_vm_gone(l, &e);
 	}

@@ -96,7 +96,10 @@ struct launch_vm {
 	bool has_event;
 	struct proto_stopped event;
 	uint32_t resets; /* of the guest, as the VM told last. Hostile */
-	pid_t net_pid;	 /* of the process that is its network; 0: none */
+	/* That a device of the guest has stopped, and why; "" or the last that nobody has told yet. Hostile, without control
+	 * characters. */
+	char device_note[PROTO_TEXT];
+	pid_t net_pid; /* of the process that is its network; 0: none */
 	int net_pidfd;
 	/* The sealed image, kept open so that other controllers can share it; or -1. */
 	int image_fd;

@@ -105,6 +105,9 @@ static void strip_message(struct proto_msg *m)
 	case PROTO_EVENT_STOPPED:
 		strip_stopped((void *)m->body);
 		break;
+	case PROTO_EVENT_DEVICE:
+		strip_controls(((struct proto_device *)m->body)->text);
+		break;
 	default:
 		break;
 	}
@@ -193,6 +196,10 @@ static int take_other(struct launch_vm *vm, const struct proto_msg *m, struct er
 	}
 	if (m->hdr.type == PROTO_EVENT_RESET) {
 		vm->resets = ((const struct proto_reset *)m->body)->resets;
+		return 0;
+	}
+	if (m->hdr.type == PROTO_EVENT_DEVICE) {
+		memcpy(vm->device_note, m->body, sizeof(vm->device_note));
 		return 0;
 	}
 	if (m->hdr.type == PROTO_REPLY && m->hdr.seq - 1 < vm->seq) {

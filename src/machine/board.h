@@ -63,6 +63,8 @@ struct board_ops {
 	void (*poll)(struct machine *m);
 	/** See machine_due_ns(). May be NULL. */
 	ns_t (*due_ns)(const struct machine *m);
+	/** See machine_stopped_device(). May be NULL. */
+	bool (*stopped_device)(struct machine *m, char *ret, size_t size);
 	/** Free what the board made besides devices. May be NULL. */
 	void (*done)(struct machine *m);
 };

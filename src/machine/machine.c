@@ -421,6 +421,11 @@ gpa_t machine_initrd_gpa(const struct machine *m)
 	return m->initrd_gpa;
 }
 
+bool machine_stopped_device(struct machine *m, char *ret, size_t size)
+{
+	return m->ops->stopped_device && m->ops->stopped_device(m, ret, size);
+}
+
 const struct machine_stop *machine_stop_info(const struct machine *m)
 {
 	return &m->stop;

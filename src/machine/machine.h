@@ -221,6 +221,13 @@ bool machine_halt_is_exception(struct machine *m, struct cpu_state *s, struct cp
  */
 void machine_poll(struct machine *m);
 
+/**
+ * Whether a device has stopped since the last call, because its driver broke a rule. One that is reset and stops again counts
+ * anew.
+ * @param ret a sentence for people; of several devices the first
+ */
+bool machine_stopped_device(struct machine *m, char *ret, size_t size);
+
 /** Why the run ended, if the machine ended it. */
 const struct machine_stop *machine_stop_info(const struct machine *m);
 

@@ -15,6 +15,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "base/bug.h"
@@ -305,7 +306,32 @@ static void poll(struct machine *m)
 	for (size_t i = 0; i < v->n_virtio; i++) {
 		for (int round = 0; round < POLL_ROUNDS && virtio_poll(v->virtio[i]); round++) {
 		}
+		if (!virtio_why_broken(v->virtio[i])) {
+			v->told_stopped &= (uint8_t)~BIT(i);
+		}
 	}
+}
+
+static bool stopped_device(struct machine *m, char *ret, size_t size)
+{
+	struct virt_riscv *v = m->virt;
+	uint8_t was_told = v->told_stopped;
+
+	for (size_t i = 0; i < v->n_virtio; i++) {
+		const struct virtio *device = v->virtio[i];
+		const char *why = virtio_why_broken(device);
+
+		if (!why || v->told_stopped & BIT(i)) {
+			continue;
+		}
+		if (v->told_stopped == was_told) {
+			snprintf(ret, size,
+				 "%s in slot %zu has stopped until the guest resets it: %s",
+				 device->ops->name, i, why);
+		}
+		v->told_stopped |= (uint8_t)BIT(i);
+	}
+	return v->told_stopped != was_told;
 }
 
 static ns_t due_ns(const struct machine *m)
@@ -354,5 +380,6 @@ const struct board_ops virt_riscv_ops = {
 	.call = virt_riscv_call,
 	.poll = poll,
 	.due_ns = due_ns,
+	.stopped_device = stopped_device,
 	.done = done,
 };

@@ -46,6 +46,7 @@ struct virt_riscv {
 	struct sbi *sbi; /* NULL: the guest brings its own firmware */
 	struct virtio *virtio[VIRT_VIRTIO_SLOTS];
 	size_t n_virtio;
+	uint8_t told_stopped; /* bit per device: it was told that it has stopped */
 	struct virtio_blk *disks[MACHINE_DISKS_MAX];
 	struct virtio_net *net; /* or NULL */
 	struct virtio_input *button;

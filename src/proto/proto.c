@@ -90,6 +90,11 @@ static bool check_stopped(const struct proto_msg *m)
 	return proto_stopped_is_sane((const void *)m->body);
 }
 
+static bool check_device(const struct proto_msg *m)
+{
+	return IS_TEXT(((const struct proto_device *)m->body)->text);
+}
+
 static bool check_read_mem(const struct proto_msg *m)
 {
 	const struct proto_mem *b = (const void *)m->body;
@@ -154,6 +159,7 @@ static const struct body_rule rules[] = {
 	VARIABLE(PROTO_REPLY, proto_reply, check_reply),
 	CHECKED(PROTO_EVENT_STOPPED, proto_stopped, check_stopped),
 	FIXED(PROTO_EVENT_RESET, proto_reset),
+	CHECKED(PROTO_EVENT_DEVICE, proto_device, check_device),
 };
 
 /* clang-format on */

@@ -27,7 +27,7 @@
 #include "base/errmsg.h"
 
 #define PROTO_MAGIC    0x444e4650u /* "PFND" */
-#define PROTO_REVISION 6u
+#define PROTO_REVISION 7u
 
 /** Largest message, header included. */
 #define PROTO_BYTES_MAX 65536u
@@ -122,6 +122,7 @@ enum proto_type {
 	PROTO_REPLY,	     /* struct proto_reply and payload */
 	PROTO_EVENT_STOPPED, /* struct proto_stopped */
 	PROTO_EVENT_RESET,   /* struct proto_reset: the guest asked for it, and begins anew */
+	PROTO_EVENT_DEVICE,  /* struct proto_device: one stopped; once a second at most */
 };
 
 struct proto_hdr {
@@ -304,6 +305,11 @@ struct proto_usage {
 struct proto_reset {
 	uint32_t resets;
 	uint32_t pad;
+};
+
+/** Why a device does nothing more until its driver resets it. */
+struct proto_device {
+	char text[PROTO_TEXT];
 };
 
 /** A guest fault, complete enough to print. */

@@ -201,6 +201,17 @@ static void tell_resets(struct control *c, uint32_t resets)
 	}
 }
 
+static void tell_device(struct control *c)
+{
+	struct proto_device body;
+
+	if (c->socket_fd >= 0 && vm_device_note_take(c->vm, &body) &&
+	    control_send(c->socket_fd, PROTO_EVENT_DEVICE, c->event_seq++, &body, sizeof(body),
+			 NULL, 0) < 0) {
+		lose_controller(c);
+	}
+}
+
 static bool has_events(struct control *c)
 {
 	bool has;
@@ -524,6 +535,7 @@ int control_loop(struct control *c)
 	while (!c->is_quitting) {
 		bool is_flushed = flush_console(c);
 
+		tell_device(c);
 		if (!is_flushed || c->socket_fd < 0 || !has_events(c)) {
 			wait_and_serve(c, is_flushed);
 		} else if (flush_console(c)) {

@@ -16,6 +16,9 @@
 #include "base/bug.h"
 #include "vm/vm_internal.h"
 
+/* A guest may break and reset its devices as fast as it likes; who is told need not hear of it more often. */
+#define NOTE_EVERY_NS NS_PER_S
+
 int devices_start(struct vm *vm, struct errmsg *e)
 {
 	if (vm->is_system) {
@@ -26,6 +29,34 @@ int devices_start(struct vm *vm, struct errmsg *e)
 		}
 	}
 	return disks_start(&vm->disks, e);
+}
+
+void devices_note_stopped(struct vm *vm)
+{
+	struct proto_device *note = &vm->device_note;
+	ns_t now_ns;
+
+	if (!vm->is_system || atomic_load(&vm->has_device_note)) {
+		return;
+	}
+	now_ns = host_clock_monotonic_ns();
+	if (now_ns < vm->device_note_from_ns ||
+	    !machine_stopped_device(vm->machine, note->text, sizeof(note->text))) {
+		return;
+	}
+	vm->device_note_from_ns = now_ns + NOTE_EVERY_NS;
+	atomic_store(&vm->has_device_note, true);
+	vm->cb.on_output(vm->cb.opaque);
+}
+
+bool vm_device_note_take(struct vm *vm, struct proto_device *ret)
+{
+	if (!atomic_load(&vm->has_device_note)) {
+		return false;
+	}
+	*ret = vm->device_note;
+	atomic_store(&vm->has_device_note, false);
+	return true;
 }
 
 void devices_poll(struct vm *vm)

@@ -166,6 +166,7 @@ void harts_poll_machine(struct vm *vm)
 {
 	machine_poll(vm->machine);
 	harts_drop_reservation(vm);
+	devices_note_stopped(vm);
 }
 
 void harts_memory_changed(struct vm *vm, gpa_t gpa, uint64_t bytes)

@@ -125,6 +125,7 @@ void vm_report_stop(struct vm *vm, struct proto_stopped *s, enum proto_vm_state 
 		vm->wall_ns += host_clock_monotonic_ns() - vm->run_since_ns;
 		vm->run_since_ns = 0;
 	}
+	devices_note_stopped(vm);
 	atomic_store(&vm->state, state);
 	s->state = state;
 	vm_usage_fill(vm, &s->usage);

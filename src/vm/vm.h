@@ -93,6 +93,12 @@ int vm_power_press(struct vm *vm, struct errmsg *e);
 /** Carry out a reset that the guest asked for. @return how many there were. Thread: the control thread, whenever it was woken. */
 uint32_t vm_resets_serve(struct vm *vm);
 
+/**
+ * Take what is to be told about a device that has stopped.
+ * @return whether there is something, now. Thread: the control thread, whenever it was woken.
+ */
+bool vm_device_note_take(struct vm *vm, struct proto_device *ret);
+
 /** @return size of the longest file that its disks are in; 0: it has none */
 uint64_t vm_disk_bytes(const struct vm *vm);
 

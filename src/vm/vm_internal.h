@@ -93,6 +93,10 @@ struct vm {
 	 * sees to the machine. */
 	_Atomic bool has_scheduler;
 	int due_fd; /* timer by which the control thread does that; -1: the board has none */
+	/* The vCPU's side writes the note while there is none, the control thread takes it. */
+	_Atomic bool has_device_note;
+	struct proto_device device_note;
+	ns_t device_note_from_ns; /* no other before */
 };
 
 /* vm.c, with run_lock held */
@@ -121,6 +125,8 @@ void devices_poll(struct vm *vm);
 void devices_arm(struct vm *vm, bool wants_core);
 /* Without run_lock: news that the control thread could not see to, because the lock was taken, are not forgotten. */
 void devices_remind(struct vm *vm);
+/* Have it told if a device has stopped; with run_lock held. */
+void devices_note_stopped(struct vm *vm);
 /* A back-end has something for the machine: it is to be looked at soon. */
 void vm_has_news(struct vm *vm);
 /* End the vCPU thread and join it. */

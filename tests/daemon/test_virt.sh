@@ -260,6 +260,21 @@ until_state ends stopped
 want "without reboots it ends" "$(api GET /v1/vms/ends | jq -c '[.message,.resets]')" '["the guest asked for a reset",0]'
 cli rm --quiet ends >/dev/null
 
+# ---- a device that its driver breaks ----
+
+# lui t0,0x10001; li t1,4; sw t1,0x70(t0); j .: DRIVER_OK before anything else.
+printf '\267\022\000\020\023\003\100\000\043\250\142\006\157\000\000\000' >"$tmp/breaker"
+cli create --quiet --start --board virt --arch riscv64 --mem 16M breaks "$tmp/breaker" --disk "$tmp/disk" >/dev/null || fail "a VM that breaks its disk"
+i=0
+until grep -q 'why="virtio-blk in slot 0 has stopped until the guest resets it: DRIVER_OK without FEATURES_OK"' "$tmp/log" || [ $i -gt 200 ]; do
+	i=$((i + 1))
+	sleep 0.05
+done
+want "is told in the log" "$([ $i -le 200 ] && echo yes)" yes
+want "and as an event" "$( (curl -s -N -m 5 --unix-socket "$sock" 'http://x/v1/events?from=1' || true) | grep -c '"vm.device".*virtio-blk')" 1
+cli kill --quiet breaks >/dev/null
+cli rm --quiet breaks >/dev/null
+
 # ---- stop ----
 
 cli create --quiet --start --board virt --mem 16M --engine dbt deaf "$guests/riscv64/endless.elf" >/dev/null || fail "a VM without a driver"

@@ -206,6 +206,17 @@ stdout_matches 'the engines agree over [0-9]+ instructions \(the guest exited wi
 run "--lockstep that a limit ends" 124 run --json --limit-insns 5000 --lockstep unicorn,unicorn "$guests/arm/endless.elf"
 json '.agree and .limit and .instructions == 5000'
 
+# ---- A device that its driver breaks -----------------------------------------------------------
+# lui t0,0x10001; li t1,4; sw t1,0x70(t0): the status of slot 0; then the end, or a reset of the device, for ever.
+printf '\267\022\000\020\023\003\100\000\043\250\142\006\267\002\020\000\067\123\000\000\023\003\123\125\043\240\142\000\157\000\000\000' \
+	>"$tmp/breaks"
+printf '\267\022\000\020\023\003\100\000\043\250\142\006\043\250\002\006\157\360\237\377' >"$tmp/breaks_on"
+run "a device that has stopped" 0 run --board virt --arch riscv64 "$tmp/breaks"
+stderr_is "pinfold: warning: virtio-rng in slot 0 has stopped until the guest resets it: DRIVER_OK without FEATURES_OK"
+run "again and again" 124 run --board virt --arch riscv64 --timeout 2500ms "$tmp/breaks_on"
+check "is told again" test "$(grep -c 'virtio-rng in slot 0 has stopped' "$tmp/err")" -ge 2
+check "not more than once a second" test "$(grep -c 'virtio-rng in slot 0 has stopped' "$tmp/err")" -le 3
+
 # ---- Disks -----------------------------------------------------------------------------------
 head -c 65536 /dev/urandom >"$tmp/base.img"
 run "disk: both" 125 run --board virt --kernel "$guests/riscv64/sum.elf" --disk "$tmp/base.img,overlay=$tmp/ov,snapshot"

@@ -35,7 +35,7 @@ static void headers(void)
 	make(PROTO_START, 0);
 	msg.hdr.revision++;
 	CHECK_INT(check(&e), -EPROTO);
-	CHECK(strstr(e.text, "revision 7, this one 6")); /* follows PROTO_REVISION */
+	CHECK(strstr(e.text, "revision 8, this one 7")); /* follows PROTO_REVISION */
 	make((enum proto_type)999, 0);
 	CHECK_INT(check(&e), -EPROTO);
 	CHECK_STR(e.text, "unknown message type 999");

@@ -112,6 +112,20 @@ static void take_resets(struct vms *v, struct vms_vm *vm)
 	}
 }
 
+static void take_device_note(struct vms *v, struct vms_vm *vm)
+{
+	char *note = vm->lv.device_note;
+
+	if (!note[0]) {
+		return;
+	}
+	vms_publish(v, vm, "vm.device", note);
+	if (vms_may_log(v)) {
+		log_warn("a device of a VM has stopped id=%s why=\"%s\"", vm->id, note);
+	}
+	note[0] = '\0';
+}
+
 void vms_events_take(struct vms *v, struct vms_vm *vm)
 {
 	struct proto_stopped stop;
@@ -131,6 +145,7 @@ void vms_events_take(struct vms *v, struct vms_vm *vm)
 		}
 	}
 	take_resets(v, vm);
+	take_device_note(v, vm);
 	if (r < 0) {
 		lose(v, vm, r, e.text);
 		return;
