@@ -43,7 +43,7 @@ static int board_find(const char *name, const struct cpu_arch *arch, const struc
 	}
 	return is_known
 		       ? errmsg_set(e, -ENOTSUP, "board %s is not for %s guests", name, arch->title)
-		       : errmsg_set(e, -ENOENT,
+		       : errmsg_set(e, -EINVAL,
 				    "there is no board '%s'; this build has: bare, virt", name);
 }
 

@@ -131,7 +131,7 @@ struct machine;
  * @param board  "bare", "virt"
  * @param mode   16-bit x86 loads at 0x7c00
  * @param has_sbi see machine_config
- * @return 0; -ENOENT no such board; -ENOTSUP not for this architecture
+ * @return 0; -EINVAL no such board; -ENOTSUP not for this architecture
  */
 int machine_map(const char *board, const struct cpu_arch *arch, const struct cpu_mode *mode,
 		bool has_sbi, struct machine_map *ret, struct errmsg *e);

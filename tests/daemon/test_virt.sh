@@ -112,11 +112,21 @@ says "create: a port that is none" "--net: hostfwd: '0' is not a port" cli creat
 says "create: nine CPUs" "--smp: a number from 1 to 8" cli create x --board virt --kernel "$sum" --smp 9
 says "run says the same" "--initrd needs --kernel" cli run "$sum" --board virt --initrd "$tmp/noise"
 
-# ---- what shows when it starts ----
+# ---- what only a VM process can tell: when it is made as well as when it starts ----
 
-says "a kernel that is none" "kernel: a flat or HEX image does not say what it is for" cli create bad1 --start --board virt --kernel "$tmp/noise"
-says "a kernel of another machine" "board virt is not for AArch64 guests" cli create bad2 --start --board virt --kernel "$guests/arm64/sum.elf"
-says "a board that there is not" "there is no board 'nosuch'" cli create bad3 --start --board nosuch --kernel "$sum"
+for how in --json --start; do
+	says "a kernel that is none, $how" "kernel: a flat or HEX image does not say what it is for" cli create bad $how --board virt --kernel "$tmp/noise"
+	says "a kernel of another machine, $how" "board virt is not for AArch64 guests" cli create bad $how --board virt --kernel "$guests/arm64/sum.elf"
+	says "a board that there is not, $how" "there is no board 'nosuch'" cli create bad $how --board nosuch --kernel "$sum"
+	says "an image that is none, $how" "noise: a flat or HEX image does not say what it is for" cli create bad $how "$tmp/noise"
+	says "another architecture, $how" "sum.elf: the image is for RISC-V (RV64GC), not for ARMv7-A" cli create bad $how --arch arm "$sum"
+	says "an engine that can't, $how" "engine dbt can't run AArch64 guests here" cli create bad $how --engine dbt "$guests/arm64/sum.elf"
+	says "an engine that there is not, $how" "there is no engine 'nosuch'" cli create bad $how --engine nosuch "$sum"
+	says "a register that there is not, $how" "has no register 'eax'" cli create bad $how --set eax=1 "$sum"
+	says "an address of an ELF file, $how" "--load is for flat images" cli create bad $how --load 64K "$sum"
+	says "too much memory, $how" "use a smaller --mem" cli create bad $how --mem 4G "$guests/x86/sum.elf"
+	says "too many CPUs for its board, $how" "needs another board" cli create bad $how --smp 2 "$sum"
+done
 want "nothing is left of them" "$(api GET '/v1/vms?all=1')$(ls "$state/disks")" "[]"
 
 # ---- disks ----

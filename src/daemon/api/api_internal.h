@@ -117,7 +117,7 @@ void api_ceiling_lower(struct api *a, uid_t owner);
 
 /**
  * Create a VM, start it if that is wanted, and answer 201 with its id and name.
- * @return as vms_create() and vms_start(); then there is no such VM
+ * @return as vms_check(), vms_create() and vms_start(); then there is no such VM
  */
 int api_vm_create(struct api *a, uid_t owner, const struct vm_spec *spec, bool is_started,
 		  struct http_reply *rp, struct errmsg *e);

@@ -134,8 +134,9 @@ int api_vm_create(struct api *a, uid_t owner, const struct vm_spec *spec, bool i
 	char id[VMS_ID_BYTES];
 	const char *name = spec->name;
 	struct vms_info info;
-	int r = vms_create(a->o.vms, owner, spec, id, e);
+	int r = is_started ? 0 : vms_check(a->o.vms, owner, spec, e);
 
+	r = r < 0 ? r : vms_create(a->o.vms, owner, spec, id, e);
 	if (r == 0 && is_started) {
 		r = start_new(a, id, e);
 	}

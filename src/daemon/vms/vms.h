@@ -117,6 +117,12 @@ int vms_open(const struct vms_options *o, struct vms **ret, struct errmsg *e);
  */
 void vms_close(struct vms *v, bool kill_all);
 
+/**
+ * Whether a definition without a context could start here, as far as that is known before.
+ * @return 0; -EINVAL, -ENOEXEC or -ENOTSUP with the sentence that a start would be refused with; -ENOENT image
+ */
+int vms_check(struct vms *v, uid_t owner, const struct vm_spec *spec, struct errmsg *e);
+
 /** Durable when it returns. @return 0; -EEXIST name taken; -EDQUOT; -ENOENT image; -ENOSPC */
 int vms_create(struct vms *v, uid_t owner, const struct vm_spec *spec, char ret_id[VMS_ID_BYTES],
 	       struct errmsg *e);

@@ -51,8 +51,7 @@ static void hash_u64(crypto_generichash_state *st, uint64_t v)
 	crypto_generichash_update(st, (const uint8_t *)&v, sizeof(v));
 }
 
-/* Everything that reaches the guest but disks, network and input. */
-static void key_make(uid_t owner, const struct vm_spec *spec, char ret[SPEC_HASH_MAX + 1])
+void vms_code_key(uid_t owner, const struct vm_spec *spec, char ret[SPEC_HASH_MAX + 1])
 {
 	const struct proto_config *c = &spec->config;
 	uint8_t digest[crypto_generichash_BYTES];
@@ -238,7 +237,7 @@ void vms_code_get(struct vms *v, struct vms_vm *vm, const struct vm_spec *spec,
 	if (!is_worth(v, spec)) {
 		return;
 	}
-	key_make(vm->owner, spec, key);
+	vms_code_key(vm->owner, spec, key);
 	vm->code = vms_image_take(v, key);
 	if (!vm->code && load(v, key, &fd) == 0) {
 		vm->code = vms_image_add(v, key, fd);
@@ -329,7 +328,7 @@ void vms_train_one(struct vms *v, struct vms_vm *vm)
 	spec = vm->spec;
 	is_closing = v->is_closing;
 	pthread_mutex_unlock(&v->lock);
-	key_make(vm->owner, &spec, key);
+	vms_code_key(vm->owner, &spec, key);
 	if (is_closing || is_tried(v, key)) {
 		return;
 	}

@@ -158,7 +158,7 @@ static int check_image(struct vms *v, uid_t owner, const char *hash, const char 
 	return 0;
 }
 
-static int check_create(struct vms *v, uid_t owner, const struct vm_spec *spec, struct errmsg *e)
+int vms_define_check(struct vms *v, uid_t owner, const struct vm_spec *spec, struct errmsg *e)
 {
 	uint16_t core;
 	uint32_t number;
@@ -264,7 +264,7 @@ int vms_create(struct vms *v, uid_t owner, const struct vm_spec *spec, char ret_
 	struct vms_vm *vm;
 	int r;
 
-	r = check_create(v, owner, spec, e);
+	r = vms_define_check(v, owner, spec, e);
 	r = r < 0 ? r : new_id(id, e);
 	if (r < 0) {
 		return r;

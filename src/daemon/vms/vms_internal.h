@@ -185,6 +185,17 @@ struct vms_owner {
 /** Slots below this keep their cgroup v2 folders. */
 #define VMS_CGROUPS_KEPT 32
 
+/** Definitions of which it is known that they can start. */
+#define VMS_CHECKED 64
+
+/** One of them: what it was found by. */
+struct vms_checked {
+	char key[SPEC_HASH_MAX + 1]; /**< vms_code_key() */
+	uint64_t insns;
+	uint32_t n_cpus;
+	bool is_kvm_allowed;
+};
+
 struct vms {
 	struct vms_options o;
 	char *run_dir, *state_dir; /* run_dir/vms, state_dir/faults */
@@ -217,6 +228,8 @@ struct vms {
 
 	pthread_mutex_t image_lock;
 	struct vms_image *images;
+	struct vms_checked checked[VMS_CHECKED]; /* the last that could start */
+	uint32_t n_checked;
 
 	/* of the trainer */
 	char tried[VMS_TRIES][SPEC_HASH_MAX];
@@ -340,8 +353,15 @@ void vms_images_put(struct vms *v, struct vms_vm *vm);
 /** Forget images that nobody used for @p idle_ns. */
 void vms_image_trim(struct vms *v, uint64_t idle_ns);
 
+/* vms_define.c */
+
+/** Whether all is there that a definition names. @return 0; -ENOENT; -EINVAL */
+int vms_define_check(struct vms *v, uid_t owner, const struct vm_spec *spec, struct errmsg *e);
+
 /* vms_code.c */
 
+/** A digest of all that reaches the guest but disks, network and input, and of its owner. */
+void vms_code_key(uid_t owner, const struct vm_spec *spec, char ret[SPEC_HASH_MAX + 1]);
 /** Translations for a VM that is about to start, if there are any: vm->code. */
 void vms_code_get(struct vms *v, struct vms_vm *vm, const struct vm_spec *spec,
 		  struct launch_options *o);
@@ -452,6 +472,9 @@ int vms_admit(struct vms *v, struct vms_vm *vm, struct errmsg *e);
 int vms_dispatch_add(struct vms *v, struct vms_vm *vm, struct errmsg *e);
 /** Ask for the exclusive core that its spec wants. */
 int vms_excl_request(struct vms *v, struct vms_vm *vm, struct errmsg *e);
+/** What launch_vm() gets for a definition, but disks and the network; the VM holds its images. */
+int vms_launch_fill(struct vms *v, struct vms_vm *vm, const struct vm_spec *spec,
+		    struct launch_options *o, struct errmsg *e);
 /** Pool core of a host core. @return 0; -EINVAL */
 int vms_pool_core(const struct vms *v, uint16_t host_core, uint16_t *ret, struct errmsg *e);
 

@@ -183,13 +183,14 @@ static int images_fill(struct vms *v, struct vms_vm *vm, const struct vm_spec *s
 	return r;
 }
 
-/* What boards for operating systems run. */
-static int boot_fill(struct vms *v, struct vms_vm *vm, const struct vm_spec *spec,
-		     struct launch_options *o, struct errmsg *e)
+int vms_launch_fill(struct vms *v, struct vms_vm *vm, const struct vm_spec *spec,
+		    struct launch_options *o, struct errmsg *e)
 {
-	int r = 0;
+	int r;
 
-	if (spec->kernel[0]) {
+	launch_options_fill(v, vm, spec, o);
+	r = images_fill(v, vm, spec, o, e);
+	if (r == 0 && spec->kernel[0]) {
 		r = vms_image_get(v, spec->kernel, &vm->kernel, e);
 		o->kernel_fd = r < 0 ? -1 : vm->kernel->fd;
 	}
@@ -197,8 +198,7 @@ static int boot_fill(struct vms *v, struct vms_vm *vm, const struct vm_spec *spe
 		r = vms_image_get(v, spec->initrd, &vm->initrd, e);
 		o->initrd_fd = r < 0 ? -1 : vm->initrd->fd;
 	}
-	o->net = spec->net[0] ? spec->net : NULL;
-	return r < 0 ? r : vms_disks_open(v, vm->id, spec, o->disks, e);
+	return r;
 }
 
 /* Its process, ready, with the scheduler's pages. */
@@ -242,9 +242,9 @@ static int launch(struct vms *v, struct vms_vm *vm, const struct vm_spec *spec, 
 	struct launch_options o;
 	int r;
 
-	launch_options_fill(v, vm, spec, &o);
-	r = images_fill(v, vm, spec, &o, e);
-	r = r < 0 ? r : boot_fill(v, vm, spec, &o, e);
+	r = vms_launch_fill(v, vm, spec, &o, e);
+	o.net = spec->net[0] ? spec->net : NULL;
+	r = r < 0 ? r : vms_disks_open(v, vm->id, spec, o.disks, e);
 	if (r == 0) {
 		vms_code_get(v, vm, spec, &o);
 	}
