@@ -10,7 +10,6 @@
  * What ends a turn: the slice or grant, an operation of the control thread, a limit, or the guest.
  */
 #include <errno.h>
-#include <inttypes.h>
 #include <semaphore.h>
 #include <signal.h>
 #include <stdio.h>
@@ -35,13 +34,6 @@
 /* What the signal handler kicks; set while an engine runs on this thread. */
 static _Thread_local struct engine *volatile kick_target;
 
-/* How one run of the engine went on. */
-enum outcome {
-	OUTCOME_AGAIN, /* go on in this turn */
-	OUTCOME_TURN,  /* the turn is over; the guest can go on */
-	OUTCOME_STOP,  /* the vCPU stands: on_stop was told */
-};
-
 static void on_kick_signal(int signo, siginfo_t *info, void *uc)
 {
 	struct engine *eng = kick_target;
@@ -51,112 +43,6 @@ static void on_kick_signal(int signo, siginfo_t *info, void *uc)
 	if (eng) {
 		eng->ops->kick(eng, uc);
 	}
-}
-
-static enum outcome stop_with(struct vm *vm, struct proto_stopped *s, enum proto_vm_state state)
-{
-	vm_report_stop(vm, s, state);
-	return OUTCOME_STOP;
-}
-
-/* The engine broke: nothing about the guest can be told any more. */
-static enum outcome stop_broken(struct vm *vm, const struct errmsg *e)
-{
-	struct proto_stopped s;
-
-	vm_report_init(vm, &s, PROTO_STOP_ERROR, NULL);
-	snprintf(s.text, sizeof(s.text), "engine %s failed: %.300s", vm->eng->ops->name, e->text);
-	return stop_with(vm, &s, PROTO_VM_FAULTED);
-}
-
-static enum outcome stop_plain(struct vm *vm, enum proto_stop reason, enum proto_vm_state state,
-			       const char *text)
-{
-	struct cpu_state cs = { 0 };
-	struct proto_stopped s;
-	struct errmsg e = { 0 };
-
-	if (vm->eng->ops->get_state(vm->eng, &cs, &e) < 0) {
-		return stop_broken(vm, &e);
-	}
-	vm_report_init(vm, &s, reason, &cs);
-	snprintf(s.text, sizeof(s.text), "%s", text);
-	return stop_with(vm, &s, state);
-}
-
-static enum outcome stop_limit(struct vm *vm, enum proto_limit_kind kind)
-{
-	struct cpu_state cs = { 0 };
-	struct proto_stopped s;
-	struct errmsg e = { 0 };
-
-	if (vm->eng->ops->get_state(vm->eng, &cs, &e) < 0) {
-		return stop_broken(vm, &e);
-	}
-	vm_report_init(vm, &s, PROTO_STOP_LIMIT, &cs);
-	s.limit = kind;
-	switch (kind) {
-	case PROTO_LIMIT_CPU:
-		snprintf(s.text, sizeof(s.text), "the guest used up its CPU time of %.3f s",
-			 (double)vm->limits.cpu_ns / (double)NS_PER_S);
-		break;
-	case PROTO_LIMIT_INSNS:
-		snprintf(s.text, sizeof(s.text),
-			 "the guest reached its limit of %" PRIu64 " instructions",
-			 vm->limits.insns);
-		break;
-	default:
-		snprintf(s.text, sizeof(s.text), "the guest ran for its time limit of %.3f s",
-			 (double)vm->limits.wall_ns / (double)NS_PER_S);
-		break;
-	}
-	return stop_with(vm, &s, PROTO_VM_STOPPED);
-}
-
-static enum outcome stop_fault(struct vm *vm, const struct cpu_state *cs, const struct cpu_fault *f)
-{
-	struct proto_stopped s;
-
-	vm_report_init(vm, &s, PROTO_STOP_FAULT, cs);
-	vm_report_fault(vm, &s, cs, f);
-	return stop_with(vm, &s, PROTO_VM_FAULTED);
-}
-
-/* A device, plug-in, semihosting call or cell in RAM ended the run. */
-static enum outcome stop_machine(struct vm *vm)
-{
-	const struct machine_stop *why = machine_stop_info(vm->machine);
-	struct cpu_state cs = { 0 };
-	struct proto_stopped s;
-	struct errmsg e = { 0 };
-
-	if (vm->eng->ops->get_state(vm->eng, &cs, &e) < 0) {
-		return stop_broken(vm, &e);
-	}
-	if (why->kind == DEV_STOP_ERROR) {
-		vm_report_init(vm, &s, PROTO_STOP_ERROR, &cs);
-		snprintf(s.text, sizeof(s.text), "%s", why->why);
-		return stop_with(vm, &s, PROTO_VM_FAULTED);
-	}
-	if (why->kind == DEV_STOP_RESET && vm_can_reset(vm)) {
-		/* That takes longer than a slice may be overrun: not here. */
-		atomic_store(&vm->is_reset_due, true);
-		vm->cb.on_output(vm->cb.opaque);
-		return OUTCOME_TURN;
-	}
-	vm_report_init(vm, &s, PROTO_STOP_EXIT, &cs);
-	s.code = why->code;
-	if (why->kind == DEV_STOP_RESET) {
-		snprintf(s.text, sizeof(s.text), "the guest asked for a reset%s",
-			 vm->is_system && vm->fds.context >= 0
-				 ? "; a VM that goes on from a context has no beginning to go back "
-				   "to"
-				 : "");
-	} else {
-		snprintf(s.text, sizeof(s.text), "the guest exited with status %" PRIu64,
-			 why->code);
-	}
-	return stop_with(vm, &s, PROTO_VM_STOPPED);
 }
 
 static ns_t wall_used_ns(const struct vm *vm)
@@ -239,113 +125,6 @@ static uint64_t insn_budget(struct vm *vm)
 	return must_step(vm) || vm->is_leaving_point ? 1 : budget;
 }
 
-/* Ask the machine about an exception, and act on its verdict. */
-static enum outcome handle_fault(struct vm *vm, struct vm_exit *x)
-{
-	struct cpu_state cs = { 0 };
-	struct errmsg e = { 0 };
-	enum machine_event event = x->kind == VM_EXIT_EXCEPTION	 ? MACHINE_EVENT_EXCEPTION
-				   : x->kind == VM_EXIT_SHUTDOWN ? MACHINE_EVENT_SHUTDOWN
-								 : MACHINE_EVENT_ACCESS;
-	enum machine_verdict verdict;
-
-	if (vm->eng->ops->get_state(vm->eng, &cs, &e) < 0) {
-		return stop_broken(vm, &e);
-	}
-	verdict = machine_exception(vm->machine, event, vm->cur_hart, &cs, &x->fault);
-	if (verdict == MACHINE_FAULT) {
-		return stop_fault(vm, &cs, &x->fault);
-	}
-	if (vm->eng->ops->set_state(vm->eng, &cs, &e) < 0) {
-		return stop_broken(vm, &e);
-	}
-	switch (verdict) {
-	case MACHINE_STOPPED:
-		return stop_machine(vm);
-	case MACHINE_WAIT_INPUT:
-		vm->is_waiting_input = true;
-		return OUTCOME_TURN;
-	default:
-		return OUTCOME_AGAIN;
-	}
-}
-
-static enum outcome handle_halt(struct vm *vm)
-{
-	struct cpu_state cs = { 0 };
-	struct errmsg e = { 0 };
-	struct cpu_fault f;
-
-	if (vm->is_system) {
-		vm->harts[vm->cur_hart].is_waiting = true;
-		vm->hart_left = 0;
-		return OUTCOME_AGAIN;
-	}
-	if (vm->eng->ops->get_state(vm->eng, &cs, &e) < 0) {
-		return stop_broken(vm, &e);
-	}
-	if (machine_halt_is_exception(vm->machine, &cs, &f)) {
-		if (vm->eng->ops->set_state(vm->eng, &cs, &e) < 0) {
-			return stop_broken(vm, &e);
-		}
-		return stop_fault(vm, &cs, &f);
-	}
-	return stop_plain(vm, PROTO_STOP_HALT, PROTO_VM_STOPPED, "the guest halted");
-}
-
-static enum outcome stop_watch(struct vm *vm, const struct cpu_state *cs, const struct vm_point *p,
-			       gva_t at, const char *what)
-{
-	struct proto_stopped s;
-
-	vm_report_init(vm, &s, PROTO_STOP_WATCHPOINT, cs);
-	s.address = at;
-	s.point = p->p.kind;
-	snprintf(s.text, sizeof(s.text), "the bytes at 0x%" PRIx64 " %s", at, what);
-	return stop_with(vm, &s, PROTO_VM_PAUSED);
-}
-
-static enum outcome handle_watch(struct vm *vm, const struct vm_exit *x)
-{
-	const struct vm_point *p = points_hit(&vm->points, &x->watch);
-	struct cpu_state cs = { 0 };
-	struct errmsg e = { 0 };
-
-	if (!p) {
-		return OUTCOME_AGAIN;
-	}
-	if (vm->eng->ops->get_state(vm->eng, &cs, &e) < 0) {
-		return stop_broken(vm, &e);
-	}
-	return stop_watch(vm, &cs, p, x->watch.gva,
-			  x->watch.access == MEM_W ? "were written" : "were read");
-}
-
-static enum outcome handle_exit(struct vm *vm, struct vm_exit *x)
-{
-	switch (x->kind) {
-	case VM_EXIT_KICKED:
-	case VM_EXIT_INSN_LIMIT:
-		return OUTCOME_AGAIN; /* the caller looks at clock, calls and limits */
-	case VM_EXIT_HALT:
-		return handle_halt(vm);
-	case VM_EXIT_EXCEPTION:
-	case VM_EXIT_FAULT:
-	case VM_EXIT_SHUTDOWN:
-		return handle_fault(vm, x);
-	case VM_EXIT_BUS_STOP:
-		/* Without a reason the console is full: check_turn() sees to it. */
-		return machine_stop_info(vm->machine)->is_stopped ? stop_machine(vm)
-								  : OUTCOME_AGAIN;
-	case VM_EXIT_WATCHPOINT:
-		return handle_watch(vm, x);
-	case VM_EXIT_BREAKPOINT:
-		return stop_plain(vm, PROTO_STOP_BREAKPOINT, PROTO_VM_PAUSED, "breakpoint");
-	default:
-		return stop_plain(vm, PROTO_STOP_ERROR, PROTO_VM_FAULTED, x->detail);
-	}
-}
-
 /* Look at the watched bytes after a step. */
 static enum outcome check_watches(struct vm *vm, const struct cpu_state *cs)
 {
@@ -359,7 +138,7 @@ static enum outcome check_watches(struct vm *vm, const struct cpu_state *cs)
 			continue;
 		}
 		memcpy(p->seen, now, sizeof(now));
-		return stop_watch(vm, cs, p, p->p.gva, "changed");
+		return exits_watch(vm, cs, p, p->p.gva, "changed");
 	}
 	return OUTCOME_AGAIN;
 }
@@ -394,7 +173,8 @@ static enum outcome run_stepwise(struct vm *vm, struct vm_exit *x, struct errmsg
 	if (is_traced || points_has_any_break(&vm->points)) {
 		*ret_r = get_looked_at(vm, &before, e);
 		if (*ret_r == 0 && is_at_break(vm, &before)) {
-			return stop_plain(vm, PROTO_STOP_BREAKPOINT, PROTO_VM_PAUSED, "breakpoint");
+			return exits_plain(vm, PROTO_STOP_BREAKPOINT, PROTO_VM_PAUSED,
+					   "breakpoint");
 		}
 	}
 	if (*ret_r == 0) {
@@ -453,7 +233,7 @@ static enum outcome run_once(struct vm *vm)
 	}
 	kick_target = NULL;
 	if (r < 0) {
-		return stop_broken(vm, &e);
+		return exits_broken(vm, &e);
 	}
 	used_ns = host_clock_thread_cpu_ns() - cpu_before_ns;
 	vm->cpu_ns += used_ns;
@@ -468,7 +248,7 @@ static enum outcome run_once(struct vm *vm)
 	}
 	if (out == OUTCOME_AGAIN) {
 		left_point(vm, &x);
-		out = handle_exit(vm, &x);
+		out = exits_handle(vm, &x);
 	}
 	return out;
 }
@@ -479,10 +259,10 @@ static enum outcome end_slice(struct vm *vm)
 	vm->slice_used_ns = 0;
 	harts_poll_machine(vm);
 	if (machine_stop_info(vm->machine)->is_stopped) {
-		return stop_machine(vm);
+		return exits_machine(vm);
 	}
 	if (vm->goal == VM_GOAL_SLICE) {
-		return stop_plain(vm, PROTO_STOP_SLICE, PROTO_VM_PAUSED, "slice done");
+		return exits_plain(vm, PROTO_STOP_SLICE, PROTO_VM_PAUSED, "slice done");
 	}
 	return OUTCOME_TURN;
 }
@@ -501,10 +281,10 @@ static enum outcome check_goal(struct vm *vm)
 	enum proto_limit_kind limit = limit_reached(vm);
 
 	if (limit != PROTO_LIMIT_NONE) {
-		return stop_limit(vm, limit);
+		return exits_limit(vm, limit);
 	}
 	if (vm->goal == VM_GOAL_STEPS && vm->steps_left == 0) {
-		return stop_plain(vm, PROTO_STOP_STEPPED, PROTO_VM_PAUSED, "stepped");
+		return exits_plain(vm, PROTO_STOP_STEPPED, PROTO_VM_PAUSED, "stepped");
 	}
 	return OUTCOME_AGAIN;
 }

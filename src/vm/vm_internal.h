@@ -111,6 +111,25 @@ int vm_call_vcpu(struct vm *vm, int (*fn)(struct vm *, void *, struct errmsg *),
 /* Whether the guest could go on if it had a core; with run_lock held. */
 bool vm_is_runnable(struct vm *vm);
 
+/* exits.c, with run_lock held */
+/* How one run of the engine went on. */
+enum outcome {
+	OUTCOME_AGAIN, /* go on in this turn */
+	OUTCOME_TURN,  /* the turn is over; the guest can go on */
+	OUTCOME_STOP,  /* the vCPU stands: on_stop was told */
+};
+/* Go on after a run of the engine, or stop. */
+enum outcome exits_handle(struct vm *vm, struct vm_exit *x);
+/* The engine broke: nothing about the guest can be told any more. */
+enum outcome exits_broken(struct vm *vm, const struct errmsg *e);
+enum outcome exits_plain(struct vm *vm, enum proto_stop reason, enum proto_vm_state state,
+			 const char *text);
+enum outcome exits_limit(struct vm *vm, enum proto_limit_kind kind);
+/* A device, plug-in, semihosting call or cell in RAM ended the run. */
+enum outcome exits_machine(struct vm *vm);
+enum outcome exits_watch(struct vm *vm, const struct cpu_state *cs, const struct vm_point *p,
+			 gva_t at, const char *what);
+
 /* devices.c */
 /* Signal by which an engine is made to leave the guest. */
 #define VM_KICK_SIGNAL GRANT_SIGNAL
