@@ -26,6 +26,17 @@ int spec_read_bool(const json_t *v, bool *ret, struct errmsg *e);
 
 struct vm_spec;
 
+/** One field: how it is read into a spec, and how it is written (NULL: says nothing). */
+struct spec_field {
+	const char *name;
+	int (*read)(const json_t *v, struct vm_spec *s, struct errmsg *e);
+	json_t *(*write)(const struct vm_spec *s);
+};
+
+/** All of them (spec_fields.c). */
+extern const struct spec_field spec_fields[];
+extern const size_t spec_n_fields;
+
 /** The list of disks (spec_disks.c). */
 int spec_disks_read(const json_t *v, struct vm_spec *s, struct errmsg *e);
 /** @return NULL: there are none */
