@@ -1,23 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Threads of the terminals: docs/guard.md, "Threads".
+ * Threads of the terminals: who is told what, and who is given up. How one is made and ends is in life.c. docs/guard.md,
+ * "Threads".
  *
  * Contexts
  *  - terminal_wake(), terminal_input(), terminal_is_served(): any, also hard interrupts with a driver's lock held.
- *  - on_death(): in the exit of a thread, under tasklist_lock and the lock of pid->wait_pidfd, interrupts off.
- *  - on_deadline(): hard interrupt of a timer.
- *  - maintain(): its own ordinary thread, which starves while the cores are hogged. It alone makes threads and frees
- *    what dead ones leave.
+ *  - threads_on_death(): in the exit of a thread, under tasklist_lock and the lock of pid->wait_pidfd, interrupts off.
+ *  - threads_on_deadline(): hard interrupt of a timer.
+ *  - threads_enter(), threads_take_dead(), threads_take_wanted(), threads_want_later(): who makes and frees threads.
  *  - everything else: process context without locks.
  *
  * Locks: the one lock here is a raw one, taken last but for those of the scheduler (wake_up_process()) and of the log
  * (main_log_lost(), before a replacement can begin a command of its own); nothing waits under it, and no channel is
  * called.
- *
- * Life of a struct thread: made by maintain() or at load, freed by maintain() or at unload once the thread is dead, its
- * wait-queue entry is off the queue (so on_death() has returned) and its timer is cancelled (so on_deadline() has). A
- * thread that ends has left the module's text when on_death() is called: it returned from its function, or died
- * in the kernel's exit path.
  *
  * The control core may go offline: the kernel then moves the threads elsewhere, and each goes on there; when the core is
  * back, they return to it at their next wake-up.
@@ -30,12 +25,11 @@
 #include <linux/ktime.h>
 #include <linux/module.h>
 #include <linux/moduleparam.h>
-#include <linux/pid.h>
 #include <linux/sched.h>
 #include <linux/sched/task.h>
-#include <linux/slab.h>
 
 #include "channel.h"
+#include "life.h"
 #include "main.h"
 #include "process.h"
 #include "threads.h"
@@ -185,7 +179,7 @@ bool threads_serves(const struct thread *t)
 	return serves;
 }
 
-static void say_ready(struct thread *t)
+void threads_ready(struct thread *t)
 {
 	struct arbiter_actions todo;
 	unsigned long flags;
@@ -222,7 +216,7 @@ void threads_slept(struct thread *t)
 	raw_spin_unlock_irqrestore(&lock, flags);
 }
 
-static int on_death(struct wait_queue_entry *entry, unsigned int mode, int sync, void *key)
+int threads_on_death(struct wait_queue_entry *entry, unsigned int mode, int sync, void *key)
 {
 	struct thread *t = container_of(entry, struct thread, death);
 	struct arbiter_actions todo;
@@ -255,7 +249,7 @@ static int on_death(struct wait_queue_entry *entry, unsigned int mode, int sync,
 	return 0;
 }
 
-static enum hrtimer_restart on_deadline(struct hrtimer *timer)
+enum hrtimer_restart threads_on_deadline(struct hrtimer *timer)
 {
 	struct thread *t = container_of(timer, struct thread, deadline);
 	struct arbiter_actions todo;
@@ -297,17 +291,9 @@ bool threads_end_command(struct thread *t)
 	raw_spin_lock_irqsave(&lock, flags);
 	t->is_in_command = false;
 	raw_spin_unlock_irqrestore(&lock, flags);
-	/* Also waits for an on_deadline() that runs: it must not meet the next command. */
+	/* Also waits for a threads_on_deadline() that runs: it must not meet the next command. */
 	hrtimer_cancel(&t->deadline);
 	return threads_is_current(t);
-}
-
-static void bind(struct task_struct *task)
-{
-	const struct cpumask *core = cpumask_of(control_core);
-
-	if (!cpumask_equal(task->cpus_ptr, core))
-		set_cpus_allowed_ptr(task, core); /* fails while the core is offline */
 }
 
 u32 threads_wait(struct thread *t, u64 until_ns)
@@ -334,86 +320,21 @@ u32 threads_wait(struct thread *t, u64 until_ns)
 			schedule_hrtimeout(&left, HRTIMER_MODE_REL);
 	}
 	__set_current_state(TASK_RUNNING);
-	bind(current);
+	life_bind(current);
 	return orders;
 }
 
-static int run(void *arg)
+void threads_enter(struct thread *t)
 {
-	struct thread *t = arg;
-	u32 orders;
-
-	say_ready(t);
-	do {
-		orders = threads_wait(t, ~0ull);
-		if (orders & THREADS_LEAVE) /* taken over before it began */
-			threads_slept(t);
-		else if (orders & THREADS_SERVE)
-			terminal_talk(t);
-		if (!threads_is_current(t)) {
-			t->has_module = false;
-			module_put_and_kthread_exit(0);
-		}
-	} while (!(orders & THREADS_END));
-	return 0;
-}
-
-/* Before the thread runs. It must not be bound yet, or SCHED_DEADLINE would be refused. */
-static void prefer(struct thread *t)
-{
-	int r = process_prefer(t->task);
-
-	t->is_fifo = r == -EBUSY;
-	if (r)
-		pr_warn("thread %d was refused SCHED_DEADLINE (%d): it waits behind hogs of "
-			"priority 99\n",
-			task_pid_nr(t->task), r);
-}
-
-static int spawn(u8 place)
-{
-	struct thread *t = kzalloc(sizeof(*t), GFP_KERNEL);
-	struct task_struct *task;
 	unsigned long flags;
 
-	if (!t)
-		return -ENOMEM;
-	task = kthread_create(run, t, "pinfold_guard/%u", place);
-	if (IS_ERR(task)) {
-		kfree(t);
-		return PTR_ERR(task);
-	}
-	t->task = get_task_struct(task);
-	t->pid = get_task_pid(task, PIDTYPE_PID);
-	t->place = place;
-	t->terminal = ARBITER_NONE;
-	t->channel = ARBITER_NONE;
-	prefer(t);
-	bind(task);
-	hrtimer_init(&t->deadline, CLOCK_MONOTONIC, HRTIMER_MODE_REL_HARD);
-	t->deadline.function = on_deadline;
-	init_waitqueue_func_entry(&t->death, on_death);
-	add_wait_queue(&t->pid->wait_pidfd, &t->death);
-
 	raw_spin_lock_irqsave(&lock, flags);
-	places[place] = t;
+	places[t->place] = t;
 	list_add(&t->all, &all);
 	raw_spin_unlock_irqrestore(&lock, flags);
-	wake_up_process(task);
-	return 0;
 }
 
-/* The thread is dead, or was stopped; it is on no list any more. */
-static void discard(struct thread *t)
-{
-	remove_wait_queue(&t->pid->wait_pidfd, &t->death);
-	hrtimer_cancel(&t->deadline);
-	put_pid(t->pid);
-	put_task_struct(t->task);
-	kfree_sensitive(t);
-}
-
-static struct thread *take_dead(void)
+struct thread *threads_take_dead(void)
 {
 	struct thread *t, *dead = NULL;
 	unsigned long flags;
@@ -431,19 +352,7 @@ static struct thread *take_dead(void)
 	return dead;
 }
 
-static void bury(struct thread *t)
-{
-	pr_warn("thread %d of terminal %c has ended\n", task_pid_nr(t->task),
-		t->terminal == ARBITER_NONE ? '-' : 'A' + t->terminal);
-	if (t->has_module) { /* died in a dialogue */
-		terminal_close(t->channel);
-		module_put(THIS_MODULE);
-	}
-	discard(t);
-}
-
-/* A place that needs a thread and may have one; ARBITER_NONE. */
-static u8 take_wanted(void)
+u8 threads_take_wanted(void)
 {
 	unsigned long flags;
 	u8 place = ARBITER_NONE;
@@ -457,8 +366,7 @@ static u8 take_wanted(void)
 	return place;
 }
 
-/* A thread could not be made: there is no memory. */
-static void want_later(u8 place)
+void threads_want_later(u8 place)
 {
 	unsigned long flags;
 
@@ -466,26 +374,6 @@ static void want_later(u8 place)
 	__set_bit(place, &wanted);
 	raw_spin_unlock_irqrestore(&lock, flags);
 	schedule_timeout_idle(HZ);
-}
-
-static int maintain(void *unused)
-{
-	while (!kthread_should_stop()) {
-		struct thread *dead;
-		u8 place;
-
-		set_current_state(TASK_IDLE); /* before looking: what comes later wakes it */
-		dead = take_dead();
-		place = take_wanted();
-		if (!dead && place == ARBITER_NONE && !kthread_should_stop())
-			schedule();
-		__set_current_state(TASK_RUNNING);
-		if (dead)
-			bury(dead);
-		if (place != ARBITER_NONE && spawn(place))
-			want_later(place);
-	}
-	return 0;
 }
 
 int threads_check(void)
@@ -511,10 +399,10 @@ int threads_init(void)
 	is_down =
 		false; /* nobody else is here yet but interrupts, which find no terminal to wake */
 	for (u32 i = 0; i < todo.count && !r; i++)
-		r = spawn(todo.list[i].thread);
+		r = life_make(todo.list[i].thread);
 	if (r)
 		goto no_threads;
-	task = kthread_create(maintain, NULL, "pinfold_guard/m");
+	task = kthread_create(life_maintain, NULL, "pinfold_guard/m");
 	if (IS_ERR(task)) {
 		r = PTR_ERR(task);
 		goto no_threads;
@@ -541,7 +429,7 @@ void threads_exit(void)
 	}
 	list_for_each_entry_safe(t, next, &all, all) {
 		kthread_stop(t->task);
-		discard(t);
+		life_discard(t);
 	}
 }
 
