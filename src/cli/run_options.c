@@ -180,6 +180,47 @@ static int parse_output_key(int key, const char *arg, struct run_options *o, str
 	}
 }
 
+/* The option that a word names, wholly or by the beginning of its name. @return how many it could be */
+static size_t find_option(const struct argp_option *options, const char *name, size_t len,
+			  const struct argp_option **ret)
+{
+	size_t n = 0;
+
+	for (const struct argp_option *o = options; o->name || o->doc; o++) {
+		if (!o->name || strncmp(o->name, name, len) != 0) {
+			continue;
+		}
+		*ret = o;
+		n++;
+		if (o->name[len] == '\0') {
+			return 1;
+		}
+	}
+	return n;
+}
+
+/* What is wrong with the word at which the parser gave up. */
+static int refuse_option(const struct argp_option *options, const char *word, struct errmsg *e)
+{
+	const struct argp_option *o = NULL;
+	bool is_long = strncmp(word, "--", 2) == 0;
+	size_t len = strcspn(word, "=");
+	size_t n = is_long && len > 2 ? find_option(options, word + 2, len - 2, &o) : 0;
+
+	if (n == 0) {
+		return errmsg_set(e, -EINVAL, "there is no option '%.*s'; see 'pinfold run --help'",
+				  (int)(len < 60 ? len : 60), word);
+	}
+	if (n > 1) {
+		return errmsg_set(e, -EINVAL,
+				  "'%.60s' is the beginning of several options, of --%s and others",
+				  word, o->name);
+	}
+	return o->arg ? errmsg_set(e, -EINVAL, "--%s: its value is missing: --%s %s", o->name,
+				   o->name, o->arg)
+		      : errmsg_set(e, -EINVAL, "--%s takes no value", o->name);
+}
+
 static error_t parse_key(int key, char *arg, struct argp_state *state)
 {
 	struct parsing *p = state->input;
@@ -194,10 +235,7 @@ static error_t parse_key(int key, char *arg, struct argp_state *state)
 		return ECANCELED;
 	}
 	if (key == ARGP_KEY_ERROR && p->e->text[0] == '\0' && state->next > 0) {
-		errmsg_set(p->e, -EINVAL,
-			   "'%.60s' is not understood: there is no such option, or its value is "
-			   "missing or not wanted; see 'pinfold run --help'",
-			   state->argv[state->next - 1]);
+		refuse_option(state->root_argp->options, state->argv[state->next - 1], p->e);
 		return EINVAL;
 	}
 	if (key == ARGP_KEY_ARG) {

@@ -162,9 +162,17 @@ stderr_has "a command is missing"
 run "unknown command" 125 fly
 stderr_is "pinfold: there is no command 'fly'; see 'pinfold --help'"
 run "unknown option" 125 run --colour "$guests/x64/sum.elf"
-stderr_is "pinfold: '--colour' is not understood: there is no such option, or its value is missing or not wanted; see 'pinfold run --help'"
+stderr_is "pinfold: there is no option '--colour'; see 'pinfold run --help'"
+run "unknown letter" 125 run -x "$guests/x64/sum.elf"
+stderr_is "pinfold: there is no option '-x'; see 'pinfold run --help'"
+run "an option that could be several" 125 run --l 1 "$guests/x64/sum.elf"
+stderr_has "'--l' is the beginning of several options, of --"
+run "an option with a value that it does not take" 125 run --regs=all "$guests/x64/sum.elf"
+stderr_is "pinfold: --regs takes no value"
+run "a beginning that is enough, without its value" 125 run "$guests/x64/sum.elf" --limit-c
+stderr_is "pinfold: --limit-cpu: its value is missing: --limit-cpu TIME"
 run "an option without its value" 125 run "$guests/x64/sum.elf" --mem
-stderr_has "'--mem' is not understood"
+stderr_is "pinfold: --mem: its value is missing: --mem SIZE"
 run "no image" 125 run
 stderr_has "an image or a kernel is missing"
 run "two images" 125 run a b
