@@ -114,7 +114,8 @@ static int settle_arch(struct vm *vm, const struct image_plan *plan, struct errm
 		return errmsg_set(e, -EINVAL, "--mode 16 is for --arch x86 only");
 	}
 	if ((vm->mode.is_big_endian || vm->mode.is_thumb) && vm->arch->id != CPU_ARCH_ARM) {
-		return errmsg_set(e, -EINVAL, "--endian big and --thumb are for --arch arm only");
+		return errmsg_set(e, -EINVAL, "%s is for --arch arm only",
+				  vm->mode.is_thumb ? "--thumb" : "--endian big");
 	}
 	return 0;
 }

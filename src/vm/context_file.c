@@ -42,7 +42,7 @@ static int check_head(const struct context_head *h, struct errmsg *e)
 	const struct cpu_arch *arch;
 
 	if (h->magic != CONTEXT_MAGIC) {
-		return errmsg_set(e, -EINVAL, "this is not a Pinfold context file");
+		return errmsg_set(e, -EINVAL, "the context is not a Pinfold context file");
 	}
 	if (h->version < 1 || h->version > CONTEXT_VERSION) {
 		return errmsg_set(e, -EINVAL,
@@ -122,7 +122,7 @@ int context_parse(const uint8_t *bytes, size_t n, bool is_summed, struct context
 
 	if (n < sizeof(v.head)) {
 		return errmsg_set(e, -EINVAL,
-				  "this is not a Pinfold context file: it is too short");
+				  "the context is not a Pinfold context file: it is too short");
 	}
 	memcpy(&v.head, take(&c, sizeof(v.head)), sizeof(v.head));
 	r = check_head(&v.head, e);

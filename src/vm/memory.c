@@ -115,8 +115,23 @@ static int map_pages(const struct image_seg *seg, uint8_t *hva, int fd, gpa_t *r
 	return 0;
 }
 
-static int load_segment(struct vm_memory *vmm, const struct image_seg *seg, int fd,
-			const uint8_t *bytes, struct errmsg *e)
+static int refuse_segment(const struct vm_memory *vmm, enum image_kind kind,
+			  const struct image_seg *seg, struct errmsg *e)
+{
+	const struct machine_want *ram = &vmm->backings[0].want;
+
+	return errmsg_set(e, -EINVAL,
+			  "the image wants 0x%" PRIx64 " bytes at 0x%" PRIx64
+			  ", but RAM is 0x%" PRIx64 " to 0x%" PRIx64 "; %s",
+			  seg->mem_bytes, seg->gpa, ram->base_gpa,
+			  ram->base_gpa + ram->size_bytes - 1,
+			  kind == IMAGE_FLAT	? "change --load or --mem"
+			  : kind == IMAGE_LINUX ? "use a larger --mem"
+						: "link it there, or change --mem");
+}
+
+static int load_segment(struct vm_memory *vmm, enum image_kind kind, const struct image_seg *seg,
+			int fd, const uint8_t *bytes, struct errmsg *e)
 {
 	const struct vm_backing *b = backing_of(vmm, seg->gpa, seg->mem_bytes);
 	const uint8_t *from = bytes + seg->file_off;
@@ -128,14 +143,7 @@ static int load_segment(struct vm_memory *vmm, const struct image_seg *seg, int 
 	int r;
 
 	if (!b) {
-		const struct machine_want *ram = &vmm->backings[0].want;
-
-		return errmsg_set(e, -EINVAL,
-				  "the image wants 0x%" PRIx64 " bytes at 0x%" PRIx64
-				  ", but RAM is 0x%" PRIx64 " to 0x%" PRIx64
-				  "; link it there, or change --load or --mem",
-				  seg->mem_bytes, seg->gpa, ram->base_gpa,
-				  ram->base_gpa + ram->size_bytes - 1);
+		return refuse_segment(vmm, kind, seg, e);
 	}
 	hva = b->hva + (seg->gpa - b->want.base_gpa);
 	r = map_pages(seg, hva, b->fd < 0 ? fd : -1, &mapped_gpa, &mapped_bytes, e);
@@ -198,7 +206,7 @@ int vm_memory_load(struct vm_memory *vmm, const struct image_plan *plan, int fd,
 		bytes = plan->decoded;
 	}
 	for (size_t i = 0; i < plan->n_segs; i++) {
-		r = load_segment(vmm, &plan->segs[i], fd, bytes, e);
+		r = load_segment(vmm, plan->kind, &plan->segs[i], fd, bytes, e);
 		if (r < 0) {
 			return r;
 		}

@@ -468,7 +468,7 @@ static void check_flips(const struct spoilt *s)
 
 static void check_cuts(const struct spoilt *s)
 {
-	static const char too_short[] = "this is not a Pinfold context file: it is too short";
+	static const char too_short[] = "the context is not a Pinfold context file: it is too short";
 
 	check_refused(s, NULL, 0, "not a sealed memory file");
 	check_refused(s, s->good, 1, too_short);
@@ -493,7 +493,7 @@ static void check_heads(const struct spoilt *s)
 	uint64_t other;
 
 	memcpy(&h, s->good, sizeof(h));
-	check_forged(s, HEAD(magic), "ELF", 3, "this is not a Pinfold context file");
+	check_forged(s, HEAD(magic), "ELF", 3, "the context is not a Pinfold context file");
 	check_forged(s, HEAD(version), &(uint32_t){ CONTEXT_VERSION + 1 }, 4,
 		     "the context has format version 4, this Pinfold reads versions 1 to 3");
 	check_forged(s, HEAD(arch), &(uint32_t){ 77 }, 4, "head is damaged");

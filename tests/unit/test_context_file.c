@@ -207,7 +207,7 @@ static void reasons(void)
 	CHECK_INT(context_parse(file, file_bytes, false, &v, &e), -EINVAL);
 	CHECK_STR(e.text, "the context has format version 4, this Pinfold reads versions 1 to 3");
 	CHECK_INT(context_parse((const uint8_t *)"\177ELF", 4, false, &v, &e), -EINVAL);
-	CHECK_STR(e.text, "this is not a Pinfold context file: it is too short");
+	CHECK_STR(e.text, "the context is not a Pinfold context file: it is too short");
 }
 
 static void failed_writes_are_told(void)
