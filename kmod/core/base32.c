@@ -9,7 +9,7 @@ void base32_encode(const u8 *bytes, size_t count, char *ret)
 		u32 value = 0;
 
 		for (size_t bit = 5 * i; bit < 5 * i + 5; bit++)
-			value = value << 1 | (bytes[bit / 8] >> (7 - bit % 8) & 1u);
+			value = value << 1 | ((u32)bytes[bit / 8] >> (7 - bit % 8) & 1);
 		ret[i] = digits[value];
 	}
 }

@@ -138,10 +138,9 @@ static int fake_serve(enum proto_type type, const void *body, uint8_t *reply, si
 		return fake_go(e, fake.state == PROTO_VM_PAUSED);
 	case PROTO_STEP:
 		return fake_go(e, fake.state == PROTO_VM_READY || fake.state == PROTO_VM_PAUSED);
-	case PROTO_PAUSE:
-		return fake.state == PROTO_VM_RUNNING ? 0 : -EBUSY;
 	default:
-		BUG_ON(true);
+		BUG_ON(type != PROTO_PAUSE);
+		return fake.state == PROTO_VM_RUNNING ? 0 : -EBUSY;
 	}
 }
 
