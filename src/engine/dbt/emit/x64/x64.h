@@ -110,6 +110,9 @@ struct x64_exit {
 	struct x64_dirty dirty;
 };
 
+/* Exits whose index is kept after a search; a power of 2. */
+#define X64_EXITS_FOUND 4096u
+
 /* How an access was made. */
 #define X64_ACCESS_WRITE  BIT(0)
 #define X64_ACCESS_SIGNED BIT(1) /* a load extends its sign */
@@ -195,6 +198,8 @@ struct emitter {
 	struct x64_map *maps; /* X64_MAPS_MAX */
 	size_t n_maps;
 	size_t n_exits, n_accesses, n_helpers, max_exits, max_accesses, max_helpers;
+	uint32_t exits_found
+		[X64_EXITS_FOUND]; /* indices that were looked up; or any: they are compared */
 
 	uint8_t *stack; /* return stack, with its guard page first */
 	uint64_t stack_top;

@@ -212,11 +212,16 @@ static size_t code_offset(const struct emitter *em, uint64_t address)
 	return at <= em->as.at ? (size_t)at : SIZE_MAX;
 }
 
-static struct x64_exit *exit_find(const struct emitter *em, size_t ret)
+/* The same few exits are taken again and again; a search among all of them touches as many lines of memory as it has steps. */
+static struct x64_exit *exit_find(struct emitter *em, size_t ret)
 {
+	uint32_t *found = &em->exits_found[(ret ^ ret >> 10) & (X64_EXITS_FOUND - 1)];
 	size_t lo = 0;
 	size_t hi = em->n_exits;
 
+	if (*found < hi && em->exits[*found].ret == ret) {
+		return &em->exits[*found];
+	}
 	while (lo < hi) {
 		size_t mid = lo + (hi - lo) / 2;
 
@@ -226,7 +231,11 @@ static struct x64_exit *exit_find(const struct emitter *em, size_t ret)
 			hi = mid;
 		}
 	}
-	return lo < em->n_exits && em->exits[lo].ret == ret ? &em->exits[lo] : NULL;
+	if (lo == em->n_exits || em->exits[lo].ret != ret) {
+		return NULL;
+	}
+	*found = (uint32_t)lo;
+	return &em->exits[lo];
 }
 
 static struct x64_access *access_find(const struct emitter *em, size_t at)
