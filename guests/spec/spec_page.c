@@ -396,6 +396,11 @@ static void fences_after_changes(void)
 	put(leaf, AT_LEAF, PAGE_ENTRY(8));
 	fence_address(ADDRESS);
 	spec_equal("M 4.2.1", "a page that came", value_at(ADDRESS), 8);
+	put(leaf, AT_LEAF, 0);
+	fence_address(ADDRESS);
+	load(MODE_S, 0, ADDRESS);
+	put(leaf, AT_LEAF, PAGE_ENTRY(8));
+	spec_equal("Svvptc 1", "a page that came, without a fence", value_at(ADDRESS), 8);
 	put(leaf, AT_LEAF, PAGE_ENTRY(8) & ~(uint64_t)W);
 	fence_address(ADDRESS);
 	spec_equal("M 4.2.1", "a page that may not be written any more", store(MODE_S, 0, ADDRESS),

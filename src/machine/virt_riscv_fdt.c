@@ -18,9 +18,9 @@
 
 /* One list of what the harts have, for both properties. */
 static const char *const extensions[] = {
-	"i",	  "m",	    "a",      "f",     "d",	   "c",	      "zicbom",
-	"zicboz", "zicntr", "zicond", "zicsr", "zifencei", "zihpm",   "zba",
-	"zbb",	  "zbs",    "sstc",   "svade", "svinval",  "svnapot", "svpbmt",
+	"i",	  "m",	    "a",       "f",	   "d",	     "c",      "zicbom", "zicboz",
+	"zicntr", "zicond", "zicsr",   "zifencei", "zihpm",  "zba",    "zbb",	 "zbs",
+	"sstc",	  "svade",  "svinval", "svnapot",  "svpbmt", "svvptc",
 };
 
 static void isa(struct fdt_writer *w)
