@@ -96,18 +96,29 @@ static void count_wait(struct sched *s, struct core *c, uint32_t vcpu, ns_t late
 	}
 }
 
+/*
+ * When the successor of a shared grant is named: late, so that it is the one that should be. In a short slice an event of its own costs
+ * more than that is worth, where every core has somebody to name.
+ */
+static ns_t naming_ns(const struct sched *s, const struct core *c)
+{
+	ns_t left_ns = c->deadline_ns > s->now_ns ? c->deadline_ns - s->now_ns : 0;
+	bool is_short = left_ns <= s->cfg.prewake_slice_ns && s->ready + s->nexts >= s->shared;
+
+	return is_short || left_ns <= s->cfg.prewake_lead_ns
+		       ? s->now_ns
+		       : c->deadline_ns - s->cfg.prewake_lead_ns;
+}
+
 /* The timer of a shared grant: to name a successor, unless there is one or none is wanted. */
 static void arm_slice(struct sched *s, uint32_t core)
 {
 	struct core *c = sched_core(s, core);
-	ns_t lead = s->cfg.prewake_lead_ns;
 	bool is_limited = sched_vcpu(s, c->owner)->flags & VCPU_LIMIT;
 
 	if (c->next == SCHED_NONE && !is_limited) {
 		c->step = STEP_RUN;
-		sched_timer_set(s, core,
-				c->deadline_ns > s->now_ns + lead ? c->deadline_ns - lead
-								  : s->now_ns);
+		sched_timer_set(s, core, naming_ns(s, c));
 	} else {
 		c->step = STEP_DUE;
 		sched_timer_set(s, core, c->deadline_ns + ladder_of(s, c)->grace_ns);

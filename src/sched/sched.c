@@ -12,6 +12,7 @@ void sched_config_defaults(struct sched_config *cfg)
 		.limits = { .cores = 2, .users = 16, .vms = 256, .vcpus = 1024, .ring = 4096 },
 		.aging_step_ns = 500 * NS_PER_MS,
 		.prewake_lead_ns = 200 * NS_PER_US,
+		.prewake_slice_ns = NS_PER_MS,
 		.ladder = { .grace_ns = 200 * NS_PER_US,
 			    .sample_ns = 300 * NS_PER_US,
 			    .revoke_ns = 300 * NS_PER_US,

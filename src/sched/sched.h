@@ -69,7 +69,8 @@ struct sched_ladder {
 struct sched_config {
 	struct sched_limits limits;
 	ns_t aging_step_ns;
-	ns_t prewake_lead_ns; /* the successor is named and woken so long before the deadline */
+	ns_t prewake_lead_ns;  /* the successor is named and woken so long before the deadline, */
+	ns_t prewake_slice_ns; /* or at once, in a slice that is no longer than this */
 	struct sched_ladder ladder;
 	struct sched_ladder fast; /* for a core that is taken back by force */
 	ns_t freeze_ns;		  /* for the kernel to confirm a freeze, before the kill */

@@ -182,6 +182,34 @@ static void slices_rotate(void)
 	CHECK_INT(stop(0, SCHED_WHY_SLICE, 10 * MS, 0), -EALREADY);
 }
 
+/* VMs with slices of a millisecond, the first of which has had one. */
+static void rotate_short(uint32_t cores, uint32_t vms)
+{
+	begin(cores);
+	for (uint32_t i = 0; i < vms; i++) {
+		add_vm(i, 0, 3, MS);
+		CHECK_INT(vm_event(SCHED_EV_VM_START, i), 0);
+		note_epochs();
+	}
+	tick_to(MS - cfg.prewake_lead_ns);
+	CHECK_INT(action(SCHED_ACT_PREWAKE)->vcpu, cores);
+	now = MS;
+	CHECK_INT(stop(0, SCHED_WHY_SLICE, MS, 0), 0);
+	CHECK_INT(action(SCHED_ACT_GRANT)->vcpu, cores);
+}
+
+static void short_slices_name_at_once(void)
+{
+	rotate_short(1, 3);
+	CHECK_INT(sched_next_timer(s), now);
+	tick_to(now);
+	CHECK(action(SCHED_ACT_PREWAKE) && action(SCHED_ACT_PREWAKE)->vcpu == 2);
+	CHECK_INT(action(SCHED_ACT_PREWAKE)->b, 3 * MS);
+	/* The one that waits may be wanted on the other core sooner. */
+	rotate_short(2, 3);
+	CHECK(sched_next_timer(s) > now);
+}
+
 static void stale_park_is_refused(void)
 {
 	begin(1);
@@ -666,6 +694,7 @@ static void bound_formula(void)
 static const struct test_case cases[] = {
 	{ "lock word", lock_word },
 	{ "slices rotate", slices_rotate },
+	{ "short slices name their successor at once", short_slices_name_at_once },
 	{ "stale park is refused", stale_park_is_refused },
 	{ "robbed gets the rest", robbed_gets_the_rest },
 	{ "overrun is paid in full", overrun_is_paid_in_full },

@@ -49,7 +49,7 @@ static void take_core(struct dispatch *d, struct slot *sl, uint16_t core)
 	sl->core = core;
 	sl->is_blocked = false;
 	sl->since_ns = host_clock_monotonic_ns();
-	sl->woken_ns = 0;
+	sl->woken_ns = sl->arrived_ns = 0;
 	if (host_task_times(&sl->task, &sl->base) < 0) {
 		sl->base = (struct host_task_times){ 0 };
 	}
@@ -91,22 +91,12 @@ static void write_page(struct dispatch *d, struct slot *sl, const struct sched_a
 	}
 }
 
-/*
- * The one before has stopped: what the host takes from now on is stolen from it. It may not have the core yet: who sleeps by the
- * kernel's account can still be on its way off it.
- */
+/* The one before has stopped. It may not have the core yet: who sleeps by the kernel's account can still be on its way off it. */
 static void begin_hold(struct slot *sl)
 {
-	struct host_task_times now;
+	ns_t arrived_ns = dispatch_arrived_ns(sl);
 
-	if (host_task_times(&sl->task, &now) < 0) {
-		now = sl->base;
-	}
-	sl->since_ns = dispatch_arrival_ns(sl, &now);
-	if (dispatch_has_come(sl, &now)) {
-		sl->woken_ns = 0;
-	}
-	sl->base.delay_ns = now.delay_ns;
+	sl->since_ns = arrived_ns ? arrived_ns : host_clock_monotonic_ns();
 }
 
 /* It is where it may run: one that stood still by force goes on only here. */

@@ -94,6 +94,7 @@ struct slot {
 	struct host_task_times base;
 	ns_t since_ns, deadline_ns;
 	ns_t woken_ns; /* behind another on its core, which it was not seen to come onto yet; 0: not */
+	ns_t arrived_ns; /* when it came onto it; 0: not known */
 	/* a claim to have parked that is not proved yet */
 	ns_t claim_ns, claim_run_ns;
 	/* todo list */
@@ -208,11 +209,9 @@ void dispatch_sample(struct dispatch *d, struct slot *sl);
 bool dispatch_stopped(struct dispatch *d, struct slot *sl);
 /**
  * When a vCPU that was woken behind the owner of its core came onto it, by the kernel's account of how
- * long it waited; the present where that is not known.
+ * long it waited; looked up once. 0: it has not come, or was not woken behind anybody.
  */
-ns_t dispatch_arrival_ns(const struct slot *sl, const struct host_task_times *now);
-/** Whether a vCPU that was woken behind another has been on their core, by its times of now. */
-bool dispatch_has_come(const struct slot *sl, const struct host_task_times *now);
+ns_t dispatch_arrived_ns(struct slot *sl);
 /** Whether a vCPU that was woken behind another still waits for it to leave their core. */
 bool dispatch_is_behind(const struct slot *sl);
 int dispatch_fresh_times(struct dispatch *d, const struct slot *sl, struct host_task_times *ret);

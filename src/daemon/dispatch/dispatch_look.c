@@ -72,24 +72,35 @@ static void hear_wish(struct dispatch *d, struct slot *sl)
 	}
 }
 
-ns_t dispatch_arrival_ns(const struct slot *sl, const struct host_task_times *now)
+/* Whether a vCPU that was woken behind another has been on their core. A wait that is not over is in no account. */
+static bool has_come(const struct slot *sl, const struct host_task_times *now)
+{
+	return now->delay_ns > sl->base.delay_ns;
+}
+
+ns_t dispatch_arrived_ns(struct slot *sl)
 {
 	ns_t now_ns = host_clock_monotonic_ns();
-	ns_t waited_ns = now->delay_ns - sl->base.delay_ns;
+	struct host_task_times now;
+	ns_t waited_ns;
 
-	/* A wait that is not over is in no account. */
-	return sl->woken_ns && waited_ns && waited_ns < now_ns - sl->woken_ns
-		       ? sl->woken_ns + waited_ns
-		       : now_ns;
+	if (sl->arrived_ns || !sl->woken_ns || host_task_times(&sl->task, &now) < 0 ||
+	    !has_come(sl, &now)) {
+		return sl->arrived_ns;
+	}
+	waited_ns = now.delay_ns - sl->base.delay_ns;
+	sl->arrived_ns = sl->woken_ns + waited_ns < now_ns ? sl->woken_ns + waited_ns : now_ns;
+	/* What the host takes from now on is stolen from it. */
+	sl->base.delay_ns = now.delay_ns;
+	sl->woken_ns = 0;
+	return sl->arrived_ns;
 }
 
 /* When an owner that sleeps gave its core to the one that was woken behind it; 0: not known. */
 static ns_t passed_ns(struct dispatch *d, const struct slot *owner)
 {
 	struct sched_core_info info;
-	struct host_task_times now;
 	struct sched_lock lock;
-	struct slot *next;
 
 	if (sched_core_get(d->s, owner->core, &info) < 0) {
 		return 0;
@@ -98,8 +109,7 @@ static ns_t passed_ns(struct dispatch *d, const struct slot *owner)
 	if (lock.owner != owner->number || lock.successor == SCHED_NONE) {
 		return 0;
 	}
-	next = dispatch_slot(d, lock.successor);
-	return host_task_times(&next->task, &now) < 0 ? 0 : dispatch_arrival_ns(next, &now);
+	return dispatch_arrived_ns(dispatch_slot(d, lock.successor));
 }
 
 static void tell_stopped(struct dispatch *d, struct slot *sl, enum sched_why why)
@@ -178,18 +188,11 @@ void dispatch_thread_gone(struct dispatch *d, struct slot *sl)
 	}
 }
 
-/* A wait that is not over is in no account. */
-bool dispatch_has_come(const struct slot *sl, const struct host_task_times *now)
-{
-	return now->delay_ns > sl->base.delay_ns;
-}
-
 bool dispatch_is_behind(const struct slot *sl)
 {
 	struct host_task_times now;
 
-	return sl->woken_ns && host_task_times(&sl->task, &now) == 0 &&
-	       !dispatch_has_come(sl, &now);
+	return sl->woken_ns && host_task_times(&sl->task, &now) == 0 && !has_come(sl, &now);
 }
 
 /*
@@ -213,7 +216,8 @@ static bool is_in_line(struct dispatch *d, const struct slot *sl)
 		return false;
 	}
 	next = dispatch_slot(d, lock.successor);
-	return next->woken_ns && !dispatch_is_behind(next) && how_it_stands(next) == STAND_RUNS;
+	return (next->woken_ns || next->arrived_ns) && !dispatch_is_behind(next) &&
+	       how_it_stands(next) == STAND_RUNS;
 }
 
 int dispatch_fresh_times(struct dispatch *d, const struct slot *sl, struct host_task_times *ret)
