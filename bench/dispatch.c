@@ -266,17 +266,25 @@ static double rate(uint32_t first, void (*go)(bool is_on), ns_t run_ns)
 	return r;
 }
 
+/* One that is not on the core, or not in the turn, would add what it does beside the others. */
 static void make_plain(uint32_t i)
 {
+	struct sched_param p = { .sched_priority = RIG_PRIO };
 	pid_t tid;
 
 	rig_connect(&rig, i);
-	rig_mode(&rig, i, FAKE_BLOCKED); /* its thread has its name now */
-	if (host_task_find(rig.fake[i].pid, "vcpu", &tid) == 0) {
-		struct sched_param p = { .sched_priority = RIG_PRIO };
-
-		(void)host_task_pin(tid, rig.roles.pool[0]);
-		(void)sched_setscheduler(tid, SCHED_RR, &p);
+	rig_mode(&rig, i, FAKE_BLOCKED);
+	for (int k = 0; host_task_find(rig.fake[i].pid, "vcpu", &tid) < 0; k++) {
+		if (k == 1000) {
+			fprintf(stderr, "a stand-in has no vCPU thread\n");
+			exit(1);
+		}
+		rig_pause(NS_PER_MS);
+	}
+	if (host_task_pin(tid, rig.roles.pool[0]) < 0 ||
+	    sched_setscheduler(tid, SCHED_RR, &p) < 0) {
+		perror("a stand-in can't be put on the core");
+		exit(1);
 	}
 	rig_mode(&rig, i, FAKE_GOOD);
 	kill(rig.fake[i].pid, SIGSTOP);
