@@ -5,11 +5,18 @@
 
 #include "setup.h"
 
+/** When a check runs that nobody names. */
+enum {
+	CHECK_SHORT = 1, /**< in the short form, too */
+	CHECK_STOCK = 2, /**< on a stock kernel */
+	CHECK_DEBUG = 4, /**< on one that checks itself */
+};
+
 /** One check. It finds the module loaded or not, nobody awake, and leaves it so. */
 struct check {
 	const char *name; /**< "group/case" */
 	void (*run)(struct bed *b);
-	bool is_short; /**< belongs to the short form */
+	unsigned int when; /**< CHECK_... */
 };
 
 /** All of them; the last has no name. */
@@ -95,6 +102,13 @@ void check_cores_bandwidth(struct bed *b);
 /* check_key.c */
 void check_key_refused(struct bed *b);
 void check_key_logon(struct bed *b);
+
+/* check_debug.c */
+void check_debug_leaks(struct bed *b);
+void check_debug_cycles(struct bed *b);
+void check_debug_allocations(struct bed *b);
+void check_debug_crowd(struct bed *b);
+void check_debug_checkers(struct bed *b);
 
 /* check_cli.c */
 void check_cli_status(struct bed *b);

@@ -33,12 +33,25 @@
 static jmp_buf check_end;
 static char check_reason[4096], check_notes[4096];
 
-int64_t now_ms(void)
+/* Of the machine that runs: struct bed_options. */
+static unsigned int slowness;
+
+static int64_t real_ms(void)
 {
 	struct timespec t;
 
 	clock_gettime(CLOCK_MONOTONIC, &t);
 	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+int64_t now_ms(void)
+{
+	return slowness ? real_ms() / slowness : real_ms();
+}
+
+bool bed_checks_itself(void)
+{
+	return slowness > 0;
 }
 
 void fail(const char *format, ...)
@@ -92,7 +105,7 @@ static void print_kernel(const struct bed *b)
 
 bool check_run(const char *name, void (*run)(struct bed *b), struct bed *b)
 {
-	volatile int64_t start = now_ms();
+	volatile int64_t start = real_ms();
 	volatile bool passed = false;
 
 	check_reason[0] = '\0';
@@ -102,7 +115,7 @@ bool check_run(const char *name, void (*run)(struct bed *b), struct bed *b)
 		passed = true;
 	}
 	printf("  %-44s %-4s %6.1f s\n", name, passed ? "pass" : "fail",
-	       (double)(now_ms() - start) / 1000);
+	       (double)(real_ms() - start) / 1000);
 	print_lines(check_notes, "");
 	print_lines(check_reason, "| ");
 	if (!passed) {
@@ -262,7 +275,7 @@ int64_t bed_stolen_ns(const struct bed *b)
 
 bool bed_in_time(int64_t ns, int64_t limit_ns, int64_t stolen_ns)
 {
-	if (ns <= limit_ns) {
+	if (ns <= limit_ns || bed_checks_itself()) {
 		return true;
 	}
 	need(stolen_ns >= ns - limit_ns,
@@ -463,8 +476,9 @@ static void make_stick(const struct bed *b)
 
 void bed_start(struct bed *b, const struct bed_options *o)
 {
-	int64_t start = now_ms();
+	int64_t start = real_ms();
 
+	slowness = o->slowness;
 	snprintf(b->dir, sizeof(b->dir), "%s/bed.XXXXXX", o->dir);
 	need(mkdtemp(b->dir), "%s: %s", b->dir, strerror(errno));
 	make_stick(b);
@@ -481,7 +495,7 @@ void bed_start(struct bed *b, const struct bed_options *o)
 	json_decref(monitor_reply(b));
 	/* The shell speaks first: "0 0", as if something had been run. */
 	bed_answer(b, NULL, BOOT_MS);
-	note("the machine is up after %.1f s: %s", (double)(now_ms() - start) / 1000,
+	note("the machine is up after %.1f s: %s", (double)(real_ms() - start) / 1000,
 	     bed_run(b, NULL, "uname -sr | tr -d '\\n'"));
 }
 

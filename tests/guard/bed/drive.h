@@ -37,6 +37,11 @@ struct bed_options {
 	const char *
 		dir; /**< where files of the machine may be; the caller removes what a killed program leaves there */
 	const char *kernel, *image, *append;
+	/**
+	 * 0: a stock kernel. Else one that checks itself: everything on it may take so many times as long, and how long
+	 * something took says nothing about the guard.
+	 */
+	unsigned int slowness;
 };
 
 /** Start a machine and wait until its shell answers. @param b zeroed, or of an earlier machine that was stopped */
@@ -48,7 +53,7 @@ void bed_stop(struct bed *b);
 /** Whether a machine runs. */
 bool bed_is_up(const struct bed *b);
 
-/** Milliseconds of a clock of this side. */
+/** Milliseconds of the clock by which this side waits: a slow one for a slow machine, so that no limit has to know. */
 int64_t now_ms(void);
 
 /**
@@ -62,8 +67,12 @@ const char *bed_monitor(struct bed *b, const char *format, ...)
 /** How long all of QEMU's threads together have waited for a processor of the host. */
 int64_t bed_stolen_ns(const struct bed *b);
 
+/** Whether the machine's kernel checks itself. */
+bool bed_checks_itself(void);
+
 /**
- * Judge a time that was taken inside. What is late, and was not held up by the host for at least as long, fails the check.
+ * Judge a time that was taken inside. What is late, and was not held up by the host for at least as long, fails the check. Nothing is
+ * late on a kernel that checks itself.
  * @param stolen_ns growth of bed_stolen_ns() meanwhile
  * @return whether it was in time; else the host may be to blame, which is noted
  */

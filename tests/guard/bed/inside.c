@@ -9,7 +9,10 @@
  *   hold SECONDS             be the registrar and do nothing
  *   stall                    the same, with a call whose argument can't be read until another process was answered
  *   graphics 0|1             text or graphics on the first virtual terminal, as a graphical session has it
- *   crowd COUNT THREADS      register so many new processes, from so many threads at once, and end them
+ *   crowd COUNT PROCESSES THREADS   register so many new processes, from so many threads of so many processes at once, and end them
+ *   cycles COUNT PARAMETER...       load and unload the guard so many times
+ *   failing WHO FIRST STEP COUNT PARAMETER...   load the guard while allocations fail
+ *   reports                  what the kernel has complained about since the last call
  *   deaths NAMES COUNT       end the threads of terminals A, B or AB so many times, and wait for new ones each time
  *   deadline COUNT           tasks that hold the bandwidth of deadline tasks
  *   logon DESCRIPTION FILE   put a file's text into root's keyring
@@ -26,7 +29,6 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <linux/kd.h>
-#include <pthread.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
@@ -55,7 +57,7 @@ uint64_t inside_number(const char *text, int base)
 	return n;
 }
 
-static double now_s(void)
+double inside_now_s(void)
 {
 	struct timespec t;
 
@@ -63,7 +65,7 @@ static double now_s(void)
 	return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
 }
 
-static void put(const char *path, const char *text)
+void inside_put(const char *path, const char *text)
 {
 	FILE *f = fopen(path, "we");
 
@@ -72,7 +74,7 @@ static void put(const char *path, const char *text)
 	}
 }
 
-static int open_device(bool is_registrar)
+int inside_device(bool is_registrar)
 {
 	int fd = open(DEVICE, O_RDWR | O_CLOEXEC);
 
@@ -85,7 +87,7 @@ static int open_device(bool is_registrar)
 	return fd;
 }
 
-static void get_state(int fd, struct pinfold_guard_state *ret)
+void inside_state(int fd, struct pinfold_guard_state *ret)
 {
 	*ret = (struct pinfold_guard_state){ .revision = PINFOLD_GUARD_REVISION };
 	if (ioctl(fd, PINFOLD_GUARD_STATE, ret)) {
@@ -104,12 +106,12 @@ static void spin(int fd, const struct pinfold_guard_state *before, double end_s)
 	struct pinfold_guard_state s;
 	double now, look_s = 0;
 
-	while ((now = now_s()) < end_s) {
+	while ((now = inside_now_s()) < end_s) {
 		if (now < look_s) {
 			continue;
 		}
 		look_s = now + 0.05;
-		get_state(fd, &s);
+		inside_state(fd, &s);
 		if (wakeups(&s) != wakeups(before) &&
 		    s.terminals[0].state == PINFOLD_GUARD_ASLEEP &&
 		    s.terminals[1].state == PINFOLD_GUARD_ASLEEP) {
@@ -123,25 +125,25 @@ static void starve_others(long cores)
 {
 	char path[96];
 
-	put("/proc/sys/kernel/sched_rt_runtime_us", "-1");
+	inside_put("/proc/sys/kernel/sched_rt_runtime_us", "-1");
 	for (long core = 0; core < cores; core++) {
 		snprintf(path, sizeof(path), "/sys/kernel/debug/sched/fair_server/cpu%ld/runtime",
 			 core);
 		if (access(path, F_OK) == 0) {
-			put(path, "0");
+			inside_put(path, "0");
 		}
 	}
 }
 
 static int do_hog(char **args)
 {
-	double end_s = now_s() + (double)inside_number(args[0], 10);
+	double end_s = inside_now_s() + (double)inside_number(args[0], 10);
 	struct sched_param p = { .sched_priority = 99 };
 	long cores = sysconf(_SC_NPROCESSORS_ONLN);
 	struct pinfold_guard_state before;
-	int fd = open_device(false);
+	int fd = inside_device(false);
 
-	get_state(fd, &before);
+	inside_state(fd, &before);
 	starve_others(cores);
 	/* This one too, or it would not live to start the last of them. */
 	if (sched_setscheduler(0, SCHED_FIFO, &p)) {
@@ -292,7 +294,7 @@ static uint64_t start_ticks(pid_t pid)
 	return p ? strtoull(p, NULL, 10) : 0;
 }
 
-static struct pinfold_guard_vm described(uint64_t id, pid_t pid, const char *name, uint32_t uid)
+struct pinfold_guard_vm inside_described(uint64_t id, pid_t pid, const char *name, uint32_t uid)
 {
 	struct pinfold_guard_vm vm = {
 		.revision = PINFOLD_GUARD_REVISION,
@@ -309,12 +311,12 @@ static struct pinfold_guard_vm described(uint64_t id, pid_t pid, const char *nam
 static int do_register(char **args)
 {
 	struct pinfold_guard_vm vm =
-		described(inside_number(args[0], 10), (pid_t)inside_number(args[1], 10), args[2],
-			  (uint32_t)inside_number(args[3], 10));
+		inside_described(inside_number(args[0], 10), (pid_t)inside_number(args[1], 10),
+				 args[2], (uint32_t)inside_number(args[3], 10));
 
 	vm.cores[0] = inside_number(args[4], 16);
 	vm.flags = (uint32_t)inside_number(args[5], 16);
-	if (ioctl(open_device(true), PINFOLD_GUARD_REGISTER, &vm)) {
+	if (ioctl(inside_device(true), PINFOLD_GUARD_REGISTER, &vm)) {
 		err(1, "register");
 	}
 	return 0;
@@ -325,7 +327,7 @@ static int do_id(char **args, unsigned long request)
 	struct pinfold_guard_id id = { .revision = PINFOLD_GUARD_REVISION,
 				       .id = inside_number(args[0], 10) };
 
-	if (ioctl(open_device(true), request, &id)) {
+	if (ioctl(inside_device(true), request, &id)) {
 		err(1, "id %s", args[0]);
 	}
 	return 0;
@@ -343,7 +345,7 @@ static int do_exported(char **args)
 
 static int do_hold(char **args)
 {
-	open_device(true);
+	inside_device(true);
 	sleep((unsigned int)inside_number(args[0], 10));
 	return 0;
 }
@@ -353,7 +355,7 @@ static int do_lookup(char **args)
 	struct pinfold_guard_vm vm = { .revision = PINFOLD_GUARD_REVISION,
 				       .id = inside_number(args[0], 10) };
 
-	if (ioctl(open_device(false), PINFOLD_GUARD_LOOKUP, &vm)) {
+	if (ioctl(inside_device(false), PINFOLD_GUARD_LOOKUP, &vm)) {
 		err(1, "lookup");
 	}
 	printf("pid %d uid %u flags %x cores %" PRIx64 " name %s\n", vm.pid, vm.owner_uid, vm.flags,
@@ -361,13 +363,12 @@ static int do_lookup(char **args)
 	return 0;
 }
 
-/* One "name value" per line. */
-static int do_state(char **args)
+int inside_print_state(char **args)
 {
 	struct pinfold_guard_state s;
 
 	(void)args;
-	get_state(open_device(false), &s);
+	inside_state(inside_device(false), &s);
 	printf("control_core %u\nvms %u\nbans %u\nsources %x\nabandoned %u\nspares %u\nkeyed %u\n",
 	       s.control_core, s.vms, s.bans, s.sources, s.abandoned, s.spares, s.keyed);
 	printf("log_first %llu\nlog_last %llu\nlog_exported %llu\ngeneration %llu\n", s.log_first,
@@ -396,25 +397,25 @@ static int do_graphics(char **args)
 static void die_once(int fd, const char *names)
 {
 	struct pinfold_guard_state before, now;
-	double end_s = now_s() + 10;
+	double end_s = inside_now_s() + 10;
 	char pid[16];
 
-	get_state(fd, &before);
+	inside_state(fd, &before);
 	for (const char *p = names; *p; p++) {
 		snprintf(pid, sizeof(pid), "%u", before.terminals[*p - 'A'].pid);
-		put("/sys/module/guard_faults/parameters/die", pid);
+		inside_put("/sys/module/guard_faults/parameters/die", pid);
 		/* One at a time is what the fault can do. */
 		do {
-			get_state(fd, &now);
+			inside_state(fd, &now);
 		} while (now.terminals[*p - 'A'].deaths == before.terminals[*p - 'A'].deaths &&
-			 now_s() < end_s);
+			 inside_now_s() < end_s);
 	}
 	for (const char *p = names; *p; p++) {
 		do {
-			get_state(fd, &now);
-		} while (!now.terminals[*p - 'A'].pid && now_s() < end_s);
+			inside_state(fd, &now);
+		} while (!now.terminals[*p - 'A'].pid && inside_now_s() < end_s);
 	}
-	if (now_s() >= end_s) {
+	if (inside_now_s() >= end_s) {
 		errx(1, "not all of %s came back in 10 s", names);
 	}
 }
@@ -426,14 +427,14 @@ static void wait_for_spares(int fd)
 
 	do {
 		usleep(1000);
-		get_state(fd, &s);
+		inside_state(fd, &s);
 	} while (s.spares < 6);
 }
 
 static int do_deaths(char **args)
 {
 	uint64_t count = inside_number(args[1], 10);
-	int fd = open_device(false);
+	int fd = inside_device(false);
 
 	if (!args[0][0] || strspn(args[0], "AB") != strlen(args[0])) {
 		errx(1, "%s: A, B or AB", args[0]);
@@ -443,61 +444,6 @@ static int do_deaths(char **args)
 		die_once(fd, args[0]);
 	}
 	return 0;
-}
-
-/* Part of a crowd: every thread has its own ids. */
-struct crowd {
-	pthread_t thread;
-	int fd;
-	uint64_t first_id, count, failed;
-};
-
-static void *crowd_run(void *arg)
-{
-	struct crowd *c = arg;
-
-	for (uint64_t i = 0; i < c->count; i++) {
-		pid_t pid = fork();
-		struct pinfold_guard_vm vm;
-
-		if (pid == 0) {
-			pause();
-			_exit(0);
-		}
-		vm = described(c->first_id + i, pid, "crowd", 1000);
-		vm.cores[0] = 2;
-		c->failed += ioctl(c->fd, PINFOLD_GUARD_REGISTER, &vm) != 0;
-	}
-	return NULL;
-}
-
-static int do_crowd(char **args)
-{
-	uint64_t threads = inside_number(args[1], 10), each = inside_number(args[0], 10) / threads,
-		 failed = 0;
-	struct crowd crowds[64] = { 0 };
-	int fd = open_device(true);
-
-	if (threads > 64 || setpgid(0, 0)) {
-		errx(1, "too many threads");
-	}
-	for (uint64_t i = 0; i < threads; i++) {
-		crowds[i] =
-			(struct crowd){ .fd = fd, .first_id = 100000 + i * each, .count = each };
-		errno = pthread_create(&crowds[i].thread, NULL, crowd_run, &crowds[i]);
-		if (errno) {
-			err(1, "thread");
-		}
-	}
-	for (uint64_t i = 0; i < threads; i++) {
-		pthread_join(crowds[i].thread, NULL);
-		failed += crowds[i].failed;
-	}
-	do_state(NULL);
-	printf("refused %" PRIu64 "\n", failed);
-	signal(SIGTERM, SIG_IGN);
-	kill(0, SIGTERM);
-	return failed != 0;
 }
 
 int main(int argc, char **argv)
@@ -514,9 +460,12 @@ int main(int argc, char **argv)
 		{ "exported", do_exported, 1 },
 		{ "hold", do_hold, 1 },
 		{ "stall", inside_stall, 0 },
-		{ "state", do_state, 0 },
+		{ "state", inside_print_state, 0 },
 		{ "lookup", do_lookup, 1 },
-		{ "crowd", do_crowd, 2 },
+		{ "crowd", inside_crowd, 3 },
+		{ "cycles", inside_cycles, 1 },
+		{ "failing", inside_failing, 4 },
+		{ "reports", inside_reports, 0 },
 		{ "graphics", do_graphics, 1 },
 		{ "deaths", do_deaths, 2 },
 		{ "agrees", inside_agrees, 1 },

@@ -60,7 +60,7 @@ int inside_log_returns(char **args)
 {
 	uint64_t died_ns[2] = { 0 }, limit_ns = inside_number(args[1], 10) * 1000000,
 		 longest_ns = 0;
-	unsigned int back = 0, late = 0;
+	unsigned int deaths = 0, back = 0, late = 0;
 	struct pinfold_guard_record r;
 	FILE *f = fopen(args[0], "re");
 
@@ -71,6 +71,7 @@ int inside_log_returns(char **args)
 		uint64_t *died = &died_ns[r.terminal == 'B'], now_ns = le64toh(r.boot_ns);
 
 		if (le16toh(r.kind) == PINFOLD_GUARD_LOG_TERMINAL && strstr(r.text, "died")) {
+			deaths += le32toh(r.count);
 			*died = now_ns;
 		} else if (le16toh(r.kind) == PINFOLD_GUARD_LOG_WAKE && *died) {
 			back++;
@@ -80,8 +81,8 @@ int inside_log_returns(char **args)
 		}
 	}
 	fclose(f);
-	printf("%u deaths, %u later than %s ms, longest %.3f ms\n", back, late, args[1],
-	       (double)longest_ns / 1e6);
+	printf("%u deaths, %u returns, %u later than %s ms, longest %.3f ms\n", deaths, back, late,
+	       args[1], (double)longest_ns / 1e6);
 	return 0;
 }
 

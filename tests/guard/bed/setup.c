@@ -145,6 +145,27 @@ int64_t trace_ns(struct bed *b, const char *event, const char *what)
 	return s * 1000000000 + us * 1000;
 }
 
+void expect_no_report(struct bed *b)
+{
+	int status;
+	const char *text =
+		bed_run(b, &status, "guard_inside reports; s=$?; dmesg -c >/dev/null; exit $s");
+
+	need(status == 0, "the kernel says: %s", text);
+}
+
+/* What is not yet five seconds old, or has changed since the scan before, is no suspect. */
+void expect_no_leak(struct bed *b)
+{
+	const char *text =
+		bed_run(b, NULL,
+			"cd /sys/kernel/debug; test -e kmemleak || exit 0; echo scan >kmemleak && "
+			"sleep 6 && "
+			"echo scan >kmemleak && head -n 60 kmemleak && echo clear >kmemleak");
+
+	need(!*text, "the kernel says: %s", text);
+}
+
 int64_t log_ns(struct bed *b, int kind, const char *text)
 {
 	const char *out =

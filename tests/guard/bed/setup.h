@@ -46,6 +46,12 @@ void trace_begin(struct bed *b);
 /** When a process ended, or the first interrupt came ("irq=1"): by CLOCK_BOOTTIME. @param what of a line of the trace */
 int64_t trace_ns(struct bed *b, const char *event, const char *what);
 
+/** Fail if the kernel has complained since the last call, or since it booted. */
+void expect_no_report(struct bed *b);
+
+/** Fail if memory was leaked since the machine booted, or since the last call that failed. Kernels without kmemleak know of none. */
+void expect_no_leak(struct bed *b);
+
 /** When the last record with this text was written: by CLOCK_BOOTTIME. @param kind of the uapi header */
 int64_t log_ns(struct bed *b, int kind, const char *text);
 
