@@ -165,8 +165,13 @@ int actions_thaw(const struct registry_vm *vm, u64 *ret_us)
 	return stop_or_go(vm, SIGCONT, ret_us);
 }
 
-static int allow(struct task_struct *t, const void *mask)
+/*
+ * As an ordinary task: whoever scheduled it may be dead, and a real-time thread among others lets none of them run, not even a
+ * new daemon.
+ */
+static int banish(struct task_struct *t, const void *mask)
 {
+	sched_set_normal(t, 0);
 	return set_cpus_allowed_ptr(t, mask);
 }
 
@@ -185,9 +190,9 @@ int actions_move(const struct registry_vm *vm, u32 core)
 	if (!pid)
 		return -ESRCH;
 	/* Once more for threads that were made meanwhile by one that had not been moved yet. */
-	r = each_thread(pid, allow, &mask);
+	r = each_thread(pid, banish, &mask);
 	if (!r)
-		r = each_thread(pid, allow, &mask);
+		r = each_thread(pid, banish, &mask);
 	put_pid(pid);
 	return r;
 }

@@ -6,6 +6,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <signal.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -203,14 +204,18 @@ static void one_that_leaves_its_core(void)
 	rig_mode(&rig, 0, FAKE_STRAY); /* its control thread */
 	CHECK(rig_await(&rig, DISPATCH_STRAY, 0, RIG_WAIT_MS, &n));
 	CHECK(host_task_is_pinned(rig.fake[0].pid, rig.roles.housekeeping));
-	/* And its vCPU thread, moved by somebody. */
+	/* And its vCPU thread, moved by somebody who took its priority, too. */
 	CHECK_INT(host_task_find(rig.fake[0].pid, "vcpu", &tid), 0);
 	rig_mode(&rig, 0, FAKE_BLOCKED);
 	CHECK(rig_becomes(&rig, 0, SCHED_VCPU_BLOCKED));
 	if (rig.roles.housekeeping != rig.roles.pool[0]) {
+		int policy = sched_getscheduler(tid);
+
+		CHECK_INT(host_task_set_fifo(tid, 0), 0);
 		CHECK_INT(host_task_pin(tid, rig.roles.housekeeping), 0);
 		CHECK(rig_await(&rig, DISPATCH_STRAY, 0, RIG_WAIT_MS, &n));
 		CHECK(host_task_is_pinned(tid, rig.roles.pool[0]));
+		CHECK_INT(sched_getscheduler(tid), policy);
 		CHECK_INT(dispatch_vm_get(rig.d, 0, &info), 0);
 		CHECK_INT(info.strays, 2);
 	}

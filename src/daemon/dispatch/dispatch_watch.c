@@ -81,6 +81,7 @@ static void watch_places(struct dispatch *d, struct slot *sl)
 	}
 	if (sl->host_core != CORE_NONE && !host_task_is_pinned(sl->task.tid, sl->host_core)) {
 		(void)dispatch_pin(d, sl->task.tid, sl->host_core);
+		(void)host_task_set_fifo(sl->task.tid, sl->prio); /* the guard takes it, too */
 		tell_stray(d, sl, look.core);
 	}
 	for (uint32_t i = 0; i < sl->n_others; i++) {

@@ -142,12 +142,13 @@ void check_reclaim(struct bed *b)
 
 	begin(b);
 	/* Of the cores 1 and 2 that it is registered with, its thread uses 1. */
-	pid = vm_new(b, 30, 1000, "spin=1 core=1", "1");
+	pid = vm_new(b, 30, 1000, "spin=1 core=1 fifo=50", "1");
 	status_of(b, pid, "Cpus_allowed_list", cores);
 	need(strcmp(cores, "1") == 0, "the VM may run on %s", cores);
 	authorised(b, SERIAL, "reclaim 1");
 	status_of(b, pid, "Cpus_allowed_list", cores);
 	need(strcmp(cores, "2") == 0, "the VM may now run on %s", cores);
+	bed_run(b, NULL, "is=$(cut -d ' ' -f 41 /proc/%d/stat); echo policy $is; [ $is = 0 ]", pid);
 	expect_flags(b, 30, RECLAIMED);
 	need(!process_is_gone(b, pid), "the VM died");
 	end(b);

@@ -122,11 +122,9 @@ void check_cores_taskset(struct bed *b)
 	guard_reload(b, "");
 	pid = (unsigned int)guard_state(b, "A.pid");
 	/* Without admission control a deadline task may be bound, too. */
-	bed_run(b, NULL,
-		"cd /proc/sys/kernel; was=$(cat sched_rt_runtime_us); echo -1 "
-		">sched_rt_runtime_us; "
-		"taskset -p 4 %u && echo $was >sched_rt_runtime_us",
-		pid);
+	let_realtime_starve(b, true);
+	bed_run(b, NULL, "taskset -p 4 %u", pid);
+	let_realtime_starve(b, false);
 	expect_cores(b, "A.pid", "2");
 	need(dialogue_begin(b) == 'A', "B came");
 	expect_cores(b, "A.pid", "0");

@@ -36,7 +36,12 @@
 	"'\"exclusive\":true' && " ENTRY("1")
 #define START(name) "pinfold start 1000/" name " 2>/dev/null; "
 #define SAYS_KILLED "pinfold inspect 1000/one | grep -q \"killed at the guard's terminal\""
-#define CPU_NS	    "$(pinfold inspect --json 1000/one | grep '\"cpu_ns\"')"
+/* The policy of its vCPU thread: the guard had made it an ordinary one. */
+#define REALTIME                                                     \
+	"for i in $(seq 50); do cat /proc/[0-9]*/task/*/stat | "     \
+	"grep '(vcpu)' | cut -d ' ' -f 41 | grep -q '^1$' && exit; " \
+	"usleep 50000; done; echo no real-time vCPU thread; exit 1"
+#define CPU_NS "$(pinfold inspect --json 1000/one | grep '\"cpu_ns\"')"
 
 /* What is done at a terminal. "one" is VM 1 there. */
 struct deed {
@@ -186,15 +191,18 @@ void check_daemon_freeze(struct bed *b)
 	end(b);
 }
 
+/* With nothing kept for ordinary tasks: a VM that nobody schedules must not starve them wherever it is moved. */
 void check_daemon_reclaim(struct bed *b)
 {
 	static const struct deed deeds[] = {
 		{ PIN, "reclaim 2", ONE "'\"exclusive\":false' " ONE RUNNING FREE_CORES,
-		  ENTRY("0") },
+		  "(" ENTRY("0") ") && " REALTIME },
 	};
 
 	begin(b);
+	let_realtime_starve(b, true);
 	judge(b, deeds, ARRAY_SIZE(deeds));
+	let_realtime_starve(b, false);
 	end(b);
 }
 

@@ -18,7 +18,8 @@
 /* Hogs run when nothing ordinary does: the shell does not answer. */
 static void hog(struct bed *b)
 {
-	bed_run(b, NULL, "echo -1 >/proc/sys/kernel/sched_rt_runtime_us; dmesg -n 1; sync");
+	let_realtime_starve(b, true);
+	bed_run(b, NULL, "dmesg -n 1; sync");
 	bed_ask(b, "(guard_inside hog %d &); for i in 1 2 3 4 5 6 7 8 9 10; do sleep 0.1; done",
 		HOG_S);
 	for (int64_t end = now_ms() + 4000; now_ms() < end;) {
@@ -34,6 +35,7 @@ static void leave_hogs(struct bed *b, enum place where)
 	leave(b, where);
 	bed_answer(b, NULL, HOG_S * 2000);
 	bed_run(b, NULL, "while pidof hog >/dev/null; do sleep 0.1; done");
+	let_realtime_starve(b, false);
 	guard_sleeps(b);
 }
 
@@ -100,7 +102,7 @@ static bool kill_once(struct bed *b, unsigned int id, const char *options)
 	int pid;
 
 	trace_begin(b);
-	bed_run(b, NULL, "echo -1 >/proc/sys/kernel/sched_rt_runtime_us");
+	let_realtime_starve(b, true);
 	pid = vm_new(b, id, 1000, options, "0");
 	hog(b);
 	wake_by_chord(b);

@@ -120,21 +120,6 @@ static void spin(int fd, const struct pinfold_guard_state *before, double end_s)
 	}
 }
 
-/* Ordinary tasks get nothing any more: no throttling of real-time ones, no fair server (Linux 6.8 and later). */
-static void starve_others(long cores)
-{
-	char path[96];
-
-	inside_put("/proc/sys/kernel/sched_rt_runtime_us", "-1");
-	for (long core = 0; core < cores; core++) {
-		snprintf(path, sizeof(path), "/sys/kernel/debug/sched/fair_server/cpu%ld/runtime",
-			 core);
-		if (access(path, F_OK) == 0) {
-			inside_put(path, "0");
-		}
-	}
-}
-
 static int do_hog(char **args)
 {
 	double end_s = inside_now_s() + (double)inside_number(args[0], 10);
@@ -144,7 +129,6 @@ static int do_hog(char **args)
 	int fd = inside_device(false);
 
 	inside_state(fd, &before);
-	starve_others(cores);
 	/* This one too, or it would not live to start the last of them. */
 	if (sched_setscheduler(0, SCHED_FIFO, &p)) {
 		err(1, "FIFO");

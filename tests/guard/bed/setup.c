@@ -123,6 +123,16 @@ void expect_gone(struct bed *b, int pid)
 	}
 }
 
+/* The fair server is there from Linux 6.8. */
+void let_realtime_starve(struct bed *b, bool may)
+{
+	bed_run(b, NULL,
+		"echo %d >/proc/sys/kernel/sched_rt_runtime_us; "
+		"for i in /sys/kernel/debug/sched/fair_server/cpu*/runtime; do "
+		"test ! -e $i || echo %d >$i; done",
+		may ? -1 : 950000, may ? 0 : 50000000);
+}
+
 void trace_begin(struct bed *b)
 {
 	bed_run(b, NULL,

@@ -40,6 +40,9 @@ bool process_is_gone(struct bed *b, int pid);
 /** Wait until it is. */
 void expect_gone(struct bed *b, int pid);
 
+/** Whether real-time tasks may keep everything for themselves, or ordinary ones always get something: no throttling, no fair server. */
+void let_realtime_starve(struct bed *b, bool may);
+
 /** Forget what the kernel traced, and trace ends of processes, and interrupts of the keyboard and of the guard's serial line. */
 void trace_begin(struct bed *b);
 
