@@ -17,7 +17,8 @@
 #define TEST_SLOWDOWN 1
 #endif
 
-static int test_failures;
+/* One for all files of a program. */
+__attribute__((weak)) int test_failures;
 
 #define CHECK(cond)                                                               \
 	do {                                                                      \

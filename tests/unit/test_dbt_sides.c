@@ -22,7 +22,7 @@ static uint64_t no_time(void *opaque)
 
 static const struct engine_bus bus = { .port = no_bus, .mmio = no_bus };
 
-/* CHECK() counts for the file that it is in. */
+/* Without it nothing that follows can be done. */
 static void must(bool is_true, const char *what)
 {
 	if (!is_true) {
