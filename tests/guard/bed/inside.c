@@ -14,7 +14,7 @@
  *   failing WHO FIRST STEP COUNT PARAMETER...   load the guard while allocations fail
  *   reports                  what the kernel has complained about since the last call
  *   deaths NAMES COUNT       end the threads of terminals A, B or AB so many times, and wait for new ones each time
- *   deadline COUNT           tasks that hold the bandwidth of deadline tasks
+ *   deadline                 tasks that hold what bandwidth of deadline tasks there is
  *   logon DESCRIPTION FILE   put a file's text into root's keyring
  *   agrees SECONDS PATH TEXT...   wait until pinfoldd says so
  *   log-copy FILE            everything in the guard's log
@@ -453,7 +453,7 @@ int main(int argc, char **argv)
 		{ "graphics", do_graphics, 1 },
 		{ "deaths", do_deaths, 2 },
 		{ "agrees", inside_agrees, 1 },
-		{ "deadline", inside_deadline, 1 },
+		{ "deadline", inside_deadline, 0 },
 		{ "logon", inside_logon, 2 },
 		{ "log-copy", inside_log_copy, 1 },
 		{ "log-print", inside_log_print, 1 },

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* See inside.h. System calls that the C library has no functions for. */
 #include <err.h>
+#include <errno.h>
+#include <fcntl.h>
 #include <linux/keyctl.h>
 #include <sched.h>
 #include <stdio.h>
@@ -19,24 +21,45 @@ struct deadline_attr {
 	uint64_t runtime_ns, deadline_ns, period_ns;
 };
 
-int inside_deadline(char **args)
+/* @return whether there was so much left; then a child has it */
+static bool take_percent(unsigned int percent)
 {
-	/* Of a core's 95 %. */
-	static const struct deadline_attr attr = { .size = sizeof(attr),
-						   .policy = SCHED_DEADLINE,
-						   .runtime_ns = 94000000,
-						   .deadline_ns = 100000000,
-						   .period_ns = 100000000 };
+	struct deadline_attr attr = { .size = sizeof(attr),
+				      .policy = SCHED_DEADLINE,
+				      .runtime_ns = percent * 1000000ULL,
+				      .deadline_ns = 100000000,
+				      .period_ns = 100000000 };
+	int answer[2];
+	char byte = 0;
+	pid_t pid;
 
-	for (uint64_t i = inside_number(args[0], 10); i > 0; i--) {
-		if (fork() != 0) {
-			continue;
-		}
+	if (pipe2(answer, O_CLOEXEC) || (pid = fork()) < 0) {
+		err(1, "fork");
+	}
+	if (pid == 0) {
 		if (syscall(SYS_sched_setattr, 0, &attr, 0)) {
-			err(1, "deadline");
+			_exit(errno == EBUSY ? 0 : 1);
 		}
 		prctl(PR_SET_NAME, "deadline");
-		pause();
+		_exit(write(answer[1], "y", 1) == 1 ? pause() : 1);
+	}
+	close(answer[1]);
+	if (read(answer[0], &byte, 1) < 0) {
+		err(1, "read");
+	}
+	close(answer[0]);
+	return byte == 'y';
+}
+
+/* How much there is the kernel knows, and its fair server has some of it. */
+int inside_deadline(char **args)
+{
+	static const unsigned int percents[] = { 50, 10, 1 };
+
+	(void)args;
+	for (size_t i = 0; i < sizeof(percents) / sizeof(percents[0]); i++) {
+		while (take_percent(percents[i])) {
+		}
 	}
 	return 0;
 }
