@@ -207,7 +207,7 @@ static void a_core_is_given_and_taken(void)
 
 	rig_begin(&rig, program, 2, 5 * NS_PER_MS);
 	if (rig.roles.n_pool != 1) {
-		printf("  skipped: written for a pool of one core\n");
+		test_skip("written for a pool of one core");
 		CHECK(rig_end(&rig));
 		return;
 	}

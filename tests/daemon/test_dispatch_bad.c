@@ -244,7 +244,7 @@ static void a_hung_exclusive_one(void)
 
 	begin();
 	if (rig.roles.n_pool != 1) {
-		printf("  skipped: written for a pool of one core\n");
+		test_skip("written for a pool of one core");
 		end();
 		return;
 	}
@@ -290,7 +290,7 @@ static void a_thread_that_ends(void)
 	struct dispatch_notice n;
 
 	if (end_fd < 0) {
-		printf("  not tried: this kernel does not tell that a thread has ended\n");
+		test_skip("this kernel does not tell that a thread has ended");
 		return;
 	}
 	close(end_fd);

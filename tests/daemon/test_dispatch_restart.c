@@ -94,7 +94,7 @@ static void an_exclusive_one_runs_on(void)
 
 	begin(2);
 	if (rig.roles.n_pool != 1) {
-		printf("  skipped: written for a pool of one core\n");
+		test_skip("written for a pool of one core");
 		rig_done(&rig);
 		return;
 	}

@@ -4,6 +4,7 @@
 #define PINFOLD_TESTS_UNIT_TEST_H
 
 #include <inttypes.h>
+#include <stdarg.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -19,6 +20,7 @@
 
 /* One for all files of a program. */
 __attribute__((weak)) int test_failures;
+__attribute__((weak)) bool test_is_skipped; /* the case that runs now */
 
 #define CHECK(cond)                                                               \
 	do {                                                                      \
@@ -56,18 +58,39 @@ struct test_case {
 	void (*run)(void);
 };
 
+/** For a case that can't be tried here, or not all of it: say why. */
+__attribute__((format(printf, 1, 2))) static inline void test_skip(const char *fmt, ...)
+{
+	va_list args;
+
+	va_start(args, fmt);
+	printf("  skipped: ");
+	vprintf(fmt, args);
+	printf("\n");
+	va_end(args);
+	test_is_skipped = true;
+}
+
 /** Run all cases and give main() its status. */
 static inline int test_main(const struct test_case *cases, size_t n)
 {
+	size_t n_skipped = 0;
+
 	setvbuf(stdout, NULL, _IOLBF,
 		0); /* a test that is ended for taking too long has said where */
 	for (size_t i = 0; i < n; i++) {
 		int before = test_failures;
 
+		test_is_skipped = false;
 		cases[i].run();
-		printf("%s %s\n", test_failures == before ? "pass" : "FAIL", cases[i].name);
+		n_skipped += test_is_skipped;
+		printf("%s %s\n",
+		       test_failures != before ? "FAIL"
+		       : test_is_skipped       ? "skip"
+					       : "pass",
+		       cases[i].name);
 	}
-	return test_failures ? 1 : 0;
+	return test_failures ? 1 : n_skipped == n ? 77 : 0;
 }
 
 #define TEST_MAIN(cases)                                                     \
