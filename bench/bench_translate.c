@@ -18,10 +18,12 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/bug.h"
 #include "bench/bench.h"
 #include "cpu/riscv/riscv.h"
 #include "engine/dbt/dbt_engine.h"
 #include "engine/dbt/dbt_priv.h"
+#include "tests/unit/test_engine_side.h"
 
 #define RAM_GPA	   0x80000000ULL
 #define RAM_BYTES  (16 * BIT(20))
@@ -36,55 +38,20 @@ struct figures {
 	double insns[TIERS], pieces[TIERS];
 };
 
-/* A guest with nothing but RAM. */
-struct guest {
-	struct mem *mem;
-	struct engine *eng;
-	struct dbt_engine *d;
-	uint8_t *ram;
-};
-
-static enum bus_result no_bus(void *opaque, struct bus_access *a)
-{
-	(void)opaque;
-	(void)a;
-	return BUS_UNMAPPED;
-}
-
-static const struct engine_bus bus = { .port = no_bus, .mmio = no_bus };
-
 /* In M-mode without paging, floating point on. */
-static bool guest_reset(struct guest *g, struct errmsg *e)
+static bool guest_open(struct side *g)
 {
 	struct cpu_mode mode = { 0 };
 	struct cpu_state st = { 0 };
 
-	rv64_arch.reset(&st, &mode);
-	rv_state(&st)->mstatus |= RV_MSTATUS_FS;
-	return g->eng->ops->set_state(g->eng, &st, e) == 0;
-}
-
-static bool guest_open(struct guest *g, struct errmsg *e)
-{
-	struct engine_config cfg = { .arch = &rv64_arch, .host = { .kvm_fd = -1 }, .bus = &bus };
-	struct mem_region r = { .base_gpa = RAM_GPA,
-				.size_bytes = RAM_BYTES,
-				.perm = MEM_RWX,
-				.name = "ram",
-				.has_file = true,
-				.fd = memfd_create("ram", MFD_CLOEXEC) };
-
-	g->mem = mem_new();
-	cfg.mem = g->mem;
-	if (!g->mem || r.fd < 0 || ftruncate(r.fd, RAM_BYTES) < 0 ||
-	    dbt_engine_ops.create(&cfg, &g->eng, e) < 0) {
+	if (!side_open(g, &dbt_engine_ops, (struct engine_config){ .arch = &rv64_arch })) {
 		return false;
 	}
-	g->d = (struct dbt_engine *)g->eng;
-	r.hva = mmap(NULL, RAM_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED, r.fd, 0);
-	g->ram = r.hva;
-	return r.hva != MAP_FAILED && mem_region_add(g->mem, &r, e) == 0 &&
-	       g->eng->ops->map(g->eng, &r, e) == 0 && guest_reset(g, e);
+	g->ram = side_add_ram(g, RAM_GPA, RAM_BYTES);
+	rv64_arch.reset(&st, &mode);
+	rv_state(&st)->mstatus |= RV_MSTATUS_FS;
+	BUG_ON(g->eng->ops->set_state(g->eng, &st, NULL) < 0);
+	return true;
 }
 
 /* The executable part of an ELF file, or all of any other. */
@@ -108,7 +75,7 @@ static size_t code_of(const uint8_t *file, size_t bytes, const uint8_t **ret)
 }
 
 /* @return bytes of code that are in RAM now; 0: there is no such program */
-static size_t load(struct guest *g, const char *path)
+static size_t load(uint8_t *ram, const char *path)
 {
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
 	const uint8_t *code;
@@ -125,7 +92,7 @@ static size_t load(struct guest *g, const char *path)
 		return 0;
 	}
 	bytes = code_of(file, (size_t)st.st_size, &code);
-	memcpy(g->ram, code, bytes);
+	memcpy(ram, code, bytes);
 	munmap((void *)(uintptr_t)file, (size_t)st.st_size);
 	return bytes;
 }
@@ -149,7 +116,8 @@ static void note_heads(const struct ir_block *b, uint64_t *heads, size_t *n)
 }
 
 /* All of the program, as blocks. @return how many loops begin somewhere */
-static size_t blocks_translate(struct guest *g, size_t bytes, uint64_t *heads, struct figures *f)
+static size_t blocks_translate(struct dbt_engine *d, size_t bytes, uint64_t *heads,
+			       struct figures *f)
 {
 	double start = bench_clock_ms(CLOCK_THREAD_CPUTIME_ID);
 	uint64_t pc = RAM_GPA;
@@ -158,61 +126,56 @@ static size_t blocks_translate(struct guest *g, size_t bytes, uint64_t *heads, s
 	double insns = 0;
 
 	while (pc < RAM_GPA + bytes && n_blocks < BLOCKS_MAX) {
-		g->d->front->set_pc(g->d->cpu, pc);
-		if (!dbt_code_find(g->d, pc)) {
+		d->front->set_pc(d->cpu, pc);
+		if (!dbt_code_find(d, pc)) {
 			pc += 2; /* no instruction */
 			continue;
 		}
-		insns += (double)g->d->ir.n_guests;
+		insns += (double)d->ir.n_guests;
 		n_blocks++;
-		note_heads(&g->d->ir, heads, &n_heads);
-		pc = g->d->ir.next;
+		note_heads(&d->ir, heads, &n_heads);
+		pc = d->ir.next;
 	}
 	add_round(f, BLOCKS, bench_clock_ms(CLOCK_THREAD_CPUTIME_ID) - start, insns, n_blocks);
 	return n_heads;
 }
 
-static void regions_translate(struct guest *g, const uint64_t *heads, size_t n_heads,
+static void regions_translate(struct dbt_engine *d, const uint64_t *heads, size_t n_heads,
 			      struct figures *f)
 {
 	double start = bench_clock_ms(CLOCK_THREAD_CPUTIME_ID);
 	size_t n_regions = 0;
 
 	for (size_t k = 0; k < n_heads; k++) {
-		struct dbt_block *b = dbt_code_at(g->d, heads[k], heads[k]);
+		struct dbt_block *b = dbt_code_at(d, heads[k], heads[k]);
 
 		if (b && !b->is_region && !b->is_stale) {
 			b->heat = DBT_HOT - 1;
-			g->d->front->set_pc(g->d->cpu, heads[k]);
-			dbt_region_count(g->d, heads[k]);
+			d->front->set_pc(d->cpu, heads[k]);
+			dbt_region_count(d, heads[k]);
 			n_regions += b->is_region;
 		}
 	}
 	add_round(f, REGIONS, bench_clock_ms(CLOCK_THREAD_CPUTIME_ID) - start,
-		  (double)g->d->n_region_guests, n_regions);
+		  (double)d->n_region_guests, n_regions);
 }
 
-static bool measure(const char *path, struct figures *f, struct errmsg *e)
+static bool measure(const char *path, struct figures *f)
 {
 	static uint64_t heads[BLOCKS_MAX];
-	struct guest g = { 0 };
-	bool is_done = false;
+	struct dbt_engine *d;
+	struct side g;
 	size_t bytes;
 
-	if (guest_open(&g, e)) {
-		bytes = load(&g, path);
-		dbt_context_enter(g.d);
-		regions_translate(&g, heads, blocks_translate(&g, bytes, heads, f), f);
-		is_done = true;
+	if (!guest_open(&g)) {
+		return false;
 	}
-	if (g.eng) {
-		g.eng->ops->destroy(g.eng);
-	}
-	if (g.ram) {
-		munmap(g.ram, RAM_BYTES);
-	}
-	mem_free(g.mem);
-	return is_done;
+	d = (struct dbt_engine *)(void *)g.eng;
+	bytes = load(g.ram, path);
+	dbt_context_enter(d);
+	regions_translate(d, heads, blocks_translate(d, bytes, heads, f), f);
+	side_close(&g);
+	return true;
 }
 
 /* The first file of that name, if there is one. */
@@ -245,7 +208,6 @@ int main(int argc, char **argv)
 	};
 	static const char *const tiers[TIERS] = { "blocks", "regions" };
 	struct bench_table t = { 0 };
-	struct errmsg e = { "" };
 	struct bench_env env;
 	char path[BENCH_PATH];
 	char buf[32];
@@ -265,8 +227,7 @@ int main(int argc, char **argv)
 			continue;
 		}
 		for (int round = 0; round < (env.is_quick ? 1 : ROUNDS); round++) {
-			if (!measure(path, &f, &e)) {
-				printf("no figures: %s\n", e.text);
+			if (!measure(path, &f)) {
 				return 77;
 			}
 		}

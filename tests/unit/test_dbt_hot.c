@@ -15,15 +15,6 @@
 static struct side hot, cold;
 static uint64_t n_regions, n_faults;
 
-static void count_regions(void)
-{
-	const struct dbt_engine *d = (const struct dbt_engine *)hot.eng;
-
-	for (uint32_t k = 1; k <= d->n_blocks; k++) {
-		n_regions += d->blocks[k].is_region && !d->blocks[k].is_stale;
-	}
-}
-
 static void test_programs(void)
 {
 	static struct program p;
@@ -41,15 +32,15 @@ static void test_programs(void)
 		while (a == VM_EXIT_INSN_LIMIT && hot.insns < INSNS_MAX) {
 			uint64_t stretch = 1 + rng_below(&r, rng_pct(&r, 30) ? 50 : 6000);
 
-			a = run(&hot, stretch, UINT64_MAX);
-			b = run(&cold, stretch, 1);
+			a = side_run(&hot, stretch, UINT64_MAX).kind;
+			b = side_run(&cold, stretch, 1).kind;
 			if (!is_same(&hot, a, &cold, b)) {
 				printf("program %u\n", n);
 				return;
 			}
 		}
 		n_faults += a != VM_EXIT_INSN_LIMIT;
-		count_regions();
+		n_regions += side_regions(&hot);
 	}
 	printf("%u programs, %" PRIu64 " regions, %" PRIu64 " faults\n", PROGRAMS, n_regions,
 	       n_faults);
@@ -83,7 +74,7 @@ static enum vm_exit_kind run_both(const uint32_t *code, size_t bytes, const stru
 			rv_state(&st)->x[given[i].reg] = given[i].value;
 		}
 		CHECK_INT(sides[k]->eng->ops->set_state(sides[k]->eng, &st, &e), 0);
-		ends[k] = run(sides[k], 3000, k ? 1 : UINT64_MAX);
+		ends[k] = side_run(sides[k], 3000, k ? 1 : UINT64_MAX).kind;
 	}
 	is_same(&hot, ends[0], &cold, ends[1]);
 	return ends[0];
@@ -138,11 +129,7 @@ int main(void)
 		{ "across pages", test_across_pages },
 	};
 
-#ifdef __SANITIZE_THREAD__
-	printf("skipped: ThreadSanitizer does not bear code that it has not seen\n");
-	return 77;
-#endif
-	if (!side_init(&hot) || !side_init(&cold)) {
+	if (!hot_side_open(&hot) || !hot_side_open(&cold)) {
 		return 77;
 	}
 	return test_main(cases, ARRAY_SIZE(cases));

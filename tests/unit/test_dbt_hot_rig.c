@@ -2,55 +2,15 @@
 /* See test_dbt_hot_rig.h. */
 #include "test_dbt_hot_rig.h"
 
-#include <sys/mman.h>
-#include <unistd.h>
-
 #include "test.h"
 
-static enum bus_result no_bus(void *opaque, struct bus_access *a)
+bool hot_side_open(struct side *s)
 {
-	(void)opaque;
-	(void)a;
-	return BUS_UNMAPPED;
-}
-
-static const struct engine_bus bus = { .port = no_bus, .mmio = no_bus };
-
-static uint8_t *add_ram(struct side *s, gpa_t gpa, uint64_t bytes)
-{
-	int fd = memfd_create("ram", MFD_CLOEXEC);
-	struct mem_region r = { .base_gpa = gpa,
-				.size_bytes = bytes,
-				.perm = MEM_RWX,
-				.name = "ram",
-				.has_file = true,
-				.fd = fd };
-	struct errmsg e = { "" };
-	void *p = MAP_FAILED;
-
-	if (fd >= 0 && ftruncate(fd, (off_t)bytes) == 0) {
-		p = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-	}
-	CHECK(p != MAP_FAILED);
-	r.hva = p;
-	CHECK_INT(mem_region_add(s->mem, &r, &e), 0);
-	CHECK_INT(s->eng->ops->map(s->eng, &r, &e), 0);
-	return p;
-}
-
-bool side_init(struct side *s)
-{
-	struct engine_config cfg = { .arch = &rv64_arch, .host = { .kvm_fd = -1 }, .bus = &bus };
-	struct errmsg e = { "" };
-
-	s->mem = mem_new();
-	cfg.mem = s->mem;
-	if (dbt_engine_ops.create(&cfg, &s->eng, &e) < 0) {
-		printf("skipped: %s\n", e.text);
+	if (!side_open(s, &dbt_engine_ops, (struct engine_config){ .arch = &rv64_arch })) {
 		return false;
 	}
-	s->code = add_ram(s, CODE_GPA, RAM_BYTES);
-	s->data = add_ram(s, DATA_GPA, DATA_BYTES);
+	s->ram = side_add_ram(s, CODE_GPA, RAM_BYTES);
+	s->data = side_add_ram(s, DATA_GPA, DATA_BYTES);
 	return true;
 }
 
@@ -284,25 +244,10 @@ void start(struct side *s, const struct program *p, uint64_t seed)
 	for (size_t k = 0; k < DATA_BYTES; k += 8) {
 		store_le(s->data + k, rng_pct(&r, 50) ? rng_corner(&r) : rng_next(&r), 8);
 	}
-	memcpy(s->code + p->at, p->code, sizeof(p->code));
+	memcpy(s->ram + p->at, p->code, sizeof(p->code));
 	s->insns = 0;
 	s->eng->ops->code_changed(s->eng, CODE_GPA + p->at, sizeof(p->code));
 	CHECK_INT(s->eng->ops->set_state(s->eng, &st, &e), 0);
-}
-
-enum vm_exit_kind run(struct side *s, uint64_t insns, uint64_t at_once)
-{
-	struct vm_exit x = { 0 };
-	struct errmsg e = { "" };
-	uint64_t end = s->insns + insns;
-
-	do {
-		uint64_t left = end - s->insns;
-
-		CHECK_INT(s->eng->ops->run(s->eng, left < at_once ? left : at_once, &x, &e), 0);
-		s->insns += x.insns;
-	} while (x.kind == VM_EXIT_INSN_LIMIT && s->insns < end);
-	return x.kind;
 }
 
 bool is_same(const struct side *x, enum vm_exit_kind a, const struct side *y, enum vm_exit_kind b)

@@ -5,8 +5,8 @@
 
 #include "cpu/riscv/riscv.h"
 #include "engine/dbt/dbt_engine.h"
-#include "engine/dbt/dbt_priv.h"
 #include "test_dbt_ir_random.h"
+#include "test_engine_side.h"
 
 #define CODE_GPA   0x80000000ULL
 #define DATA_GPA   0x80010000ULL /* what is before and behind it is not mapped */
@@ -16,14 +16,6 @@
 /* Registers with a meaning. */
 enum { RA = 1, OUTER = 5, INNER = 6, DEEP = 7, PTR = 8, OTHER = 9, FIRST = 10, LEAF_RA = 1 };
 
-/* One engine with its memory. */
-struct side {
-	struct engine *eng;
-	struct mem *mem;
-	uint8_t *code, *data;
-	uint64_t insns;
-};
-
 struct program {
 	struct rng *r;
 	uint32_t at; /* where it begins, behind CODE_GPA */
@@ -31,17 +23,14 @@ struct program {
 	size_t n;
 };
 
-/** @return false: skipped, and said so */
-bool side_init(struct side *s);
+/** With code in its RAM, and data. @return false: skipped, and said so */
+bool hot_side_open(struct side *s);
 
 /** Loops in loops, for ever, with a call of a leaf and accesses that may fault. */
 void make_program(struct program *p);
 
 /** A program and its data into memory, and random registers. */
 void start(struct side *s, const struct program *p, uint64_t seed);
-
-/** So many instructions, at most @p at_once in one run() of the engine. @return why the last one ended */
-enum vm_exit_kind run(struct side *s, uint64_t insns, uint64_t at_once);
 
 /** Compare, and complain of what differs. @param a how the one's run ended; @param b the other's */
 bool is_same(const struct side *one, enum vm_exit_kind a, const struct side *two,

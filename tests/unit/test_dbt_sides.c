@@ -5,22 +5,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "host/map.h"
-
-static enum bus_result no_bus(void *opaque, struct bus_access *a)
-{
-	(void)opaque;
-	(void)a;
-	return BUS_UNMAPPED;
-}
-
 static uint64_t no_time(void *opaque)
 {
 	(void)opaque;
 	return 0;
 }
-
-static const struct engine_bus bus = { .port = no_bus, .mmio = no_bus };
 
 /* Without it nothing that follows can be done. */
 static void must(bool is_true, const char *what)
@@ -31,42 +20,17 @@ static void must(bool is_true, const char *what)
 	}
 }
 
-static bool side_init(struct side *s)
-{
-	struct engine_config cfg = { .arch = &rv64_arch,
-				     .host = { .kvm_fd = -1 },
-				     .bus = &bus,
-				     .is_system = true,
-				     .clock = { NULL, no_time } };
-	struct mem_region r = { .base_gpa = RAM_GPA,
-				.size_bytes = RAM_BYTES,
-				.perm = MEM_RWX,
-				.name = "ram",
-				.has_file = true };
-	struct errmsg e = { "" };
-
-	s->mem = mem_new();
-	cfg.mem = s->mem;
-	if (dbt_engine_ops.create(&cfg, &s->eng, &e) < 0) {
-		printf("skipped: %s\n", e.text);
-		return false;
-	}
-	must(host_map_shared_ram(RAM_BYTES, &s->ram, &r.fd, &e) == 0, e.text);
-	r.hva = s->ram;
-	must(mem_region_add(s->mem, &r, &e) == 0 && s->eng->ops->map(s->eng, &r, &e) == 0, "RAM");
-	return true;
-}
-
 bool sides_init(struct side *sides, size_t n)
 {
-#ifdef __SANITIZE_THREAD__
-	printf("skipped: ThreadSanitizer does not bear code that it has not seen\n");
-	return false;
-#endif
+	static const struct engine_config cfg = { .arch = &rv64_arch,
+						  .is_system = true,
+						  .clock = { NULL, no_time } };
+
 	for (size_t k = 0; k < n; k++) {
-		if (!side_init(&sides[k])) {
+		if (!side_open(&sides[k], &dbt_engine_ops, cfg)) {
 			return false;
 		}
+		sides[k].ram = side_add_ram(&sides[k], RAM_GPA, RAM_BYTES);
 	}
 	return true;
 }
@@ -90,17 +54,14 @@ void side_start(struct side *s, const struct cpu_state *st)
 	must(s->eng->ops->set_state(s->eng, st, &e) == 0, "a state");
 }
 
-void side_run(struct side *s, uint64_t n, uint64_t at_once)
+void side_run_on(struct side *s, uint64_t n, uint64_t at_once)
 {
-	struct vm_exit x = { 0 };
-	struct errmsg e = { "" };
+	uint64_t end = s->insns + n;
 
-	for (uint64_t insns = 0; insns < n; insns += x.insns) {
-		uint64_t left = n - insns;
+	while (s->insns < end) {
+		struct vm_exit x = side_run(s, end - s->insns, at_once);
 
-		must(s->eng->ops->run(s->eng, left < at_once ? left : at_once, &x, &e) == 0 &&
-			     (x.kind == VM_EXIT_INSN_LIMIT || x.kind == VM_EXIT_KICKED),
-		     "a run");
+		must(x.kind == VM_EXIT_INSN_LIMIT || x.kind == VM_EXIT_KICKED, "a run");
 	}
 }
 

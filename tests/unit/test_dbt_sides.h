@@ -6,6 +6,7 @@
 #include "cpu/riscv/riscv.h"
 #include "engine/dbt/dbt_engine.h"
 #include "engine/dbt/dbt_priv.h"
+#include "test_engine_side.h"
 
 #define RAM_GPA	  0x80000000ULL
 #define RAM_BYTES (4U << 20)
@@ -17,13 +18,6 @@
 #define VA	  0x40000000ULL
 
 enum { V = 1, R = 2, W = 4, X = 8, U = 16, G = 32, A = 64, D = 128 };
-
-/** A hart with its RAM. */
-struct side {
-	struct engine *eng;
-	struct mem *mem;
-	uint8_t *ram;
-};
 
 /** Make them. @return false: this host can't, or shouldn't; the reason is printed */
 bool sides_init(struct side *sides, size_t n);
@@ -37,8 +31,8 @@ void side_code(const struct side *s, gpa_t gpa, const uint32_t *code, size_t byt
 /** Begin with a state and what is in RAM now, which the hart had not been told of. */
 void side_start(struct side *s, const struct cpu_state *st);
 
-/** Run so many instructions, at most @p at_once by one call. */
-void side_run(struct side *s, uint64_t n, uint64_t at_once);
+/** side_run(), also when kicked on the way; there is no other reason to stop. */
+void side_run_on(struct side *s, uint64_t n, uint64_t at_once);
 
 /** The engine inside. */
 struct dbt_engine *side_dbt(struct side *s);

@@ -149,7 +149,7 @@ static void test_soft(void)
 	uint64_t n;
 
 	start_toucher(s);
-	side_run(s, 100000, UINT64_MAX);
+	side_run_on(s, 100000, UINT64_MAX);
 	CHECK(dbt_soft_is(d, TOUCH_PC));
 	CHECK(!dbt_soft_is(d, TOUCH_PC + 8)); /* finds what the load has just faulted in */
 	CHECK(state_of(s).x[19] > 64 * 30);
@@ -163,19 +163,19 @@ static void test_soft(void)
 
 	/* without faults it stays so for some time */
 	set_unmapping(s, false);
-	side_run(s, 100000, UINT64_MAX);
+	side_run_on(s, 100000, UINT64_MAX);
 	s->eng->ops->kick(s->eng, NULL);
-	side_run(s, 100, UINT64_MAX);
+	side_run_on(s, 100, UINT64_MAX);
 	CHECK(dbt_soft_is(d, TOUCH_PC));
 	n = state_of(s).x[19];
-	side_run(s, 200000, UINT64_MAX);
+	side_run_on(s, 200000, UINT64_MAX);
 	s->eng->ops->kick(s->eng, NULL);
-	side_run(s, 20000, UINT64_MAX);
+	side_run_on(s, 20000, UINT64_MAX);
 	CHECK(!dbt_soft_is(d, TOUCH_PC));
 	CHECK_INT(d->n_soft, 0);
 	CHECK_INT(state_of(s).x[19], n);
 	set_unmapping(s, true);
-	side_run(s, 100000, UINT64_MAX);
+	side_run_on(s, 100000, UINT64_MAX);
 	CHECK(dbt_soft_is(d, TOUCH_PC));
 }
 
@@ -184,7 +184,7 @@ static void test_soft_exact(void)
 {
 	for (size_t k = 0; k < 2; k++) {
 		start_toucher(&sides[k]);
-		side_run(&sides[k], 60000, k == 0 ? UINT64_MAX : 1);
+		side_run_on(&sides[k], 60000, k == 0 ? UINT64_MAX : 1);
 	}
 	CHECK(dbt_soft_is(side_dbt(&sides[0]), TOUCH_PC));
 	CHECK(memcmp(sides[0].ram, sides[1].ram, RAM_BYTES) == 0);
@@ -221,7 +221,7 @@ static uint64_t add_all(struct side *s)
 	rv->x[12] = VA + MANY * PAGE_BYTES;
 	rv->x[22] = 2;
 	side_start(s, &st);
-	side_run(s, MANY * 8 + 100, UINT64_MAX);
+	side_run_on(s, MANY * 8 + 100, UINT64_MAX);
 	return state_of(s).x[14];
 }
 

@@ -8,6 +8,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "engine/dbt/dbt_priv.h"
 #include "test.h"
 #include "test_dbt_hot_rig.h"
 
@@ -76,7 +77,7 @@ static void change(struct program *p, uint32_t n)
 
 static void put_program(struct side *s, const struct program *p)
 {
-	memcpy(s->code + p->at, p->code, sizeof(p->code));
+	memcpy(s->ram + p->at, p->code, sizeof(p->code));
 	s->eng->ops->code_changed(s->eng, CODE_GPA + p->at, sizeof(p->code));
 }
 
@@ -94,8 +95,8 @@ static bool race(struct side *fast, const struct program *p, uint64_t seed, uint
 	while (a == VM_EXIT_INSN_LIMIT && fast->insns < INSNS_MAX) {
 		uint64_t stretch = 1 + rng_below(&own, 3000);
 
-		a = run(fast, stretch, UINT64_MAX);
-		b = run(&cold, stretch, 1);
+		a = side_run(fast, stretch, UINT64_MAX).kind;
+		b = side_run(&cold, stretch, 1).kind;
 		if (!is_same(fast, a, &cold, b)) {
 			return false;
 		}
@@ -187,7 +188,7 @@ static void test_unused_until_later(void)
 	fd = save(&hot);
 	CHECK_INT(load(&warm, fd), 0);
 	close(fd);
-	memset(warm.code + other.at, 0xff, sizeof(other.code));
+	memset(warm.ram + other.at, 0xff, sizeof(other.code));
 	warm.eng->ops->code_changed(warm.eng, CODE_GPA + other.at, sizeof(other.code));
 	CHECK(race(&warm, &p, 1, 0));
 	made = counts(&warm).made;
@@ -232,7 +233,7 @@ static void race_loop(uint32_t at, size_t which)
 		sides[k]->eng->ops->get_state(sides[k]->eng, &st, &e);
 		rv_state(&st)->x[OUTER] = 200;
 		CHECK_INT(sides[k]->eng->ops->set_state(sides[k]->eng, &st, &e), 0);
-		ends[k] = run(sides[k], 700, sides[k] == &cold ? 1 : UINT64_MAX);
+		ends[k] = side_run(sides[k], 700, sides[k] == &cold ? 1 : UINT64_MAX).kind;
 	}
 	is_same(&warm, ends[1], &cold, ends[2]);
 }
@@ -283,11 +284,7 @@ int main(void)
 		{ "files of others", test_not_ours },
 	};
 
-#ifdef __SANITIZE_THREAD__
-	printf("skipped: ThreadSanitizer does not bear code that it has not seen\n");
-	return 77;
-#endif
-	if (!side_init(&hot) || !side_init(&warm) || !side_init(&cold)) {
+	if (!hot_side_open(&hot) || !hot_side_open(&warm) || !hot_side_open(&cold)) {
 		return 77;
 	}
 	return test_main(cases, ARRAY_SIZE(cases));

@@ -320,8 +320,8 @@ static void test_worlds(void)
 		start(fast, &w, r);
 		start(slow, &w, r);
 		soften(&w);
-		side_run(fast, INSNS, UINT64_MAX);
-		side_run(slow, INSNS, 1);
+		side_run_on(fast, INSNS, UINT64_MAX);
+		side_run_on(slow, INSNS, 1);
 		count_pages();
 		if (!is_same()) {
 			printf("world %u: priv %u, status %" PRIx64 ", fence %08x%s%s%s\n", n,

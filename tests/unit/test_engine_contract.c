@@ -3,6 +3,8 @@
  * The contract of engine/engine.h, checked on the stub engine and on every engine of the table
  * that can run here. A new engine passes this before anything else uses it.
  */
+#include <sys/mman.h>
+
 #include "test_engine_pairs.h"
 
 static void halt_ends_a_run_behind_it(void)

@@ -3,12 +3,12 @@
 #ifndef PINFOLD_TESTS_UNIT_TEST_ENGINE_UNICORN_H
 #define PINFOLD_TESTS_UNIT_TEST_ENGINE_UNICORN_H
 
-#include <sys/mman.h>
 #include <unistd.h>
 
 #include "cpu/cpu.h"
 #include "cpu/x86/x86.h"
 #include "engine/engine.h"
+#include "host/map.h"
 #include "mem/mem.h"
 #include "test.h"
 
@@ -70,14 +70,11 @@ static inline enum bus_result rig_mmio(void *opaque, struct bus_access *a)
 static inline uint8_t *rig_add(struct rig *g, gpa_t base, uint64_t size, uint32_t perm)
 {
 	struct mem_region r = {
-		.base_gpa = base, .size_bytes = size, .perm = perm, .name = "test"
+		.base_gpa = base, .size_bytes = size, .perm = perm, .name = "test", .has_file = true
 	};
 
-	r.fd = memfd_create("test", MFD_CLOEXEC);
-	r.has_file = ftruncate(r.fd, (off_t)size) == 0;
-	r.hva = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, r.fd, 0);
-	if (r.hva == MAP_FAILED || mem_region_add(g->mem, &r, &g->e) < 0 ||
-	    g->eng->ops->map(g->eng, &r, &g->e) < 0) {
+	if (host_map_shared_ram(size, &r.hva, &r.fd, &g->e) < 0 ||
+	    mem_region_add(g->mem, &r, &g->e) < 0 || g->eng->ops->map(g->eng, &r, &g->e) < 0) {
 		printf("can't set up memory: %s\n", g->e.text);
 		exit(1);
 	}
@@ -207,7 +204,7 @@ static inline void rig_close(struct rig *g)
 	g->eng->ops->destroy(g->eng);
 	for (size_t i = 0; i < mem_region_count(g->mem); i++) {
 		close(mem_region_at(g->mem, i)->fd);
-		munmap(mem_region_at(g->mem, i)->hva, mem_region_at(g->mem, i)->size_bytes);
+		host_map_free(mem_region_at(g->mem, i)->hva, mem_region_at(g->mem, i)->size_bytes);
 	}
 	mem_free(g->mem);
 }

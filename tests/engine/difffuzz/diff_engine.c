@@ -3,7 +3,6 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <unistd.h>
 
 #include "base/bug.h"
@@ -13,6 +12,7 @@
 #include "cpu/x86/x86.h"
 #include "diff.h"
 #include "engine/engine.h"
+#include "host/map.h"
 #include "machine/x86_firmware.h"
 
 #define REGIONS_MAX (2 + X86_FIRMWARE_REGIONS_MAX)
@@ -46,22 +46,16 @@ static int add_region(struct diff_engine *d, gpa_t gpa, uint64_t bytes, uint32_t
 		      struct errmsg *e)
 {
 	struct mem_region *r = &d->regions[d->n_regions];
-	int fd = memfd_create(name, MFD_CLOEXEC); /* engines with ENGINE_CAP_SHARED_RAM map it once more */
-	void *p = MAP_FAILED;
+	int result;
 
-	if (fd >= 0 && ftruncate(fd, (off_t)bytes) == 0) {
-		p = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	/* A file: engines with ENGINE_CAP_SHARED_RAM map it once more. */
+	*r = (struct mem_region){
+		.base_gpa = gpa, .size_bytes = bytes, .perm = perm, .name = name, .has_file = true
+	};
+	result = host_map_shared_ram(bytes, &r->hva, &r->fd, e);
+	if (result < 0) {
+		return result;
 	}
-	if (p == MAP_FAILED) {
-		return errmsg_set(e, -ENOMEM, "no memory");
-	}
-	*r = (struct mem_region){ .base_gpa = gpa,
-				  .size_bytes = bytes,
-				  .perm = perm,
-				  .hva = p,
-				  .name = name,
-				  .has_file = true,
-				  .fd = fd };
 	d->n_regions++;
 	return mem_region_add(d->mem, r, e);
 }
@@ -178,7 +172,7 @@ void diff_engine_free(struct diff_engine *d)
 	}
 	mem_free(d->mem);
 	for (size_t i = 0; i < d->n_regions; i++) {
-		munmap(d->regions[i].hva, d->regions[i].size_bytes);
+		host_map_free(d->regions[i].hva, d->regions[i].size_bytes);
 		close(d->regions[i].fd);
 	}
 	free(d);

@@ -4,12 +4,10 @@
  * region, at the end of any number of instructions and at a fault, and code that the guest changes is the new one. And what
  * random operands hardly ever meet. What is right Unicorn says, one instruction at a time.
  */
-#include <sys/mman.h>
-#include <unistd.h>
-
 #include "../../unit/test.h"
+#include "../../unit/test_engine_side.h"
 #include "engine/dbt/dbt_engine.h"
-#include "engine/dbt/dbt_priv.h"
+#include "engine/dbt/opt/opt.h"
 #include "engine/unicorn/unicorn_engine.h"
 #include "tiny.h"
 
@@ -18,60 +16,15 @@
 #define DATA_BYTES 4096u
 #define X_GIVEN	   6u
 
-/* One engine with its memory. */
-struct side {
-	struct engine *eng;
-	struct mem *mem;
-	uint8_t *code, *data;
-	uint64_t insns;
-};
-
 static struct side tiny, referee;
 
-static enum bus_result no_bus(void *opaque, struct bus_access *a)
+static bool open_side(struct side *s, const struct engine_ops *ops)
 {
-	(void)opaque;
-	(void)a;
-	return BUS_UNMAPPED;
-}
-
-static const struct engine_bus bus = { .port = no_bus, .mmio = no_bus };
-
-static uint8_t *add_ram(struct side *s, gpa_t gpa)
-{
-	int fd = memfd_create("ram", MFD_CLOEXEC);
-	struct mem_region r = { .base_gpa = gpa,
-				.size_bytes = DATA_BYTES,
-				.perm = MEM_RWX,
-				.name = "ram",
-				.has_file = true,
-				.fd = fd };
-	struct errmsg e = { "" };
-	void *p = MAP_FAILED;
-
-	if (fd >= 0 && ftruncate(fd, DATA_BYTES) == 0) {
-		p = mmap(NULL, DATA_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-	}
-	CHECK(p != MAP_FAILED);
-	r.hva = p;
-	CHECK_INT(mem_region_add(s->mem, &r, &e), 0);
-	CHECK_INT(s->eng->ops->map(s->eng, &r, &e), 0);
-	return p;
-}
-
-static bool side_init(struct side *s, const struct engine_ops *ops)
-{
-	struct engine_config cfg = { .arch = &a64_arch, .host = { .kvm_fd = -1 }, .bus = &bus };
-	struct errmsg e = { "" };
-
-	s->mem = mem_new();
-	cfg.mem = s->mem;
-	if (ops->create(&cfg, &s->eng, &e) < 0) {
-		printf("skipped: %s\n", e.text);
+	if (!side_open(s, ops, (struct engine_config){ .arch = &a64_arch })) {
 		return false;
 	}
-	s->code = add_ram(s, CODE_GPA);
-	s->data = add_ram(s, DATA_GPA);
+	s->ram = side_add_ram(s, CODE_GPA, DATA_BYTES);
+	s->data = side_add_ram(s, DATA_GPA, DATA_BYTES);
 	return true;
 }
 
@@ -86,7 +39,7 @@ static void start(struct side *s, const uint32_t *code, size_t n, const uint64_t
 	a64_arch.set_pc(&st, CODE_GPA);
 	memcpy(a64_state(&st)->x, x, X_GIVEN * sizeof(x[0]));
 	for (size_t k = 0; k < n; k++) {
-		store_le(s->code + 4 * k, code[k], 4);
+		store_le(s->ram + 4 * k, code[k], 4);
 	}
 	for (uint32_t k = 0; k < DATA_BYTES; k += 4) {
 		store_le(s->data + k, k * 0x9e3779b9u, 4);
@@ -94,21 +47,6 @@ static void start(struct side *s, const uint32_t *code, size_t n, const uint64_t
 	s->eng->ops->code_changed(s->eng, CODE_GPA, 4 * n);
 	CHECK_INT(s->eng->ops->set_state(s->eng, &st, &e), 0);
 	s->insns = 0;
-}
-
-static struct vm_exit run(struct side *s, uint64_t insns, uint64_t at_once)
-{
-	struct vm_exit x = { 0 };
-	struct errmsg e = { "" };
-	uint64_t end = s->insns + insns;
-
-	do {
-		uint64_t left = end - s->insns;
-
-		CHECK_INT(s->eng->ops->run(s->eng, left < at_once ? left : at_once, &x, &e), 0);
-		s->insns += x.insns;
-	} while (x.kind == VM_EXIT_INSN_LIMIT && s->insns < end);
-	return x;
 }
 
 /* @return x0 */
@@ -129,17 +67,6 @@ static uint64_t compare(const struct vm_exit *a, const struct vm_exit *b)
 	CHECK_INT(a64_state(&one)->pstate, a64_state(&two)->pstate);
 	CHECK(memcmp(tiny.data, referee.data, DATA_BYTES) == 0);
 	return a64_state(&one)->x[0];
-}
-
-static unsigned int count_regions(void)
-{
-	const struct dbt_engine *d = (const struct dbt_engine *)tiny.eng;
-	unsigned int n = 0;
-
-	for (uint32_t k = 1; k <= d->n_blocks; k++) {
-		n += d->blocks[k].is_region && !d->blocks[k].is_stale;
-	}
-	return n;
 }
 
 /* ---- flags ---- */
@@ -225,13 +152,13 @@ static void test_stops(void)
 	start(&tiny, walk, ARRAY_SIZE(walk), x);
 	start(&referee, walk, ARRAY_SIZE(walk), x);
 	while (tiny.insns < 4000 && !test_failures) {
-		struct vm_exit a = run(&tiny, 1 + n % 97, UINT64_MAX);
-		struct vm_exit b = run(&referee, 1 + n % 97, 1);
+		struct vm_exit a = side_run(&tiny, 1 + n % 97, UINT64_MAX);
+		struct vm_exit b = side_run(&referee, 1 + n % 97, 1);
 
 		compare(&a, &b);
 		n += 13;
 	}
-	CHECK(count_regions() >= 1);
+	CHECK(side_regions(&tiny) >= 1);
 }
 
 /* The load behind the last word faults, with x0 as it was; so does the interpreter's. */
@@ -243,13 +170,13 @@ static void test_fault(void)
 
 	start(&tiny, walk, ARRAY_SIZE(walk), x);
 	start(&referee, walk, ARRAY_SIZE(walk), x);
-	a = run(&tiny, 100000, UINT64_MAX);
-	b = run(&referee, 100000, 1);
+	a = side_run(&tiny, 100000, UINT64_MAX);
+	b = side_run(&referee, 100000, 1);
 	CHECK_INT(a.kind, VM_EXIT_FAULT);
 	CHECK_INT(a.fault.address, DATA_GPA + DATA_BYTES);
 	CHECK_INT(a.fault.kind, b.fault.kind);
 	CHECK_INT(compare(&a, &b), DATA_GPA + DATA_BYTES);
-	CHECK(count_regions() >= 1);
+	CHECK(side_regions(&tiny) >= 1);
 }
 
 /*
@@ -281,8 +208,8 @@ static void test_patch(void)
 
 	start(&tiny, code, ARRAY_SIZE(code), x);
 	start(&referee, code, ARRAY_SIZE(code), x);
-	a = run(&tiny, 100000, UINT64_MAX);
-	b = run(&referee, 100000, 1);
+	a = side_run(&tiny, 100000, UINT64_MAX);
+	b = side_run(&referee, 100000, 1);
 	CHECK_INT(a.kind, VM_EXIT_EXCEPTION);
 	CHECK_INT(a.fault.kind, CPU_FAULT_ILLEGAL_INSN);
 	CHECK_INT(compare(&a, &b), 100 + 2 * 100);
@@ -305,8 +232,8 @@ static void test_tiny(void)
 
 	start(&tiny, code, ARRAY_SIZE(code), x);
 	start(&referee, code, ARRAY_SIZE(code), x);
-	a = run(&tiny, 100, UINT64_MAX);
-	b = run(&referee, 100, 1);
+	a = side_run(&tiny, 100, UINT64_MAX);
+	b = side_run(&referee, 100, 1);
 	CHECK_INT(compare(&a, &b), 0x0010000000000000);
 }
 
@@ -320,11 +247,7 @@ int main(void)
 		{ "tiny before rounding", test_tiny },
 	};
 
-#ifdef __SANITIZE_THREAD__
-	printf("skipped: ThreadSanitizer does not bear code that it has not seen\n");
-	return 77;
-#endif
-	if (!side_init(&tiny, &dbt_engine_ops) || !side_init(&referee, &unicorn_engine_ops)) {
+	if (!open_side(&tiny, &dbt_engine_ops) || !open_side(&referee, &unicorn_engine_ops)) {
 		return 77;
 	}
 	return test_main(cases, ARRAY_SIZE(cases));

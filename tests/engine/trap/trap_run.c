@@ -15,12 +15,10 @@
  */
 #include <elf.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/mman.h>
 #include <sys/time.h>
 #include <time.h>
 #include <unistd.h>
@@ -32,6 +30,7 @@
 #include "dev/sifive_test.h"
 #include "dev/uart16550.h"
 #include "engine/trap/trap_engine.h"
+#include "host/map.h"
 #include "machine/sbi.h"
 
 #define RAM_GPA	      0x80000000ULL
@@ -293,13 +292,9 @@ static void make_memory(void)
 		.perm = MEM_RWX,
 		.name = "ram",
 		.has_file = true,
-		.fd = memfd_create("ram", MFD_CLOEXEC),
 	};
-	if (ftruncate(board.ram.fd, (off_t)RAM_BYTES) < 0) {
-		fail("memory");
-	}
-	board.ram.hva = mmap(NULL, RAM_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED, board.ram.fd, 0);
-	if (board.ram.hva == MAP_FAILED || mem_region_add(board.mem, &board.ram, &board.e) < 0) {
+	if (host_map_shared_ram(RAM_BYTES, &board.ram.hva, &board.ram.fd, &board.e) < 0 ||
+	    mem_region_add(board.mem, &board.ram, &board.e) < 0) {
 		fail("memory");
 	}
 }
