@@ -59,6 +59,7 @@ static uint64_t compare(const struct vm_exit *a, const struct vm_exit *b)
 	tiny.eng->ops->get_state(tiny.eng, &one, &e);
 	referee.eng->ops->get_state(referee.eng, &two, &e);
 	CHECK_INT(a->kind, b->kind);
+	CHECK_INT(a->fault.kind, b->fault.kind);
 	CHECK_INT(tiny.insns, referee.insns);
 	CHECK_INT(a64_state(&one)->pc, a64_state(&two)->pc);
 	for (size_t k = 0; k < 31; k++) {
@@ -67,6 +68,21 @@ static uint64_t compare(const struct vm_exit *a, const struct vm_exit *b)
 	CHECK_INT(a64_state(&one)->pstate, a64_state(&two)->pstate);
 	CHECK(memcmp(tiny.data, referee.data, DATA_BYTES) == 0);
 	return a64_state(&one)->x[0];
+}
+
+/* At full speed, and one by one. @return how it ended */
+static struct vm_exit run_both(const uint32_t *code, size_t n, const uint64_t x[X_GIVEN],
+			       uint64_t want_x0)
+{
+	struct vm_exit a;
+	struct vm_exit b;
+
+	start(&tiny, code, n, x);
+	start(&referee, code, n, x);
+	a = side_run(&tiny, 100000, UINT64_MAX);
+	b = side_run(&referee, 100000, 1);
+	CHECK_INT(compare(&a, &b), want_x0);
+	return a;
 }
 
 /* ---- flags ---- */
@@ -165,17 +181,10 @@ static void test_stops(void)
 static void test_fault(void)
 {
 	const uint64_t x[X_GIVEN] = { DATA_GPA };
-	struct vm_exit a;
-	struct vm_exit b;
+	struct vm_exit a = run_both(walk, ARRAY_SIZE(walk), x, DATA_GPA + DATA_BYTES);
 
-	start(&tiny, walk, ARRAY_SIZE(walk), x);
-	start(&referee, walk, ARRAY_SIZE(walk), x);
-	a = side_run(&tiny, 100000, UINT64_MAX);
-	b = side_run(&referee, 100000, 1);
 	CHECK_INT(a.kind, VM_EXIT_FAULT);
 	CHECK_INT(a.fault.address, DATA_GPA + DATA_BYTES);
-	CHECK_INT(a.fault.kind, b.fault.kind);
-	CHECK_INT(compare(&a, &b), DATA_GPA + DATA_BYTES);
 	CHECK(side_regions(&tiny) >= 1);
 }
 
@@ -203,16 +212,10 @@ static void test_patch(void)
 		0xd65f03c0, /* ret */
 	};
 	const uint64_t x[X_GIVEN] = { 0, 0, 200, CODE_GPA + 13 * 4, 0x52800041, code[13] };
-	struct vm_exit a;
-	struct vm_exit b;
+	struct vm_exit a = run_both(code, ARRAY_SIZE(code), x, 100 + 2 * 100);
 
-	start(&tiny, code, ARRAY_SIZE(code), x);
-	start(&referee, code, ARRAY_SIZE(code), x);
-	a = side_run(&tiny, 100000, UINT64_MAX);
-	b = side_run(&referee, 100000, 1);
 	CHECK_INT(a.kind, VM_EXIT_EXCEPTION);
 	CHECK_INT(a.fault.kind, CPU_FAULT_ILLEGAL_INSN);
-	CHECK_INT(compare(&a, &b), 100 + 2 * 100);
 }
 
 /* The product is just below the least normal number and becomes it: underflow, since it was tiny before it was rounded. */
@@ -227,14 +230,8 @@ static void test_tiny(void)
 		0x00000000, /* udf */
 	};
 	const uint64_t x[X_GIVEN] = { 0, 0x20b91b752265b1f5, 0x1f44647b9ca9550b };
-	struct vm_exit a;
-	struct vm_exit b;
 
-	start(&tiny, code, ARRAY_SIZE(code), x);
-	start(&referee, code, ARRAY_SIZE(code), x);
-	a = side_run(&tiny, 100, UINT64_MAX);
-	b = side_run(&referee, 100, 1);
-	CHECK_INT(compare(&a, &b), 0x0010000000000000);
+	run_both(code, ARRAY_SIZE(code), x, 0x0010000000000000);
 }
 
 int main(void)
