@@ -31,6 +31,7 @@
 #include "dev/uart16550.h"
 #include "engine/trap/trap_engine.h"
 #include "host/map.h"
+#include "host/timer.h"
 #include "machine/sbi.h"
 
 #define RAM_GPA	      0x80000000ULL
@@ -106,11 +107,8 @@ static int get_char(void *opaque)
 
 static ns_t now_ns(void *opaque)
 {
-	struct timespec ts;
-
 	(void)opaque;
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (ns_t)ts.tv_sec * NS_PER_S + (ns_t)ts.tv_nsec;
+	return host_clock_monotonic_ns();
 }
 
 static void stop(void *opaque, enum dev_stop_kind kind, uint64_t code, const char *why)
