@@ -2,11 +2,8 @@
 /* See fake_guard.h. */
 #include "fake_guard.h"
 
-#include <endian.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <sodium.h>
-#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/bug.h"
+#include "unit/guard_record.h"
 
 static void change_locked(struct fake_guard *f)
 {
@@ -422,26 +420,22 @@ bool fake_guard_get(struct fake_guard *f, uint64_t id, struct pinfold_guard_vm *
 static void log_put(struct fake_guard *f, const char *text, char spoil)
 {
 	struct pinfold_guard_record *r;
-	uint64_t instance;
 
 	pthread_mutex_lock(&f->lock);
 	BUG_ON(f->n_records == FAKE_RECORDS);
 	r = &f->records[f->n_records++];
-	memset(r, 0, sizeof(*r));
-	r->magic = htole32(PINFOLD_GUARD_RECORD_MAGIC);
-	r->revision = htole16(PINFOLD_GUARD_REVISION);
-	r->kind = htole16(PINFOLD_GUARD_LOG_COMMAND);
-	r->seq = htole64(f->n_records);
-	r->count = htole32(1);
+	*r = (struct pinfold_guard_record){ .magic = htole32(PINFOLD_GUARD_RECORD_MAGIC),
+					    .revision = htole16(PINFOLD_GUARD_REVISION),
+					    .kind = htole16(PINFOLD_GUARD_LOG_COMMAND),
+					    .seq = htole64(f->n_records),
+					    .count = htole32(1) };
 	memcpy(r->text, text, strlen(text));
-	instance = htole64(f->instance);
 	if (f->n_records > 1) {
 		memcpy(r->prev, r[-1].hash, sizeof(r->prev));
 	} else {
-		crypto_hash_sha256(r->prev, (const uint8_t *)&instance, sizeof(instance));
+		guard_record_begin(f->instance, r->prev);
 	}
-	crypto_hash_sha256(r->hash, (const uint8_t *)r,
-			   offsetof(struct pinfold_guard_record, hash));
+	guard_record_seal(r);
 	r->text[0] ^= spoil;
 	BUG_ON(eventfd_write(f->log_fd, 1) < 0);
 	pthread_mutex_unlock(&f->lock);
