@@ -56,6 +56,7 @@ static void fake_close(void *ctx, int fd)
 
 	pthread_mutex_lock(&f->lock);
 	close(fd);
+	f->registrar_fd = fd == f->registrar_fd ? -1 : f->registrar_fd;
 	f->n_open--;
 	pthread_cond_broadcast(&f->changed);
 	pthread_mutex_unlock(&f->lock);
@@ -161,9 +162,9 @@ static int remove_locked(struct fake_guard *f, const struct pinfold_guard_id *id
 	return 0;
 }
 
-static int registrar_locked(struct fake_guard *f, unsigned int request, void *arg)
+static int registrar_locked(struct fake_guard *f, int fd, unsigned int request, void *arg)
 {
-	if (!f->is_attached) {
+	if (f->registrar_fd != fd) {
 		return -EPERM;
 	}
 	switch (request) {
@@ -181,7 +182,7 @@ static int registrar_locked(struct fake_guard *f, unsigned int request, void *ar
 	}
 }
 
-static int call_locked(struct fake_guard *f, unsigned int request, void *arg)
+static int call_locked(struct fake_guard *f, int fd, unsigned int request, void *arg)
 {
 	struct pinfold_guard_vm *vm;
 
@@ -200,10 +201,10 @@ static int call_locked(struct fake_guard *f, unsigned int request, void *arg)
 		}
 		return vm ? 0 : -ENOENT;
 	case PINFOLD_GUARD_ATTACH:
-		f->is_attached = !f->is_busy;
+		f->registrar_fd = f->is_busy ? -1 : fd;
 		return f->is_busy ? -EBUSY : 0;
 	default:
-		return registrar_locked(f, request, arg);
+		return registrar_locked(f, fd, request, arg);
 	}
 }
 
@@ -212,7 +213,6 @@ static int fake_call(void *ctx, int fd, unsigned int request, void *arg)
 	struct fake_guard *f = ctx;
 	int r;
 
-	(void)fd;
 	pthread_mutex_lock(&f->lock);
 	f->n_hanging++;
 	pthread_cond_broadcast(&f->changed);
@@ -220,7 +220,7 @@ static int fake_call(void *ctx, int fd, unsigned int request, void *arg)
 		pthread_cond_wait(&f->changed, &f->lock);
 	}
 	f->n_hanging--;
-	r = f->is_there ? call_locked(f, request, arg) : -ENODEV;
+	r = f->is_there ? call_locked(f, fd, request, arg) : -ENODEV;
 	pthread_mutex_unlock(&f->lock);
 	return r;
 }
@@ -293,6 +293,7 @@ void fake_guard_init(struct fake_guard *f, const char *dir, bool is_there)
 	pthread_cond_init(&f->changed, NULL);
 	f->dev_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	f->log_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	f->registrar_fd = -1;
 	f->instance = 0xfeed000000000000;
 	f->records = calloc(FAKE_RECORDS, sizeof(f->records[0]));
 	BUG_ON(f->dev_fd < 0 || f->log_fd < 0 || !f->records);
@@ -320,7 +321,7 @@ void fake_guard_load(struct fake_guard *f, bool is_there)
 {
 	pthread_mutex_lock(&f->lock);
 	f->is_there = is_there;
-	f->is_attached = false;
+	f->registrar_fd = -1;
 	f->is_let_go = false;
 	if (is_there) {
 		f->instance++;

@@ -15,7 +15,8 @@ struct fake_guard {
 	pthread_mutex_t lock;
 	pthread_cond_t changed;
 	int dev_fd, log_fd; /* eventfds, duplicated by open() */
-	bool is_there, is_let_go, is_busy, is_attached, hangs, lies;
+	int registrar_fd;   /* the file that tells of VMs; -1: none */
+	bool is_there, is_let_go, is_busy, hangs, lies;
 	uint32_t n_hanging; /* calls that hang now */
 	uint64_t instance, generation;
 	uint32_t n_bans, bans[PINFOLD_GUARD_BANS_MAX];

@@ -97,9 +97,6 @@ static void stop(void)
 	audit_close(audit);
 	store_close(store);
 	guard = NULL;
-	pthread_mutex_lock(&fake.lock);
-	fake.is_attached = false; /* its file is closed */
-	pthread_mutex_unlock(&fake.lock);
 }
 
 static void begin(bool is_loaded)

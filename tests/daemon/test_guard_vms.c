@@ -86,9 +86,6 @@ static void leave(bool kills_vms)
 	rig_close(&rig, kills_vms);
 	guard_close(guard);
 	audit_close(audit);
-	pthread_mutex_lock(&fake.lock);
-	fake.is_attached = false;
-	pthread_mutex_unlock(&fake.lock);
 }
 
 static void come_back(void)
