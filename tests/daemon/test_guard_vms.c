@@ -7,7 +7,6 @@
 #include <errno.h>
 #include <signal.h>
 #include <stdlib.h>
-#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -17,6 +16,7 @@
 #include "fake_guard.h"
 #include "host/task.h"
 #include "host/timer.h"
+#include "temp_dir.h"
 #include "unit/test.h"
 #include "vms_rig.h"
 
@@ -71,8 +71,7 @@ static void guard_goes(void)
 
 static void begin(bool is_loaded)
 {
-	snprintf(dev_dir, sizeof(dev_dir), "/tmp/pinfold-guard-%d", (int)getpid());
-	BUG_ON(mkdir(dev_dir, 0700) < 0 && errno != EEXIST);
+	temp_dir_make(dev_dir, sizeof(dev_dir));
 	fake_guard_init(&fake, dev_dir, is_loaded);
 	rig.before_vms = before_vms;
 	rig_open(&rig);
@@ -96,14 +95,10 @@ static void come_back(void)
 
 static void end(void)
 {
-	char cmd[256];
-
 	leave(true);
 	rig_remove(&rig);
 	fake_guard_done(&fake);
-	snprintf(cmd, sizeof(cmd), "%s/pinfold-guard", dev_dir);
-	unlink(cmd);
-	rmdir(dev_dir);
+	temp_dir_remove(dev_dir);
 }
 
 static struct vms_info info(const char *id)

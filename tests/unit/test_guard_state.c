@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "../daemon/temp_dir.h"
 #include "base/bits.h"
 #include "cli/guard_module.h"
 #include "test.h"
@@ -46,7 +47,7 @@ static void state_as_json(void)
 }
 
 /* A folder that stands for the root of a machine. */
-static char root[] = "/tmp/guard_state.XXXXXX";
+static char root[128];
 
 static void put(const char *path, const char *text)
 {
@@ -122,14 +123,10 @@ int main(void)
 		{ "step by step", step_by_step },
 		{ "signed only", signed_only },
 	};
-	char command[64];
 	int status;
 
-	if (!mkdtemp(root)) {
-		perror(root);
-		return 1;
-	}
+	temp_dir_make(root, sizeof(root));
 	status = test_main(cases, ARRAY_SIZE(cases));
-	snprintf(command, sizeof(command), "rm -rf %s", root);
-	return system(command) == 0 ? status : 1;
+	temp_dir_remove(root);
+	return status;
 }

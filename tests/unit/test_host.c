@@ -11,6 +11,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "../daemon/temp_dir.h"
 #include "base/bits.h"
 #include "host/fd.h"
 #include "host/map.h"
@@ -21,7 +22,7 @@
 #include "host/timer.h"
 #include "test.h"
 
-static char dir[] = "/tmp/pinfold-test-XXXXXX";
+static char dir[64];
 
 static int count_fds(void)
 {
@@ -502,11 +503,10 @@ static const struct test_case cases[] = {
 
 int main(void)
 {
-	char command[64];
 	int r;
 
-	CHECK(mkdtemp(dir) != NULL);
+	temp_dir_make(dir, sizeof(dir));
 	r = test_main(cases, ARRAY_SIZE(cases));
-	snprintf(command, sizeof(command), "rm -rf %s", dir);
-	return system(command) == 0 ? r : 1;
+	temp_dir_remove(dir);
+	return r;
 }
