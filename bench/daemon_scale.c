@@ -27,6 +27,7 @@
 #include "bench.h"
 #include "daemon_client.h"
 #include "daemon_watch.h"
+#include "engine/dbt/emit/emit.h"
 
 #define CLIENTS_MAX 256
 #define LISTINGS    20
@@ -780,9 +781,7 @@ int main(int argc, char **argv)
 		return 77;
 	}
 	g.has_kvm = access("/dev/kvm", R_OK | W_OK) == 0;
-	g.has_dbt = __builtin_cpu_supports("avx") && __builtin_cpu_supports("fma") &&
-		    __builtin_cpu_supports("bmi") && __builtin_cpu_supports("bmi2") &&
-		    __builtin_cpu_supports("popcnt");
+	g.has_dbt = emitter_probe(NULL) == 0;
 	r = daemon_start(bench_path(&g.env, program, "bin/pinfoldd"), &g.daemon);
 	if (r < 0) {
 		printf("pinfoldd does not start: %s\n", strerror(-r));
