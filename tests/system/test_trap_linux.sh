@@ -15,19 +15,17 @@ need_tools qemu-system-riscv64 cpio
 need_packages .
 
 cat >"$tmp/run" <<'RUN'
-/t/test_trap_hostile; echo "hostile: $?"
-/t/test_engine_contract >/tmp/contract; echo "contract: $?"
-/t/trap_run -si /t/supervisor.elf >/tmp/want
-/t/trap_run -sv /t/supervisor.elf >/tmp/got; echo "kernel: $?"
+test_trap_hostile; echo "hostile: $?"
+test_engine_contract >/tmp/contract; echo "contract: $?"
+trap_run -si /bin/supervisor.elf >/tmp/want
+trap_run -sv /bin/supervisor.elf >/tmp/got; echo "kernel: $?"
 cmp /tmp/want /tmp/got && echo "the kernel sees no difference"
 RUN
-mkdir -p "$tmp/stage/t"
+mkdir "$tmp/bin"
 for program in test_trap_hostile test_engine_contract trap_run; do
-	riscv64-linux-gnu-strip -o "$tmp/stage/t/$program" "$bin/$program"
+	riscv64-linux-gnu-strip -o "$tmp/bin/$program" "$bin/$program"
 done
-cp "$guests/riscv64/supervisor.elf" "$tmp/stage/t/"
-scripts/riscv/initrd "$packages" "$tmp/initrd" "$tmp/run"
-(cd "$tmp/stage" && find . | cpio -o -H newc --quiet -R 0:0) >>"$tmp/initrd"
+scripts/riscv/initrd "$packages" "$tmp/initrd" "$tmp/run" "$tmp"/bin/* "$guests/riscv64/supervisor.elf"
 
 timeout 500 qemu-system-riscv64 -M virt -m 512 -nographic -kernel "$packages/vmlinux" -initrd "$tmp/initrd" \
 	-append "console=ttyS0 quiet" </dev/null 2>&1 | tr -d '\r' >"$tmp/out"
