@@ -6,21 +6,12 @@
 # With "interpreter" each instruction is interpreted by itself, by way of a trace; "referee" is qemu.
 set -u
 . "$(dirname "$0")/../riscv_lib.sh"
+. "$(dirname "$0")/check_lib.sh"
 build=$1
 known=$2
 how=$3
 guest=$build/guests/riscv64/spec.elf
 least=200 # checks
-tmp=$(mktemp -d)
-failures=0
-trap 'rm -rf "$tmp"' EXIT
-trap 'exit 130' INT TERM
-
-fail()
-{
-	echo "FAIL: $*"
-	failures=$((failures + 1))
-}
 
 # names FILE: of the checks that failed
 names()
@@ -31,7 +22,8 @@ names()
 # ended FILE WHO: it ran to its end
 ended()
 {
-	tail -n 1 "$1" | grep -q "^[0-9]* checks, [0-9]* wrong" || fail "$2 did not get to the end: $(tail -n 1 "$1")"
+	tail -n 1 "$1" >"$tmp/last"
+	check "$2 did not get to the end: $(cat "$tmp/last")" grep -q "^[0-9]* checks, [0-9]* wrong" "$tmp/last"
 }
 
 run_ours()
@@ -44,10 +36,10 @@ run_ours()
 	"$build/bin/pinfold" run --engine dbt --board virt --timeout 240s "$@" "$guest" </dev/null 2>"$tmp/err" | tr -d '\r' >"$tmp/ours"
 	ended "$tmp/ours" pinfold
 	right=$(grep -c '^ok ' "$tmp/ours")
-	[ "$right" -ge "$least" ] || fail "$right checks right, not $least or more"
+	check "$right checks right, not $least or more" [ "$right" -ge "$least" ]
 	grep '^FAIL ' "$tmp/ours" >"$tmp/wrong"
 	while read -r line; do
-		fail "$line"
+		check "$line" false
 	done <"$tmp/wrong"
 	echo "pinfold: $right right"
 }
@@ -67,7 +59,7 @@ run_qemu()
 	names "$tmp/theirs" >"$tmp/wrong"
 	comm -23 "$tmp/wrong" "$tmp/known" >"$tmp/new"
 	while read -r name; do
-		fail "qemu: $(grep -F "FAIL $name" "$tmp/theirs"); not in docs/known-differences.md"
+		check "qemu: $(grep -F "FAIL $name" "$tmp/theirs"); not in docs/known-differences.md" false
 	done <"$tmp/new"
 	comm -13 "$tmp/wrong" "$tmp/known" | sed 's/^/qemu is right about: /'
 	echo "qemu: $(grep -c '^ok ' "$tmp/theirs") right, $(grep -c . "$tmp/wrong") known differences"
@@ -78,4 +70,4 @@ if [ "$how" = referee ]; then
 else
 	run_ours
 fi
-[ "$failures" -eq 0 ]
+verdict
