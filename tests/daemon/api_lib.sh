@@ -118,15 +118,22 @@ create() {
 	api POST /v1/vms "{\"name\":\"$1\",\"image\":\"$(image "$2")\",\"image_name\":\"$(basename "$2")\"$3}"
 }
 
+# within SECONDS COMMAND...: try until it succeeds. Fails when the time is over.
+within() {
+	_tries=$(($1 * 10))
+	shift
+	until "$@"; do
+		_tries=$((_tries - 1))
+		[ "$_tries" -gt 0 ] || return 1
+		sleep 0.1
+	done
+}
+
+is_state() {
+	[ "$(api GET "/v1/vms/$1" | jq -r .state)" = "$2" ]
+}
+
 # until_state VM STATE
 until_state() {
-	i=0
-	until [ "$(api GET "/v1/vms/$1" | jq -r .state)" = "$2" ]; do
-		i=$((i + 1))
-		if [ $i -gt 600 ]; then
-			fail "$1 is not $2 but $(api GET "/v1/vms/$1" | jq -c '[.state,.message]')"
-			return
-		fi
-		sleep 0.05
-	done
+	within 30 is_state "$@" || fail "$1 is not $2 but $(api GET "/v1/vms/$1" | jq -c '[.state,.message]')"
 }

@@ -1,5 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-or-later
+# shellcheck disable=SC2317 # functions are called by name
 # Linux VMs under the daemon: they share the pool fairly, and are killed, paused, snapshotted and restored at random, the daemon
 # too, while a program in each of them looks for mistakes of its machine (linux_checker.c). One has a core of its own; where the
 # pool has no second one, for a while only, and the others wait.
@@ -61,19 +62,20 @@ round() {
 	cli logs "$1" 2>/dev/null | tr -d '\r' | sed -n "s/^check $2 \([0-9]*\) [0-9a-f]\{16\}\$/\1/p" | tail -n 1 | grep . || echo -1
 }
 
+# is_past VM ROUND ROUND: of both streams.
+is_past() {
+	[ "$(round "$1" 0)" -gt "$2" ] && [ "$(round "$1" 1)" -gt "$3" ]
+}
+
 # VM $1 prints more rounds of both streams than it has so far.
 goes_on() {
-	a=$(round "$1" 0)
-	b=$(round "$1" 1)
-	i=0
-	until [ "$(round "$1" 0)" -gt "$a" ] && [ "$(round "$1" 1)" -gt "$b" ]; do
-		i=$((i + 1))
-		if [ $i -gt 600 ]; then
-			fail "$1 does not go on: $(vm_field "$1" '[.state,.message]') $(cli logs "$1" | tail -n 3)"
-			return
-		fi
-		sleep 0.2
-	done
+	within 120 is_past "$1" "$(round "$1" 0)" "$(round "$1" 1)" ||
+		fail "$1 does not go on: $(vm_field "$1" '[.state,.message]') $(cli logs "$1" | tail -n 3)"
+}
+
+# VM $1 prints $2.
+says() {
+	cli logs "$1" | grep -q "$2"
 }
 
 # What VM $1 has printed in the run that ends now.
@@ -95,19 +97,16 @@ pick() { # N: $picked is from 0 to N-1
 
 # ---- what is done to them; called by name ----
 
-# shellcheck disable=SC2317
 do_pause() {
 	cli pause --quiet "$1" || fail "$1: pause"
 	sleep 0.05
 	cli resume --quiet "$1" || fail "$1: resume"
 }
 
-# shellcheck disable=SC2317
 do_snapshot() {
 	cli snapshot --quiet "$1" "$tmp/$1.snap" || fail "$1: snapshot"
 }
 
-# shellcheck disable=SC2317
 do_kill() {
 	keep_output "$1"
 	cli kill --quiet "$1" || fail "$1: kill"
@@ -115,7 +114,6 @@ do_kill() {
 }
 
 # From the last snapshot, in place of the VM that there is.
-# shellcheck disable=SC2317
 do_restore() {
 	[ -e "$tmp/$1.snap" ] || do_snapshot "$1"
 	keep_output "$1"
@@ -137,11 +135,7 @@ idle_costs_nothing() {
 	"$here/../../scripts/riscv/initrd" "$packages" "$tmp/idle"
 	cli create --quiet --start --board virt --mem 96M --smp 2 --kernel "$packages/vmlinux" --initrd "$tmp/idle" \
 		--append "console=ttyS0 quiet" --net user idle >/dev/null || fail "idle can't be made"
-	i=0
-	until cli logs idle | grep -q "shell ready" || [ $i -gt 300 ]; do
-		i=$((i + 1))
-		sleep 0.2
-	done
+	within 60 says idle "shell ready" || fail "idle does not boot"
 	sleep 2
 	pid=$(vm_field idle .pid)
 	vcpu=$(grep -lx vcpu "/proc/$pid/task/"*/comm)
@@ -171,14 +165,14 @@ times_now() {
 	api GET /v1/vms | jq -r '.[]|select(.exclusive|not)|"\(.name) \(.cpu_ns)"' | sort
 }
 
+is_used() {
+	[ "$(api GET /v1/status | jq .exclusive.used)" = 1 ]
+}
+
 # The pool's only core is linux0's for as long as others need for some rounds; they stand still, and go on afterwards.
 alone_for_a_while() {
 	cli pin --quiet linux0 || fail "no core for linux0 alone"
-	i=0
-	until [ "$(api GET /v1/status | jq .exclusive.used)" = 1 ] || [ $i -gt 100 ]; do
-		i=$((i + 1))
-		sleep 0.1
-	done
+	within 10 is_used || fail "the core is not given"
 	want "linux0 has the core" "$(vm_field linux0 .exclusive)" true
 	times_now >"$tmp/before"
 	goes_on linux0
@@ -206,11 +200,7 @@ EOF
 		"$here/../../scripts/riscv/initrd" "$packages" "$tmp/initrd-$name" "$tmp/$name"
 		cli create --quiet --start --board virt --mem 96M --kernel "$packages/vmlinux" --initrd "$tmp/initrd-$name" \
 			--append "console=ttyS0 quiet" "$name" >/dev/null || fail "$name can't be made"
-		i=0
-		until cli logs "$name" | grep -q listens || [ $i -gt 300 ]; do
-			i=$((i + 1))
-			sleep 0.2
-		done
+		within 60 says "$name" listens || fail "$name does not boot"
 	done
 	cli stop --quiet --time 60 listen || fail "stop: a guest that listens"
 	want "a guest that listens shuts down by itself" "$(vm_field listen .message)" "the guest exited with status 0"
