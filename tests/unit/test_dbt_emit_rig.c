@@ -68,6 +68,11 @@ const struct ir_reg rig_regs[RIG_REGS] = {
 	{ .name = "zero", .cls = IR_CLASS_ZERO },
 };
 
+const struct opt_config rig_opt_config = { .regs = rig_regs,
+					   .n_regs = RIG_REGS,
+					   .window_bits = RIG_WINDOW_BITS,
+					   .slack_bytes = EMIT_WINDOW_SLACK };
+
 struct rig rig;
 
 uint64_t rig_device(uint64_t *device, uint64_t address, uint8_t bytes, bool is_write,

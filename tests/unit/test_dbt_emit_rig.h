@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "engine/dbt/emit/emit.h"
+#include "engine/dbt/opt/opt.h"
 
 #define RIG_INTS 16u
 #define RIG_FPS	 16u
@@ -62,6 +63,7 @@ struct rig_result {
 };
 
 extern const struct ir_reg rig_regs[RIG_REGS];
+extern const struct opt_config rig_opt_config;
 
 /** What the device answers and becomes; for both sides. @return value read */
 uint64_t rig_device(uint64_t *device, uint64_t address, uint8_t bytes, bool is_write,

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* The optimiser by itself: ranges hold for every operation; what it is there for is found. That it changes nothing that a
  * guest sees is shown by test_dbt_region.c. */
-#include "engine/dbt/opt/opt.h"
 #include "test.h"
 #include "test_dbt_ir_random.h"
 
@@ -11,14 +10,6 @@ static struct opt_work work;
 static struct ir_region region;
 static struct ir_block blocks[2];
 static struct ir_eval machine;
-
-static void work_init(void)
-{
-	work.cfg = (struct opt_config){ .regs = rig_regs,
-					.n_regs = RIG_REGS,
-					.window_bits = RIG_WINDOW_BITS,
-					.slack_bytes = EMIT_WINDOW_SLACK };
-}
 
 /* A range around a value, now and then a narrow one. */
 static struct opt_range around(struct rng *r, int64_t value)
@@ -392,6 +383,6 @@ int main(void)
 		{ "behind calls", test_calls },
 	};
 
-	work_init();
+	work.cfg = rig_opt_config;
 	return test_main(cases, ARRAY_SIZE(cases));
 }

@@ -4,7 +4,6 @@
  * The evaluator runs the blocks as they were. Where a region leaves for one of its own blocks (a guard failed), that block's
  * own code goes on, as the engine would have it.
  */
-#include "engine/dbt/opt/opt.h"
 #include "test.h"
 #include "test_dbt_ir_random.h"
 
@@ -82,10 +81,7 @@ static void random_region(struct rng *r, uint32_t kinds)
 		after[k] = before[k];
 		region.blocks[k].b = &after[k];
 	}
-	work.cfg = (struct opt_config){ .regs = rig_regs,
-					.n_regs = RIG_REGS,
-					.window_bits = RIG_WINDOW_BITS,
-					.slack_bytes = EMIT_WINDOW_SLACK };
+	work.cfg = rig_opt_config;
 	ir_region_connect(&region);
 	opt_region(&work, &region);
 	for (size_t k = 0; k < region.n; k++) {
