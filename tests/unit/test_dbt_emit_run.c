@@ -292,6 +292,17 @@ static void test_full(void)
 	CHECK(n > 10000);
 	CHECK_INT(emit_block(rig.em, &block, &code), -ENOSPC);
 	rig_reset();
+	for (unsigned int k = 1; k < n; k++) {
+		CHECK_INT(emit_block(rig.em, &block, &code), 0);
+	}
+	/* One that does not fit to its end takes nothing. */
+	begin(0x2000);
+	for (int i = 0; i < 40; i++) {
+		add(0, 0, 0x12345678);
+	}
+	jump(0x1000);
+	CHECK_INT(emit_block(rig.em, &block, &code), -ENOSPC);
+	loop_block(0x1000);
 	CHECK_INT(emit_block(rig.em, &block, &code), 0);
 	state()->r[1] = 3;
 	CHECK_INT(rig_run(code.entry, 0x1000, 3).budget, 0);

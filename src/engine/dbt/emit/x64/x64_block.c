@@ -145,6 +145,22 @@ static void (*const op_emitters[IR_OP_COUNT])(struct x64_gen *g) = {
 	[IR_JUMP_REG] = x64_op_jump_reg,
 };
 
+struct x64_mark x64_mark_save(struct emitter *em)
+{
+	em->as.at = (em->as.at + 15) & ~(size_t)15;
+	return (struct x64_mark){ em->as.at, em->n_exits, em->n_accesses, em->n_helpers,
+				  em->n_maps };
+}
+
+void x64_mark_rollback(struct emitter *em, const struct x64_mark *to)
+{
+	em->as.at = to->at;
+	em->n_exits = to->n_exits;
+	em->n_accesses = to->n_accesses;
+	em->n_helpers = to->n_helpers;
+	em->n_maps = to->n_maps;
+}
+
 bool x64_has_space(const struct x64_gen *g)
 {
 	const struct emitter *em = g->em;
@@ -217,14 +233,9 @@ int x64_block_ops(struct x64_gen *g)
 int emit_block(struct emitter *em, const struct ir_block *b, struct emit_code *ret)
 {
 	struct x64_gen *g = em->gen;
-	size_t entry;
-	size_t n_exits = em->n_exits;
-	size_t n_accesses = em->n_accesses;
-	size_t n_helpers = em->n_helpers;
+	struct x64_mark start = x64_mark_save(em);
 	int r;
 
-	em->as.at = (em->as.at + 15) & ~(size_t)15;
-	entry = em->as.at;
 	g->em = em;
 	g->as = &em->as;
 	g->region.r = NULL;
@@ -239,14 +250,11 @@ int emit_block(struct emitter *em, const struct ir_block *b, struct emit_code *r
 	x64_block_charge(g);
 	r = x64_block_ops(g);
 	if (r < 0) {
-		em->as.at = entry;
-		em->n_exits = n_exits;
-		em->n_accesses = n_accesses;
-		em->n_helpers = n_helpers;
+		x64_mark_rollback(em, &start);
 		return r;
 	}
 	x64_cold_emit(g);
-	ret->entry = em->cfg.code_rx + entry;
-	ret->bytes = em->as.at - entry;
+	ret->entry = em->cfg.code_rx + start.at;
+	ret->bytes = em->as.at - start.at;
 	return 0;
 }

@@ -255,6 +255,15 @@ uint64_t x64_pc(const struct x64_gen *g);
 
 /* ---- emitting blocks (x64_block.c) ---- */
 
+/** How far the emitter has come. */
+struct x64_mark {
+	size_t at, n_exits, n_accesses, n_helpers, n_maps;
+};
+
+/** Where something new begins: on a border of 16 bytes. */
+struct x64_mark x64_mark_save(struct emitter *em);
+/** Forget what has been emitted since: not all of it fits. */
+void x64_mark_rollback(struct emitter *em, const struct x64_mark *to);
 /** Prepare for the operations of a block. */
 void x64_block_begin(struct x64_gen *g, const struct ir_block *b);
 /** Charge the budget, or leave. */

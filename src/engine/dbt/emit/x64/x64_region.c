@@ -418,15 +418,10 @@ int emit_region(struct emitter *em, const struct ir_region *r, const void *fallb
 {
 	struct x64_gen *g = em->gen;
 	struct x64_loc homes[IR_REGS_MAX];
-	size_t start;
+	struct x64_mark start = x64_mark_save(em);
 	size_t entry;
-	size_t n_exits = em->n_exits;
-	size_t n_accesses = em->n_accesses;
-	size_t n_helpers = em->n_helpers;
 	int result;
 
-	em->as.at = (em->as.at + 15) & ~(size_t)15;
-	start = em->as.at;
 	g->em = em;
 	g->as = &em->as;
 	g->b = r->blocks[0].b;
@@ -442,13 +437,10 @@ int emit_region(struct emitter *em, const struct ir_region *r, const void *fallb
 	result = blocks_emit(g);
 	memcpy(em->homes, homes, sizeof(homes));
 	if (result < 0) {
-		em->as.at = start;
-		em->n_exits = n_exits;
-		em->n_accesses = n_accesses;
-		em->n_helpers = n_helpers;
+		x64_mark_rollback(em, &start);
 		return result;
 	}
 	ret->entry = em->cfg.code_rx + entry;
-	ret->bytes = em->as.at - start;
+	ret->bytes = em->as.at - start.at;
 	return 0;
 }
