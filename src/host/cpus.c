@@ -178,15 +178,3 @@ int host_cpus_set_affinity(pid_t tid, const struct host_cpus *s)
 	}
 	return sched_setaffinity(tid, sizeof(set), &set) < 0 ? -errno : 0;
 }
-
-int host_cpus_set_affinity_one(pid_t tid, uint32_t cpu)
-{
-	cpu_set_t set;
-
-	if (cpu >= HOST_CPUS_MAX) {
-		return -EINVAL;
-	}
-	CPU_ZERO(&set);
-	CPU_SET(cpu, &set);
-	return sched_setaffinity(tid, sizeof(set), &set) < 0 ? -errno : 0;
-}

@@ -54,13 +54,10 @@ int host_cpus_allowed(const char *root, struct host_cpus *ret, struct errmsg *e)
 void host_cpus_siblings(const char *root, uint32_t cpu, struct host_cpus *ret);
 
 /**
- * Let a thread run on these CPUs only.
+ * Let a thread run on these CPUs only; for one alone host_task_pin().
  * @param tid 0: the calling thread
  * @return 0; -EINVAL none of them is online and in its cpuset; -ESRCH; -EPERM
  */
 int host_cpus_set_affinity(pid_t tid, const struct host_cpus *s);
-
-/** The same for one CPU. */
-int host_cpus_set_affinity_one(pid_t tid, uint32_t cpu);
 
 #endif

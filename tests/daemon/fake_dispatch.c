@@ -83,6 +83,20 @@ int partition_place(struct partition *p, pid_t tid, uint16_t host_core)
 	return host_task_pin(tid, host_core);
 }
 
+int partition_keep_off(struct partition *p, pid_t pid, pid_t but)
+{
+	pid_t tids[64];
+	int n = host_task_list(pid, tids, 64);
+
+	for (int i = 0; i < n; i++) {
+		if (tids[i] != but) {
+			(void)partition_place(p, tids[i], roles.housekeeping);
+			(void)host_task_set_fifo(tids[i], 0);
+		}
+	}
+	return n < 0 ? n : 0;
+}
+
 int partition_join_fd(const struct partition *p)
 {
 	(void)p;

@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 
+#include "host/task.h"
 #include "host/text.h"
 #include "partition_rig.h"
 
@@ -170,7 +171,7 @@ static void check_isolated_vm(struct partition *p)
 	snprintf(domain, sizeof(domain), "%s/test-vm-%d", p->probe.v2_dir, pid);
 	CHECK_INT(partition_group_make(domain), 0);
 	CHECK_INT(partition_group_move(domain, "cgroup.procs", pid), 0);
-	CHECK_INT(host_cpus_set_affinity_one(pid, core), -EINVAL);
+	CHECK_INT(host_task_pin(pid, core), -EINVAL);
 	/* Freezing the group that it was in would do nothing any more: so it must be admitted. */
 	CHECK_INT(partition_place(p, tid, core), -EOPNOTSUPP);
 	CHECK_INT(partition_admit(p, pid, tid, dir, NULL), 0);
@@ -186,7 +187,7 @@ static void check_isolated_vm(struct partition *p)
 	wait_frozen(dir);
 	done = atomic_load(work_done);
 	CHECK(is_only_on(tid, core));
-	CHECK_INT(host_cpus_set_affinity_one(0, core), -EINVAL);
+	CHECK_INT(host_task_pin(0, core), -EINVAL);
 	CHECK(done > 0 && atomic_load(work_done) == done);
 	CHECK_INT(partition_place(p, tid, p->roles.housekeeping), 0);
 	CHECK(is_only_on(tid, p->roles.housekeeping));

@@ -43,8 +43,7 @@ static pid_t make_task(const struct partition *p, const char *name, int prio)
 	}
 	alarm(100);
 	prctl(PR_SET_NAME, name);
-	if (host_cpus_set_affinity_one(0, p->roles.pool[0]) < 0 ||
-	    host_task_set_fifo(0, prio) < 0) {
+	if (host_task_pin(0, p->roles.pool[0]) < 0 || host_task_set_fifo(0, prio) < 0) {
 		_exit(1);
 	}
 	for (;;) {

@@ -5,6 +5,7 @@
 #include <pthread.h>
 #include <time.h>
 
+#include "host/task.h"
 #include "host/text.h"
 #include "partition_rig.h"
 
@@ -153,7 +154,7 @@ static pid_t make_crowd(struct partition *p)
 		pthread_t t;
 
 		alarm(50);
-		host_cpus_set_affinity_one(0, p->roles.pool[0]);
+		host_task_pin(0, p->roles.pool[0]);
 		pthread_attr_init(&attr);
 		pthread_attr_setstacksize(&attr, 65536);
 		for (int i = 1; i < COST_TASKS; i++) {

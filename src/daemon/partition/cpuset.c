@@ -22,6 +22,7 @@
 
 #include "base/bits.h"
 #include "daemon/partition/partition_internal.h"
+#include "host/task.h"
 #include "host/text.h"
 
 /* "daemon" and "vms" fit behind any recorded path. */
@@ -134,7 +135,7 @@ int partition_cpuset_place(struct partition *p, pid_t tid, uint16_t core)
 	bool is_own = !is_moved && syscall(SYS_tgkill, getpid(), tid, 0) == 0;
 	int r = is_moved || is_own ? 0 : partition_cpuset_admit(p, tid, tid);
 
-	return r < 0 ? r : host_cpus_set_affinity_one(tid, core);
+	return r < 0 ? r : host_task_pin(tid, core);
 }
 
 void partition_cpuset_undo(struct partition_record *made, bool is_kept_if_used)

@@ -25,8 +25,7 @@
 #include "host/text.h"
 
 /* For a process to come to a stop: it is new and waits, but the housekeeping core may be busy. */
-#define STOP_MS	    10000
-#define THREADS_MAX 64 /* more than a VM process may have */
+#define STOP_MS 10000
 /* "t-TID" fits behind any recorded path. */
 #define GROUP_BYTES (PARTITION_PATH_BYTES + 16)
 
@@ -156,32 +155,19 @@ static void thread_group(const struct partition *p, pid_t tid, char ret[GROUP_BY
 	snprintf(ret, GROUP_BYTES, "%s/t-%d", p->made.dir, tid);
 }
 
-static int bind_all(pid_t pid, uint16_t core)
-{
-	pid_t tids[THREADS_MAX];
-	int n = host_task_list(pid, tids, THREADS_MAX);
-	int r = n < 0 ? n : n > THREADS_MAX ? -E2BIG : 0;
-
-	for (int i = 0; i < n && r == 0; i++) {
-		r = host_cpus_set_affinity_one(tids[i], core);
-		r = r == -ESRCH ? 0 : r; /* one that has just ended */
-	}
-	return r;
-}
-
 /*
  * Linux before 6.2 forgets where threads are bound when their process is moved: it stands still until all of them are
  * bound again, or one could run on the control core for a moment. One that does not stop in time is
  * moved all the same.
  */
-static int move_process(const struct partition *p, pid_t pid)
+static int move_process(struct partition *p, pid_t pid)
 {
 	int r;
 
 	kill(pid, SIGSTOP);
 	(void)host_process_await_stop(pid, STOP_MS);
 	r = partition_group_move(p->probe.v2_dir, "cgroup.procs", pid);
-	r = r < 0 ? r : bind_all(pid, p->roles.housekeeping);
+	r = r < 0 ? r : partition_keep_off(p, pid, 0);
 	kill(pid, SIGCONT);
 	return r;
 }
@@ -238,14 +224,14 @@ static int move_out(const struct partition *p, pid_t tid)
 
 int partition_isolated_place(struct partition *p, pid_t tid, uint16_t core)
 {
-	int r = host_cpus_set_affinity_one(tid, core);
+	int r = host_task_pin(tid, core);
 
 	/* EINVAL: not a core of the group that it is in. */
 	if (r != -EINVAL) {
 		return r;
 	}
 	r = host_cpus_has(&p->pool, core) ? move_in(p, tid) : move_out(p, tid);
-	return r < 0 ? r : host_cpus_set_affinity_one(tid, core);
+	return r < 0 ? r : host_task_pin(tid, core);
 }
 
 void partition_isolated_each(const char *dir, void (*fn)(const char *group, pid_t tid, void *arg),

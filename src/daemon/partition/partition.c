@@ -20,6 +20,9 @@
 
 #include "base/log.h"
 #include "daemon/partition/partition_internal.h"
+#include "host/task.h"
+
+#define THREADS_MAX 64 /* more than a VM process may have */
 
 const char *partition_backend_name(enum partition_backend b)
 {
@@ -313,8 +316,25 @@ int partition_place(struct partition *p, pid_t tid, uint16_t host_core)
 	case PARTITION_CPUSET:
 		return partition_cpuset_place(p, tid, host_core);
 	default:
-		return host_cpus_set_affinity_one(tid, host_core);
+		return host_task_pin(tid, host_core);
 	}
+}
+
+int partition_keep_off(struct partition *p, pid_t pid, pid_t but)
+{
+	pid_t tids[THREADS_MAX];
+	int n = host_task_list(pid, tids, THREADS_MAX);
+	int res = n < 0 ? n : n > THREADS_MAX ? -E2BIG : 0;
+
+	for (int i = 0; i < n && i < THREADS_MAX; i++) {
+		int r = tids[i] == but ? 0 : partition_place(p, tids[i], p->roles.housekeeping);
+
+		res = res == 0 && r != -ESRCH ? r : res;
+		if (tids[i] != but) {
+			(void)host_task_set_fifo(tids[i], 0);
+		}
+	}
+	return res;
 }
 
 int partition_enter(struct partition *p, enum sched_role role)
@@ -325,8 +345,7 @@ int partition_enter(struct partition *p, enum sched_role role)
 	if (role != SCHED_ROLE_CONTROL && role != SCHED_ROLE_HOUSEKEEPING) {
 		return -EINVAL;
 	}
-	r = host_cpus_set_affinity_one(0, role == SCHED_ROLE_CONTROL ? p->roles.control
-								     : p->roles.housekeeping);
+	r = host_task_pin(0, role == SCHED_ROLE_CONTROL ? p->roles.control : p->roles.housekeeping);
 	if (r == 0 && sched_setscheduler(0, SCHED_OTHER, &ordinary) < 0) {
 		r = -errno;
 	}

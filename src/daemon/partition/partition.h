@@ -125,6 +125,15 @@ int partition_join_fd(const struct partition *p);
 int partition_place(struct partition *p, pid_t tid, uint16_t host_core);
 
 /**
+ * Put all threads of a VM process on the housekeeping core, as ordinary threads: first off the pool, where one without a
+ * real-time priority may never get to run again.
+ * @param but not this one; 0: all
+ * @return 0; -ESRCH the process is gone; -E2BIG it has more threads than a VM process may have; as partition_place()
+ * Thread: any.
+ */
+int partition_keep_off(struct partition *p, pid_t pid, pid_t but);
+
+/**
  * Put the calling thread on the control or housekeeping core, as an ordinary thread.
  * @return 0; -EINVAL another role; negative errno
  */

@@ -13,8 +13,7 @@
 #include "daemon/partition/partition_internal.h"
 #include "host/task.h"
 
-#define BOUND_MAX   65536
-#define THREADS_MAX 64 /* more than a VM process may have */
+#define BOUND_MAX 65536
 /* For a process to come to a stop. */
 #define STOP_MS 2000
 
@@ -65,25 +64,13 @@ void partition_hold(struct partition *p)
 	}
 }
 
-/* The other threads of its process: the root group's list has changed, too. */
-static void bind_others(const struct partition *p, pid_t tid)
-{
-	pid_t tids[THREADS_MAX];
-	int n = host_task_list(tid, tids, THREADS_MAX);
-
-	for (int i = 0; i < n && i < THREADS_MAX; i++) {
-		if (tids[i] != tid) {
-			host_task_pin(tids[i], p->roles.housekeeping);
-		}
-	}
-}
-
 static void bind_again(struct partition *p, const struct partition_bound *b)
 {
 	bool is_in_pool = b->core >= 0 && host_cpus_has(&p->pool, (uint32_t)b->core);
 	uint16_t core = is_in_pool ? (uint16_t)b->core : p->roles.housekeeping;
 
-	bind_others(p, b->tid);
+	/* The root group's list has changed, too. */
+	(void)partition_keep_off(p, b->tid, b->tid);
 	if (!is_in_pool) {
 		(void)host_task_set_fifo(b->tid, 0); /* else it would be in everybody's way there */
 	}

@@ -36,10 +36,9 @@
 #include "host/text.h"
 #include "host/timer.h"
 
-#define WORKERS	     8
-#define DEATH_MS     5000
-#define STOP_MS	     500 /* until a process is seen to have stopped */
-#define LATE_THREADS 16	 /* more than a VM process may have */
+#define WORKERS	 8
+#define DEATH_MS 5000
+#define STOP_MS	 500 /* until a process is seen to have stopped */
 
 /* Freed by the last who uses it. */
 struct meetings {
@@ -364,23 +363,6 @@ static bool thread_add(struct meetings *all)
 	return false;
 }
 
-/* Off the pool first: with less priority it could not come to its stop behind another there. */
-static bool keep_off(const struct vms *v, pid_t pid)
-{
-	uint16_t core = partition_roles(v->o.partition)->housekeeping;
-	pid_t tids[LATE_THREADS];
-	int n = host_task_list(pid, tids, LATE_THREADS);
-	bool is_off = true;
-
-	for (int i = 0; i < n && i < LATE_THREADS; i++) {
-		int r = partition_place(v->o.partition, tids[i], core);
-
-		is_off = is_off && (r == 0 || r == -ESRCH);
-		host_task_set_fifo(tids[i], 0);
-	}
-	return is_off;
-}
-
 /*
  * The others go on without it. Its core may be given away once it is known to execute no more: it is
  * stopped, and has no place in the pool when it goes on.
@@ -388,12 +370,14 @@ static bool keep_off(const struct vms *v, pid_t pid)
 static void hold_back(struct vms *v, const struct meeting *m)
 {
 	bool is_held;
+	int r;
 
 	if (m->pidfd < 0) {
 		return;
 	}
 	host_proc_kill(m->pidfd, SIGSTOP);
-	is_held = keep_off(v, m->rec.pid);
+	r = partition_keep_off(v->o.partition, m->rec.pid, 0);
+	is_held = r == 0 || r == -ESRCH;
 	if (host_process_await_stop(m->rec.pid, STOP_MS) == -ETIMEDOUT) {
 		/* It may have been on its way into the root group, and was told to go on from there. */
 		host_proc_kill(m->pidfd, SIGSTOP);
