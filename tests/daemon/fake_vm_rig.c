@@ -25,6 +25,7 @@
 #include "host/proc.h"
 #include "host/sock.h"
 #include "host/task.h"
+#include "host/text.h"
 #include "host/timer.h"
 
 #define LOG_FD	  100
@@ -95,6 +96,12 @@ bool rig_use_cgroups(struct rig *r)
 	return true;
 }
 
+bool rig_use_thread_groups(struct rig *r)
+{
+	r->has_thread_groups = true;
+	return rig_use_cgroups(r) && host_text_write("threaded", "%s/cgroup.type", r->cgroups) == 0;
+}
+
 static void leave_cgroups(struct rig *r)
 {
 	char path[192];
@@ -108,12 +115,11 @@ static void leave_cgroups(struct rig *r)
 	}
 }
 
-/* Give a fake a cgroup of its own. */
+/* Give a fake, or its vCPU thread, a cgroup of its own. */
 static void enter_cgroup(struct rig *r, uint32_t i, char *ret, size_t size)
 {
-	char path[280];
-	char pid[16];
-	int fd;
+	pid_t id = r->fake[i].pid;
+	char text[16];
 
 	ret[0] = '\0';
 	if (!r->cgroups[0]) {
@@ -122,13 +128,15 @@ static void enter_cgroup(struct rig *r, uint32_t i, char *ret, size_t size)
 	snprintf(ret, size, "%s/%u", r->cgroups, i);
 	rmdir(ret); /* the one before may have been frozen in it */
 	mkdir(ret, 0700);
-	snprintf(path, sizeof(path), "%s/cgroup.procs", ret);
-	snprintf(pid, sizeof(pid), "%d", r->fake[i].pid);
-	fd = open(path, O_WRONLY | O_CLOEXEC);
-	if (fd < 0 || write(fd, pid, strlen(pid)) < 0) {
-		die(path);
+	if (r->has_thread_groups && (host_text_write("threaded", "%s/cgroup.type", ret) < 0 ||
+				     host_task_find(id, "vcpu", &id) < 0)) {
+		die(ret);
 	}
-	close(fd);
+	snprintf(text, sizeof(text), "%d", id);
+	if (host_text_write(text, "%s/cgroup.%s", ret, r->has_thread_groups ? "threads" : "procs") <
+	    0) {
+		die(ret);
+	}
 }
 
 int rig_start_with(struct rig *r, void (*change)(struct dispatch_options *o))

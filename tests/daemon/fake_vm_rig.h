@@ -33,8 +33,9 @@ struct rig {
 	struct dispatch *d;
 	struct fake fake[RIG_FAKES_MAX];
 	uint32_t n;
-	uint64_t violations; /* reported */
-	char cgroups[128];   /* folder of the fakes' freezer cgroups, or "" */
+	uint64_t violations;	/* reported */
+	char cgroups[128];	/* folder of the fakes' freezer cgroups, or "" */
+	bool has_thread_groups; /* which hold their vCPU threads alone */
 };
 
 /** Make the folder, find the roles. Dies with a sentence when that fails. */
@@ -42,6 +43,9 @@ void rig_init(struct rig *r, const char *program);
 
 /** Freeze by cgroup v2 from now on. @return false: this host can't */
 bool rig_use_cgroups(struct rig *r);
+
+/** The same with folders that hold vCPU threads alone, as those of the back-end isolated do. */
+bool rig_use_thread_groups(struct rig *r);
 
 /** Start a dispatcher, with checks. @return 0; -errno */
 int rig_start(struct rig *r);

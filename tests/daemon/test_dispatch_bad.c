@@ -2,7 +2,7 @@
 /*
  * Fake VMs that break the rules: each is found, stopped and reported, its core goes to its
  * neighbours, and nothing happens to them.
- * Usage: test_dispatch_bad FAKE-VM
+ * Usage: test_dispatch_bad FAKE-VM [CASE]
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -105,6 +105,35 @@ static void a_run_without_a_grant(void)
 	CHECK(rig_stands(&rig, 0));
 	rig_mode(&rig, 0, FAKE_ROGUE);
 	ends_in_the_fault_queue(SCHED_REASON_ROGUE);
+	end();
+}
+
+/*
+ * Its folder may hold its vCPU thread alone. The others stand still as well, and are no real-time threads: whoever thaws it
+ * would find them on the core where he runs himself.
+ */
+static void a_forged_park_frozen_alone(void)
+{
+	struct dispatch_notice n;
+	pid_t tid;
+
+	rig_init(&rig, program);
+	if (!rig_use_thread_groups(&rig)) {
+		printf("  skipped: no cgroup v2 here\n");
+		rig_done(&rig);
+		return;
+	}
+	rig_spawn(&rig, 3);
+	CHECK_INT(rig_start(&rig), 0);
+	rig_go(&rig, 5 * NS_PER_MS);
+	rig_mode_all(&rig, FAKE_GOOD);
+	CHECK_INT(host_task_find(rig.fake[0].pid, "vcpu", &tid), 0);
+	atomic_store(&rig.fake[0].log->mode, FAKE_FORGE);
+	CHECK(rig_await(&rig, DISPATCH_FAULT, 0, RIG_WAIT_MS, &n));
+	CHECK_INT(host_process_await_stop(rig.fake[0].pid, RIG_WAIT_MS), 0);
+	CHECK_INT(sched_getscheduler(rig.fake[0].pid), SCHED_OTHER);
+	CHECK(!host_task_is_pinned(tid, rig.roles.housekeeping) ||
+	      sched_getscheduler(tid) == SCHED_OTHER);
 	end();
 }
 
@@ -375,6 +404,7 @@ static const struct test_case cases[] = {
 	{ "a hung one", a_hung_one },
 	{ "a forged park", a_forged_park },
 	{ "a run without a grant", a_run_without_a_grant },
+	{ "a forged park, its vCPU thread frozen alone", a_forged_park_frozen_alone },
 	{ "a run without a grant, and much patience", a_run_without_a_grant_and_much_patience },
 	{ "a deaf one", a_deaf_one },
 	{ "spam", spam },
@@ -392,12 +422,17 @@ int main(int argc, char **argv)
 {
 	int r;
 
-	if (argc != 2) {
-		printf("usage: test_dispatch_bad FAKE-VM\n");
+	if (argc < 2) {
+		printf("usage: test_dispatch_bad FAKE-VM [CASE]\n");
 		return 1;
 	}
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	program = argv[1];
+	for (size_t i = 0; argc > 2 && i < ARRAY_SIZE(cases); i++) {
+		if (strstr(cases[i].name, argv[2])) {
+			return test_main(&cases[i], 1);
+		}
+	}
 	r = test_main(cases, ARRAY_SIZE(cases));
 	printf("once more, by cgroup:\n");
 	wants_cgroups = true;

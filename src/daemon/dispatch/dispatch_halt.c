@@ -25,7 +25,10 @@ static bool has_folder(const struct slot *sl)
 	return sl->freeze_dir[0] != '\0';
 }
 
-/* The threads beside the vCPU have to run for a moment to come to a stop, or to die. */
+/*
+ * The threads beside the vCPU have to run for a moment to come to a stop, or to die. Told so before: with this priority they
+ * must not execute an instruction of their own program. 0: no more hurry.
+ */
 static void hurry(struct dispatch *d, struct slot *sl, int prio)
 {
 	for (uint32_t i = 0; d->fifo_prio && i < sl->n_others; i++) {
@@ -36,11 +39,13 @@ static void hurry(struct dispatch *d, struct slot *sl, int prio)
 void dispatch_freeze(struct dispatch *d, struct slot *sl)
 {
 	sl->freezes++;
-	hurry(d, sl, PRIO_STOP);
 	sl->is_frozen = true;
 	sl->is_thaw_due = false;
-	if (!has_folder(sl) || host_cgroup_freeze(sl->freeze_dir, true) < 0) {
-		(void)host_proc_kill(sl->pidfd, SIGSTOP); /* dead: the pidfd tells */
+	/* Always: the folder may hold the vCPU thread alone. Dead: the pidfd tells. */
+	(void)host_proc_kill(sl->pidfd, SIGSTOP);
+	hurry(d, sl, PRIO_STOP);
+	if (has_folder(sl)) {
+		(void)host_cgroup_freeze(sl->freeze_dir, true);
 	}
 	sl->freeze_step_ns = FIRST_NS;
 	dispatch_todo(d, sl, TODO_FREEZE, host_clock_monotonic_ns() + sl->freeze_step_ns);
@@ -62,13 +67,22 @@ static void let_stop(struct dispatch *d, struct slot *sl)
 	if (sl->host_core == d->housekeeping || !dispatch_is_kept_off(d, sl)) {
 		return;
 	}
-	(void)host_proc_kill(sl->pidfd, SIGSTOP); /* dead: the pidfd tells */
 	/* First off the core: at a lower priority another would overtake it there. */
 	if (dispatch_pin(d, sl->task.tid, d->housekeeping) == 0) {
 		sl->host_core = d->housekeeping;
 	}
 	if (d->fifo_prio && host_task_set_fifo(sl->task.tid, PRIO_STOP) == 0) {
 		sl->prio = PRIO_STOP;
+	}
+}
+
+/* Whoever thaws it, a later daemon perhaps, must not find real-time threads on the core where he runs himself. */
+static void calm(struct dispatch *d, struct slot *sl)
+{
+	hurry(d, sl, 0);
+	if (sl->host_core == d->housekeeping && sl->prio &&
+	    host_task_set_fifo(sl->task.tid, 0) == 0) {
+		sl->prio = 0;
 	}
 }
 
@@ -90,6 +104,7 @@ void dispatch_freeze_check(struct dispatch *d, struct slot *sl)
 	sl->is_held_back = false;
 	sl->claim_ns = 0;
 	sl->is_blocked = false;
+	calm(d, sl);
 	dispatch_todo_clear(d, sl, TODO_LOOK);
 	if (host_task_times(&sl->task, &now) == 0) {
 		sl->seen_run_ns = now.run_ns;
@@ -152,12 +167,12 @@ void dispatch_kill(struct dispatch *d, struct slot *sl)
 	struct host_task_times now = sl->base;
 	bool is_off, is_told;
 
+	/* On the way it executes nothing more of its own: it has a signal to obey first. */
+	(void)host_proc_kill(sl->pidfd, SIGSTOP);
 	hurry(d, sl, PRIO_DIE);
 	if (d->fifo_prio && host_task_set_fifo(sl->task.tid, PRIO_DIE) == 0) {
 		sl->prio = PRIO_DIE;
 	}
-	/* On the way it executes nothing more of its own: it has a signal to obey first. */
-	(void)host_proc_kill(sl->pidfd, SIGSTOP);
 	/* A thread that can't be moved has ended; its process is killed all the same. */
 	is_off = dispatch_pin(d, sl->task.tid, d->housekeeping) == 0;
 	is_told = host_proc_kill(sl->pidfd, SIGKILL) == 0;
