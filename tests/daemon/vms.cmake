@@ -9,7 +9,7 @@ add_library(vms_rig STATIC ${CMAKE_CURRENT_LIST_DIR}/vms_rig.c ${CMAKE_CURRENT_L
 target_link_libraries(vms_rig PUBLIC pinfold_options room_daemon_vms room_daemon_users room_daemon_images room_daemon_http
 	room_daemon_store room_sched room_host)
 target_include_directories(vms_rig PUBLIC ${CMAKE_SOURCE_DIR}/tests)
-foreach(name vms vms_code vms_race vms_restart vms_console vms_restore)
+foreach(name vms vms_code vms_race vms_refused vms_restart vms_console vms_restore)
 	pinfold_program(test_${name} SOURCES ${CMAKE_CURRENT_LIST_DIR}/test_${name}.c DEPS vms_rig)
 	if(NOT PINFOLD_PLAIN_DIR)
 		add_dependencies(test_${name} pinfold-vm)

@@ -211,9 +211,11 @@ static void meetings_put(struct meetings *all)
 	free(all);
 }
 
-static void kill_process(const struct meeting *m)
+/* Off the pool first: behind another one with its priority a thread would not get to die. */
+static void kill_process(const struct vms *v, const struct meeting *m)
 {
-	if (m->pidfd >= 0) {
+	if (m->pidfd >= 0 && host_proc_kill(m->pidfd, SIGSTOP) == 0) {
+		(void)partition_keep_off(v->o.partition, m->rec.pid, 0);
 		host_proc_kill(m->pidfd, SIGKILL);
 		host_sock_wait_readable(m->pidfd, DEATH_MS);
 	}
@@ -234,7 +236,7 @@ static void meet_one(struct vms *v, struct meeting *m)
 	}
 	/* Canceled: by who kills it, or by a daemon that closes and leaves it to the next one. */
 	if (m->r < 0 && m->r != -ECANCELED) {
-		kill_process(m);
+		kill_process(v, m);
 	}
 }
 
@@ -243,7 +245,7 @@ static void settle(struct vms *v, struct meeting *m)
 {
 	m->r = m->r < 0 ? m->r : vms_meet_join(v, m);
 	if (m->r < 0) {
-		kill_process(m);
+		kill_process(v, m);
 		vms_meet_give_up(v, m);
 	}
 }
@@ -384,7 +386,7 @@ static void hold_back(struct vms *v, const struct meeting *m)
 		is_held = is_held && host_process_await_stop(m->rec.pid, STOP_MS) == 0;
 	}
 	if (!is_held) {
-		kill_process(m);
+		kill_process(v, m);
 	}
 }
 

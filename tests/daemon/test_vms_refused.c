@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * VMs that a new daemon does not take over: their processes are ended, whatever they do and wherever they are.
+ * Usage: test_vms_refused BUILD-DIR [CASE]
+ */
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/bits.h"
+#include "base/bug.h"
+#include "fake_dispatch.h"
+#include "host/task.h"
+#include "host/timer.h"
+#include "unit/test.h"
+#include "vms_rig.h"
+
+#define POOL_CORE 1 /* of the fake dispatcher */
+#define PRIO	  20
+#define HOG_S	  20
+#define SOON_NS	  (4 * NS_PER_S)
+
+static struct rig rig;
+
+/* A real-time thread that keeps the pool core to itself, as a VM that has it exclusively; not for ever. */
+static pid_t hog_start(void)
+{
+	pid_t pid = fork();
+
+	BUG_ON(pid < 0);
+	if (pid == 0) {
+		alarm(HOG_S);
+		if (host_task_pin(0, POOL_CORE) < 0 || host_task_set_fifo(0, PRIO) < 0) {
+			_exit(1);
+		}
+		for (;;) {
+		}
+	}
+	return pid;
+}
+
+/* The test itself stays off the pool. @return false, said: this can't be tried here */
+static bool leave_pool(cpu_set_t *ret_before)
+{
+	BUG_ON(sched_getaffinity(0, sizeof(*ret_before), ret_before) < 0);
+	if (!CPU_ISSET(0, ret_before) || !CPU_ISSET(POOL_CORE, ret_before) ||
+	    host_task_set_fifo(0, 1) < 0) {
+		printf("  skipped: needs cores 0 and 1, and real-time priority\n");
+		return false;
+	}
+	CHECK_INT(host_task_set_fifo(0, 0), 0);
+	CHECK_INT(host_task_pin(0, 0), 0);
+	return true;
+}
+
+static pid_t pid_of(const char *id)
+{
+	struct vms_info i = { .pid = 0 };
+
+	CHECK_INT(vms_get(rig.vms, id, &i), 0);
+	return i.pid;
+}
+
+/* Its vCPU thread sleeps where another one runs by now, at the same priority. */
+static void a_paused_one_behind_another(void)
+{
+	char id[VMS_ID_BYTES];
+	cpu_set_t before;
+	pid_t pid, tid, hog;
+	ns_t took_ns;
+
+	if (!leave_pool(&before)) {
+		return;
+	}
+	rig_open(&rig);
+	if (!rig_run(&rig, RIG_UID, "paused", "riscv64", "endless.elf", id)) {
+		return;
+	}
+	CHECK_INT(vms_pause(rig.vms, id, NULL), 0);
+	pid = pid_of(id);
+	CHECK_INT(users_ban(rig.users, RIG_UID, 0, "test", NULL), 0);
+	rig_close(&rig, false);
+	CHECK_INT(host_task_find(pid, "vcpu", &tid), 0);
+	CHECK_INT(host_task_pin(tid, POOL_CORE), 0);
+	CHECK_INT(host_task_set_fifo(tid, PRIO), 0);
+	hog = hog_start();
+	took_ns = host_clock_monotonic_ns();
+	rig_reopen(&rig);
+	took_ns = host_clock_monotonic_ns() - took_ns;
+	printf("  a new daemon is there after %.0f ms\n", (double)took_ns / 1e6);
+	CHECK(took_ns < SOON_NS * TEST_SLOWDOWN);
+	CHECK_INT(rig_state(&rig, id), VMS_KILLED);
+	CHECK(kill(pid, 0) < 0);
+	kill(hog, SIGKILL);
+	CHECK_INT(waitpid(hog, NULL, 0), hog);
+	rig_check_clean(&rig);
+	rig_close(&rig, true);
+	rig_remove(&rig);
+	CHECK_INT(sched_setaffinity(0, sizeof(before), &before), 0);
+}
+
+static const struct test_case cases[] = {
+	{ "a paused one behind another on its core", a_paused_one_behind_another },
+};
+
+int main(int argc, char **argv)
+{
+	return rig_main(argc, argv, &rig, cases, ARRAY_SIZE(cases), test_main);
+}
