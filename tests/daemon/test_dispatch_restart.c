@@ -6,6 +6,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <signal.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
@@ -14,6 +15,7 @@
 #include <unistd.h>
 
 #include "fake_vm_rig.h"
+#include "host/task.h"
 #include "host/timer.h"
 #include "test.h"
 
@@ -84,6 +86,24 @@ static void a_hung_owner_is_adopted(void)
 	CHECK(rig_executes(&rig, 1));
 	CHECK_INT(dispatch_vm_get(rig.d, 0, &info), 0);
 	CHECK(info.freezes > 0);
+	rig_done(&rig);
+}
+
+/* As one that was killed while it froze or killed a VM. */
+static void hurried_threads_are_ordinary_again(void)
+{
+	pid_t pid;
+
+	begin(1);
+	pid = rig.fake[0].pid;
+	CHECK_INT(rig_start(&rig), 0);
+	rig_go(&rig, 2 * NS_PER_MS);
+	rig_stop(&rig);
+	CHECK(host_task_is_pinned(pid, rig.roles.housekeeping));
+	CHECK(!rig.is_real_time || host_task_set_fifo(pid, 2) == 0);
+	CHECK_INT(rig_start(&rig), 0);
+	rig_go(&rig, 2 * NS_PER_MS);
+	CHECK_INT(sched_getscheduler(pid), SCHED_OTHER);
 	rig_done(&rig);
 }
 
@@ -350,6 +370,7 @@ static const struct test_case cases[] = {
 	{ "a word is changed", a_word_is_changed },
 	{ "in order", in_order },
 	{ "a hung owner is adopted", a_hung_owner_is_adopted },
+	{ "hurried threads are ordinary again", hurried_threads_are_ordinary_again },
 	{ "an exclusive one runs on", an_exclusive_one_runs_on },
 	{ "killed at any moment", killed_at_any_moment },
 };

@@ -177,9 +177,9 @@ void dispatch_slot_keep_off(struct dispatch *d, struct slot *sl)
 		}
 		sl->others[sl->n_others++] = tids[i];
 		if (!host_task_is_pinned(tids[i], d->housekeeping)) {
-			(void)host_task_set_fifo(tids[i], 0);
 			(void)dispatch_pin(d, tids[i], d->housekeeping);
 		}
+		(void)host_task_set_fifo(tids[i], 0); /* an earlier daemon may have hurried it */
 	}
 	sl->n_threads = n > 0 ? (uint32_t)n : 0;
 }
