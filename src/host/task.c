@@ -224,6 +224,20 @@ bool host_task_is_pinned(pid_t tid, uint32_t core)
 	       core < CPU_SETSIZE && CPU_ISSET(core, &set);
 }
 
+int32_t host_task_core(pid_t tid)
+{
+	cpu_set_t set;
+	int32_t core = -1;
+
+	if (sched_getaffinity(tid, sizeof(set), &set) < 0 || CPU_COUNT(&set) != 1) {
+		return -1;
+	}
+	for (int i = 0; i < CPU_SETSIZE && core < 0; i++) {
+		core = CPU_ISSET((size_t)i, &set) ? i : -1;
+	}
+	return core;
+}
+
 int host_task_set_fifo(pid_t tid, int prio)
 {
 	struct sched_param p = { .sched_priority = prio };

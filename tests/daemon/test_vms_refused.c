@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * VMs that a new daemon does not take over: their processes are ended, whatever they do and wherever they are.
+ * What an earlier daemon left and a new one does not take over as it is: threads with a real-time priority off the pool; VMs whose
+ * processes are ended, whatever they do and wherever they are.
  * Usage: test_vms_refused BUILD-DIR [CASE]
  */
 #include <sched.h>
@@ -102,7 +103,46 @@ static void a_paused_one_behind_another(void)
 	CHECK_INT(sched_setaffinity(0, sizeof(before), &before), 0);
 }
 
+/* As a daemon leaves it that was killed while it froze or killed it; and one whose cores were others. */
+static void hurried_threads(void)
+{
+	struct sched_roles roles = { .n_pool = 1, .pool = { POOL_CORE } };
+	char id[VMS_ID_BYTES];
+	cpu_set_t before;
+	pid_t pid, tid;
+
+	if (!leave_pool(&before)) {
+		return;
+	}
+	rig_open(&rig);
+	if (!rig_run(&rig, 0, "hurried", "riscv64", "endless.elf", id)) {
+		return;
+	}
+	CHECK_INT(vms_pause(rig.vms, id, NULL), 0);
+	pid = pid_of(id);
+	rig_close(&rig, false);
+	CHECK_INT(host_task_find(pid, "vcpu", &tid), 0);
+	CHECK_INT(host_task_pin(pid, 0), 0);
+	CHECK_INT(host_task_set_fifo(pid, 2), 0);
+	CHECK_INT(host_task_pin(tid, POOL_CORE), 0);
+	CHECK_INT(host_task_set_fifo(tid, PRIO), 0);
+	vms_calm(rig.run_dir, &roles);
+	CHECK_INT(sched_getscheduler(pid), SCHED_OTHER);
+	CHECK_INT(sched_getscheduler(tid), SCHED_FIFO); /* it is where it belongs */
+	roles.pool[0] = POOL_CORE + 1;
+	vms_calm(rig.run_dir, &roles);
+	CHECK_INT(sched_getscheduler(tid), SCHED_OTHER);
+	rig_reopen(&rig);
+	CHECK_INT(rig_state(&rig, id), VMS_PAUSED);
+	CHECK_INT(vms_remove(rig.vms, id, true, NULL), 0);
+	rig_check_clean(&rig);
+	rig_close(&rig, true);
+	rig_remove(&rig);
+	CHECK_INT(sched_setaffinity(0, sizeof(before), &before), 0);
+}
+
 static const struct test_case cases[] = {
+	{ "hurried threads are ordinary again", hurried_threads },
 	{ "a paused one behind another on its core", a_paused_one_behind_another },
 };
 

@@ -45,6 +45,18 @@ static void shutdown_asked(void *arg, bool kill_vms)
 	}
 }
 
+/* The pool is ours: now nobody may be in the way who is not on it. */
+static int claim(void *arg, const struct sched_roles *roles, struct errmsg *e)
+{
+	struct daemon *d = arg;
+	int r = daemon_claim_pool(d, roles, e);
+
+	if (r == 0) {
+		vms_calm(d->config.run_dir, roles);
+	}
+	return r;
+}
+
 static int open_partition(struct daemon *d, struct errmsg *e)
 {
 	struct partition_options o = { .backend = d->config.backend,
@@ -53,7 +65,7 @@ static int open_partition(struct daemon *d, struct errmsg *e)
 				       .sets_fair_server = d->config.sets_fair_server,
 				       .fair_server_ns = d->config.fair_server_ns,
 				       .ends_throttling = d->config.ends_throttling,
-				       .claim = daemon_claim_pool,
+				       .claim = claim,
 				       .claim_arg = d };
 	int r = partition_open(&o, &d->partition, e);
 

@@ -82,10 +82,9 @@ bool daemon_is_watched(void);
 
 /**
  * Claim the pool's cores. Fills claim_warning where they are shared, or where nobody can tell.
- * @param arg the struct daemon
  * @return 0; -EBUSY another daemon has one, and they may not be shared
  */
-int daemon_claim_pool(void *arg, const struct sched_roles *roles, struct errmsg *e);
+int daemon_claim_pool(struct daemon *d, const struct sched_roles *roles, struct errmsg *e);
 
 /** Of what was seen on pool cores: VMs that another daemon schedules there. Tells it once. */
 void daemon_note_rivals(struct daemon *d, const struct partition_foreign *found, uint32_t n);

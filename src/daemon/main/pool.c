@@ -20,9 +20,8 @@ static void describe(const struct pool_rival *rival, char *buf, size_t size)
 		 rival->who[0] ? ", run folder " : "", rival->who, rival->core);
 }
 
-int daemon_claim_pool(void *arg, const struct sched_roles *roles, struct errmsg *e)
+int daemon_claim_pool(struct daemon *d, const struct sched_roles *roles, struct errmsg *e)
 {
-	struct daemon *d = arg;
 	struct pool_rival rival;
 	struct errmsg why = { "" };
 	char text[ERRMSG_SIZE];

@@ -5,7 +5,6 @@
  * up to Linux 6.1). So the VMs stand still meanwhile, and are bound again before they go on.
  */
 #include <errno.h>
-#include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
 
@@ -17,20 +16,6 @@
 /* For a process to come to a stop. */
 #define STOP_MS 2000
 
-static int32_t core_of(pid_t tid)
-{
-	cpu_set_t set;
-	int32_t core = -1;
-
-	if (sched_getaffinity(tid, sizeof(set), &set) < 0 || CPU_COUNT(&set) != 1) {
-		return -1;
-	}
-	for (int i = 0; i < CPU_SETSIZE && core < 0; i++) {
-		core = CPU_ISSET((size_t)i, &set) ? i : -1;
-	}
-	return core;
-}
-
 static void hold_one(const char *group, pid_t tid, void *arg)
 {
 	struct partition *p = arg;
@@ -40,7 +25,7 @@ static void hold_one(const char *group, pid_t tid, void *arg)
 		return;
 	}
 	p->bound[p->n_bound++] = (struct partition_bound){
-		.tid = tid, .core = core_of(tid), .was_stopped = host_process_is_stopped(tid)
+		.tid = tid, .core = host_task_core(tid), .was_stopped = host_process_is_stopped(tid)
 	};
 	kill(tid, SIGSTOP); /* its process */
 }

@@ -105,6 +105,12 @@ struct vms;
 void vms_options_defaults(struct vms_options *o);
 
 /**
+ * Make ordinary threads of those of VMs that an earlier daemon left, but for those bound to a core of the pool. To be called before
+ * the daemon takes its cores: one of these may be in its way there.
+ */
+void vms_calm(const char *run_dir, const struct sched_roles *roles);
+
+/**
  * Make the table from the store, meet again what still runs, clean up what an earlier daemon left: then
  * dispatch_go(). Users must be loaded.
  */

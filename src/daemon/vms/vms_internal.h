@@ -407,8 +407,12 @@ int vms_start_ticks(pid_t pid, uint64_t *ret);
 uint64_t vms_spec_digest(const struct vm_spec *spec);
 /** Write the record of a running VM. Holds talk. */
 int vms_record_write(struct vms *v, struct vms_vm *vm, bool is_paused, struct errmsg *e);
-/** Read and check the form of a record. @return 0; -ENOENT; -EBADMSG and a sentence */
-int vms_record_read(const struct vms *v, const char *id, struct vms_record *ret, struct errmsg *e);
+/**
+ * Read and check the form of a record.
+ * @param dir run_dir/vms
+ * @return 0; -ENOENT; -EBADMSG and a sentence
+ */
+int vms_record_read(const char *dir, const char *id, struct vms_record *ret, struct errmsg *e);
 /** Make the folder and the listening socket. @return descriptor; negative errno */
 int vms_dir_make(const struct vms *v, const char *id, struct errmsg *e);
 /** Remove the folder with what is in it. */

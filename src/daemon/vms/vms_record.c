@@ -147,7 +147,7 @@ static bool get_path(const json_t *o, const char *name, char ret[256])
 	return true;
 }
 
-static bool record_unpack(const json_t *o, const char *id, uint32_t max_vms, struct vms_record *ret)
+static bool record_unpack(const json_t *o, const char *id, struct vms_record *ret)
 {
 	const char *said = json_string_value(json_object_get(o, "id"));
 	const json_t *paused = json_object_get(o, "paused");
@@ -156,7 +156,7 @@ static bool record_unpack(const json_t *o, const char *id, uint32_t max_vms, str
 	if (!get_number(o, "version", INT32_MAX, &version) || version != RECORD_VERSION || !said ||
 	    strcmp(said, id) != 0 || !json_is_boolean(paused) ||
 	    !get_number(o, "pid", INT32_MAX, &pid) || pid <= 1 ||
-	    !get_number(o, "slot", max_vms - 1, &slot) || !get_number(o, "gen", UINT32_MAX, &gen) ||
+	    !get_number(o, "slot", UINT32_MAX, &slot) || !get_number(o, "gen", UINT32_MAX, &gen) ||
 	    gen == 0 || !get_number(o, "runs", INT32_MAX, &runs) ||
 	    !get_number(o, "fault", SCHED_REASON_COUNT - 1, &fault) ||
 	    !get_number(o, "ticks", INT64_MAX, &ret->start_ticks) ||
@@ -178,7 +178,7 @@ static bool record_unpack(const json_t *o, const char *id, uint32_t max_vms, str
 	return true;
 }
 
-int vms_record_read(const struct vms *v, const char *id, struct vms_record *ret, struct errmsg *e)
+int vms_record_read(const char *dir, const char *id, struct vms_record *ret, struct errmsg *e)
 {
 	struct vms_record rec = { 0 };
 	char path[VMS_PATH_BYTES];
@@ -189,7 +189,7 @@ int vms_record_read(const struct vms *v, const char *id, struct vms_record *ret,
 	ssize_t n;
 	bool is_good;
 
-	vms_path(v, id, VMS_RECORD, path);
+	snprintf(path, sizeof(path), "%s/%s/" VMS_RECORD, dir, id);
 	fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
 	if (fd < 0 || fstat(fd, &st) < 0) {
 		return errmsg_set(e, errno == ENOENT ? -ENOENT : -EBADMSG, "%s: %s", path,
@@ -203,7 +203,7 @@ int vms_record_read(const struct vms *v, const char *id, struct vms_record *ret,
 		return errmsg_set(e, -EBADMSG, "%s is not a record", path);
 	}
 	o = json_loadb(text, (size_t)n, JSON_REJECT_DUPLICATES, NULL);
-	is_good = strlen(id) == VMS_ID_BYTES - 1 && record_unpack(o, id, v->o.max_vms, &rec);
+	is_good = strlen(id) == VMS_ID_BYTES - 1 && record_unpack(o, id, &rec);
 	json_decref(o);
 	if (!is_good) {
 		return errmsg_set(e, -EBADMSG, "%s does not say what a record says", path);

@@ -55,13 +55,17 @@ struct meetings {
 	bool is_gone; /* dispatch_go() was called */
 };
 
-/* A folder of ours is that of the slot: of two records with one slot it says which one lies. */
-static int check_folder(const struct vms *v, const struct vms_record *rec, struct errmsg *e)
+/* Its slot is there, and a folder of ours is that of the slot: of two records with one slot it says which one lies. */
+static int check_slot(const struct vms *v, const struct vms_record *rec, struct errmsg *e)
 {
 	char own[256];
 	size_t n = strlen(v->cgroup_base);
 	const char *name = rec->freeze_dir + n;
 
+	if (rec->slot >= v->o.max_vms) {
+		return errmsg_set(e, -ERANGE, "its record names slot %u of %u", rec->slot,
+				  v->o.max_vms);
+	}
 	vms_cgroup_path(v, rec->slot, own);
 	if (!n || strncmp(rec->freeze_dir, v->cgroup_base, n) != 0 ||
 	    strcmp(rec->freeze_dir, own) == 0 ||
@@ -90,13 +94,13 @@ static void add_meeting(struct meetings *all, const char *id)
 	struct vms_vm *vm = strlen(id) == VMS_ID_BYTES - 1 ? vms_ref(v, id) : NULL;
 	struct meeting *m = &all->m[all->n];
 	struct errmsg e = { 0 };
-	int r = vm ? vms_record_read(v, id, &m->rec, &e)
+	int r = vm ? vms_record_read(v->run_dir, id, &m->rec, &e)
 		   : errmsg_set(&e, -ENOENT, "no such VM is defined");
 
 	if (r == 0 && vms_spec_digest(&vm->spec) != m->rec.digest) {
 		r = errmsg_set(&e, -EBADMSG, "its record is of another definition");
 	}
-	r = r < 0 ? r : check_folder(v, &m->rec, &e);
+	r = r < 0 ? r : check_slot(v, &m->rec, &e);
 	r = r < 0 ? r : handle_init(v, &m->rec, vm);
 	if (r < 0) {
 		log_warn("a folder of an earlier daemon is removed id=%.40s error=\"%s\"", id,
