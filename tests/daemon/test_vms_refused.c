@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * What an earlier daemon left and a new one does not take over as it is: threads with a real-time priority off the pool; VMs whose
- * processes are ended, whatever they do and wherever they are.
+ * processes are ended, whatever they do and wherever they are; records that could not be written.
  * Usage: test_vms_refused BUILD-DIR [CASE]
  */
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -103,6 +104,42 @@ static void a_paused_one_behind_another(void)
 	CHECK_INT(sched_setaffinity(0, sizeof(before), &before), 0);
 }
 
+static bool is_paused_in_record(const char *id)
+{
+	char path[300];
+	json_t *o;
+	bool is;
+
+	snprintf(path, sizeof(path), "%s/vms/%s/record", rig.run_dir, id);
+	o = json_load_file(path, 0, NULL);
+	BUG_ON(!o);
+	is = json_is_true(json_object_get(o, "paused"));
+	json_decref(o);
+	return is;
+}
+
+/* As when its disk is full. */
+static void a_record_that_could_not_be_written(void)
+{
+	char id[VMS_ID_BYTES];
+	char path[300];
+
+	rig_open(&rig);
+	if (!rig_run(&rig, 0, "vm", "riscv64", "endless.elf", id)) {
+		return;
+	}
+	snprintf(path, sizeof(path), "%s/vms/%s/record.new", rig.run_dir, id);
+	CHECK_INT(mkdir(path, 0700), 0);
+	CHECK_INT(vms_pause(rig.vms, id, NULL), 0);
+	CHECK_INT(vms_audit(rig.vms), 0);
+	CHECK(!is_paused_in_record(id));
+	CHECK_INT(rmdir(path), 0);
+	CHECK_INT(vms_audit(rig.vms), 0);
+	CHECK(is_paused_in_record(id));
+	rig_close(&rig, true);
+	rig_remove(&rig);
+}
+
 /* As a daemon leaves it that was killed while it froze or killed it; and one whose cores were others. */
 static void hurried_threads(void)
 {
@@ -142,6 +179,7 @@ static void hurried_threads(void)
 }
 
 static const struct test_case cases[] = {
+	{ "a record that could not be written", a_record_that_could_not_be_written },
 	{ "hurried threads are ordinary again", hurried_threads },
 	{ "a paused one behind another on its core", a_paused_one_behind_another },
 };

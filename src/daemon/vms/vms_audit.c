@@ -152,6 +152,24 @@ static bool audit_disks(struct vms *v, struct vms_vm *vm)
 	return true;
 }
 
+/* Another daemon would take it for what it no longer is. Whoever talks to it may be waiting: next time, then. */
+static void audit_record(struct vms *v, struct vms_vm *vm)
+{
+	bool is_stale, is_paused;
+
+	pthread_mutex_lock(&v->lock);
+	is_stale = vm->is_record_stale && vm->pid > 0;
+	pthread_mutex_unlock(&v->lock);
+	if (!is_stale || pthread_mutex_trylock(&vm->talk) != 0) {
+		return;
+	}
+	pthread_mutex_lock(&v->lock);
+	is_paused = vm->state == VMS_PAUSED || vm->state == VMS_FAULTED;
+	pthread_mutex_unlock(&v->lock);
+	(void)vms_record_write(v, vm, is_paused, NULL); /* fails if it has ended meanwhile */
+	vms_talk_end(v, vm);
+}
+
 static uint32_t audit_processes(struct vms *v)
 {
 	struct vms_vm *vm;
@@ -165,6 +183,7 @@ static uint32_t audit_processes(struct vms *v)
 			pthread_mutex_unlock(&v->lock);
 			n += audit_process(v, vm) ? 1 : 0;
 			n += audit_disks(v, vm) ? 1 : 0;
+			audit_record(v, vm);
 			pthread_mutex_lock(&v->lock);
 		}
 		/* Still in the table, unless it was removed meanwhile: then the rest waits. */

@@ -219,8 +219,8 @@ void vms_keep_one(struct vms *v, struct vms_vm *vm)
 	is_there = vm->has_process && vm->state == VMS_FAULTED && !vm->is_ending;
 	can_answer = is_there && !vm->is_frozen;
 	pthread_mutex_unlock(&v->lock);
-	if (is_there) {
-		vms_record_write(v, vm, true, NULL);
+	if (is_there && vms_record_write(v, vm, true, &e) < 0 && vms_may_log(v)) {
+		log_warn("a VM's record is stale id=%s error=\"%s\"", vm->id, e.text);
 	}
 	if (can_answer) {
 		r = save_context(v, vm, &e);

@@ -92,7 +92,7 @@ static int write_file(const char *path, const char *text)
 	return r;
 }
 
-int vms_record_write(struct vms *v, struct vms_vm *vm, bool is_paused, struct errmsg *e)
+static int put_record(struct vms *v, struct vms_vm *vm, bool is_paused, struct errmsg *e)
 {
 	char path[VMS_PATH_BYTES];
 	char temp[VMS_PATH_BYTES];
@@ -121,6 +121,16 @@ int vms_record_write(struct vms *v, struct vms_vm *vm, bool is_paused, struct er
 	}
 	free(text);
 	return r < 0 ? errmsg_set(e, r, "%s: %s", path, strerror(-r)) : 0;
+}
+
+int vms_record_write(struct vms *v, struct vms_vm *vm, bool is_paused, struct errmsg *e)
+{
+	int r = put_record(v, vm, is_paused, e);
+
+	pthread_mutex_lock(&v->lock);
+	vm->is_record_stale = r < 0;
+	pthread_mutex_unlock(&v->lock);
+	return r;
 }
 
 static bool get_number(const json_t *o, const char *name, uint64_t max, uint64_t *ret)
