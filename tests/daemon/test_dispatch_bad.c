@@ -251,6 +251,53 @@ static void one_that_leaves_its_core(void)
 	end();
 }
 
+static _Atomic uint16_t offline_core;
+
+static int place(void *arg, pid_t tid, uint16_t host_core)
+{
+	(void)arg;
+	return host_core == atomic_load(&offline_core) ? -EINVAL : host_task_pin(tid, host_core);
+}
+
+static void set_place(struct dispatch_options *o)
+{
+	o->place = place;
+}
+
+/* The kernel lets its thread run anywhere then. */
+static void one_whose_core_goes_offline(void)
+{
+	struct dispatch_notice n;
+	pid_t tid;
+
+	atomic_store(&offline_core, UINT16_MAX);
+	rig_init(&rig, program);
+	rig_spawn(&rig, 3);
+	CHECK_INT(rig_start_with(&rig, set_place), 0);
+	rig_go(&rig, 5 * NS_PER_MS);
+	rig_mode_all(&rig, FAKE_GOOD);
+	CHECK(rig_executes(&rig, 0));
+	rig_mode(&rig, 0, FAKE_BLOCKED);
+	CHECK(rig_becomes(&rig, 0, SCHED_VCPU_BLOCKED));
+	CHECK_INT(host_task_find(rig.fake[0].pid, "vcpu", &tid), 0);
+	if (rig.roles.housekeeping != rig.roles.pool[0]) {
+		int policy = sched_getscheduler(tid);
+
+		atomic_store(&offline_core, rig.roles.pool[0]);
+		CHECK_INT(host_task_pin(tid, rig.roles.control), 0);
+		CHECK(rig_await(&rig, DISPATCH_STRAY, 0, RIG_WAIT_MS, &n));
+		CHECK(host_task_is_pinned(tid, rig.roles.housekeeping));
+		CHECK_INT(sched_getscheduler(tid), SCHED_OTHER);
+		/* When it is back, all is as before. */
+		atomic_store(&offline_core, UINT16_MAX);
+		rig_mode(&rig, 0, FAKE_GOOD);
+		CHECK(rig_executes(&rig, 0));
+		CHECK(host_task_is_pinned(tid, rig.roles.pool[0]));
+		CHECK_INT(sched_getscheduler(tid), policy);
+	}
+	end();
+}
+
 /* The VM tries to change its pages for the worse. */
 static void pages_hold(void)
 {
@@ -410,6 +457,7 @@ static const struct test_case cases[] = {
 	{ "spam", spam },
 	{ "nonsense", nonsense },
 	{ "one that leaves its core", one_that_leaves_its_core },
+	{ "one whose core goes offline", one_whose_core_goes_offline },
 	{ "pages hold", pages_hold },
 	{ "a hung exclusive one", a_hung_exclusive_one },
 	{ "sudden deaths", sudden_deaths },

@@ -17,15 +17,18 @@ int dispatch_pin(struct dispatch *d, pid_t tid, uint16_t host_core)
 	return d->place ? d->place(d->place_arg, tid, host_core) : host_task_pin(tid, host_core);
 }
 
-/* Put the vCPU thread on a host core, with the priority for it; it sleeps. */
+/* Put the vCPU thread on a host core, with the priority for it, and without it anywhere else; it sleeps. */
 void dispatch_settle_on(struct dispatch *d, struct slot *sl, uint16_t host_core)
 {
+	int prio;
+
 	if (sl->host_core != host_core) {
 		sl->host_core =
 			dispatch_pin(d, sl->task.tid, host_core) < 0 ? CORE_NONE : host_core;
 	}
-	if (sl->prio != d->fifo_prio && host_task_set_fifo(sl->task.tid, d->fifo_prio) == 0) {
-		sl->prio = d->fifo_prio;
+	prio = sl->host_core == CORE_NONE ? 0 : d->fifo_prio;
+	if (sl->prio != prio && host_task_set_fifo(sl->task.tid, prio) == 0) {
+		sl->prio = prio;
 	}
 }
 

@@ -71,6 +71,20 @@ static void watch_time(struct dispatch *d, struct slot *sl)
 	}
 }
 
+/*
+ * To where it belongs, with its priority: the guard takes that, too. When its core is offline the kernel lets it run anywhere:
+ * with the priority it would be in everybody's way there.
+ */
+static void bring_back(struct dispatch *d, struct slot *sl)
+{
+	if (dispatch_pin(d, sl->task.tid, sl->host_core) < 0) {
+		(void)dispatch_pin(d, sl->task.tid, d->housekeeping);
+		sl->host_core = d->housekeeping;
+		sl->prio = 0;
+	}
+	(void)host_task_set_fifo(sl->task.tid, sl->prio);
+}
+
 /* Threads where they belong. */
 static void watch_places(struct dispatch *d, struct slot *sl)
 {
@@ -80,8 +94,7 @@ static void watch_places(struct dispatch *d, struct slot *sl)
 		return;
 	}
 	if (sl->host_core != CORE_NONE && !host_task_is_pinned(sl->task.tid, sl->host_core)) {
-		(void)dispatch_pin(d, sl->task.tid, sl->host_core);
-		(void)host_task_set_fifo(sl->task.tid, sl->prio); /* the guard takes it, too */
+		bring_back(d, sl);
 		tell_stray(d, sl, look.core);
 	}
 	for (uint32_t i = 0; i < sl->n_others; i++) {
