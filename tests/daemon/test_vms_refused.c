@@ -15,7 +15,9 @@
 #include "base/bits.h"
 #include "base/bug.h"
 #include "fake_dispatch.h"
+#include "host/cgroup.h"
 #include "host/task.h"
+#include "host/text.h"
 #include "host/timer.h"
 #include "unit/test.h"
 #include "vms_rig.h"
@@ -104,6 +106,66 @@ static void a_paused_one_behind_another(void)
 	CHECK_INT(sched_setaffinity(0, sizeof(before), &before), 0);
 }
 
+/* Out of the folder by which it could be found and killed, as the back-end isolated takes it. */
+static void leave_folder(pid_t pid)
+{
+	char mount[HOST_CGROUP_PATH_BYTES];
+	char text[16];
+
+	snprintf(text, sizeof(text), "%d", pid);
+	if (host_cgroup_mount("", 2, NULL, mount)) {
+		(void)host_text_write(text, "%s/cgroup.procs", mount);
+	}
+}
+
+static bool has_died(pid_t pid)
+{
+	ns_t until_ns = host_clock_monotonic_ns() + SOON_NS * TEST_SLOWDOWN;
+
+	while (waitpid(pid, NULL, WNOHANG) == 0) {
+		if (host_clock_monotonic_ns() > until_ns) {
+			kill(pid, SIGKILL);
+			waitpid(pid, NULL, 0);
+			return false;
+		}
+		usleep(1000);
+	}
+	return true;
+}
+
+/* Its record is refused, and it does not listen. */
+static void a_slot_that_is_no_more(void)
+{
+	char id[2][VMS_ID_BYTES];
+	struct vms_info i[2];
+	uint32_t max_vms;
+	char path[300];
+	int last;
+
+	rig_open(&rig);
+	for (int k = 0; k < 2; k++) {
+		if (!rig_run(&rig, 0, k ? "b" : "a", "riscv64", "endless.elf", id[k])) {
+			return;
+		}
+		CHECK_INT(vms_get(rig.vms, id[k], &i[k]), 0);
+	}
+	last = i[0].slot > i[1].slot ? 0 : 1;
+	rig_close(&rig, false);
+	leave_folder(i[last].pid);
+	snprintf(path, sizeof(path), "%s/vms/%s/socket", rig.run_dir, id[last]);
+	CHECK_INT(unlink(path), 0);
+	max_vms = rig.o.max_vms;
+	rig.o.max_vms = i[last].slot;
+	rig_reopen(&rig);
+	CHECK(has_died(i[last].pid));
+	CHECK_INT(rig_state(&rig, id[last]), VMS_STOPPED);
+	CHECK_INT(rig_state(&rig, id[1 - last]), VMS_RUNNING);
+	rig_close(&rig, true);
+	CHECK_INT(rig_children(), 0);
+	rig.o.max_vms = max_vms;
+	rig_remove(&rig);
+}
+
 static bool is_paused_in_record(const char *id)
 {
 	char path[300];
@@ -182,6 +244,7 @@ static const struct test_case cases[] = {
 	{ "a record that could not be written", a_record_that_could_not_be_written },
 	{ "hurried threads are ordinary again", hurried_threads },
 	{ "a paused one behind another on its core", a_paused_one_behind_another },
+	{ "a slot that is no more", a_slot_that_is_no_more },
 };
 
 int main(int argc, char **argv)

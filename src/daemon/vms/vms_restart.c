@@ -7,10 +7,11 @@
  *   read records ─▶ meet the processes, several at a time ─▶ add and start with the dispatcher, which is
  *   held ─▶ pause what was paused ─▶ dispatch_go() ─▶ exclusive cores that nobody holds yet
  *
- * What does not answer, or whose record lies, is ended and reported, never believed. One that takes its
- * time holds up nobody: after grace_ms it is late, is stopped and taken off the pool so that its core
- * can be given away, and is met behind dispatch_go() by the thread that has begun with it. That thread
- * talks to it from the beginning, so that nobody else does before it is back.
+ * What does not answer, or whose record lies, is ended and reported, never believed: killed, if the record
+ * can be read, else asked to end. One that takes its time holds up nobody: after grace_ms it is late, is
+ * stopped and taken off the pool so that its core can be given away, and is met behind dispatch_go() by
+ * the thread that has begun with it. That thread talks to it from the beginning, so that nobody else does
+ * before it is back.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -87,6 +88,29 @@ static int handle_init(const struct vms *v, const struct vms_record *rec, struct
 	return vm->cancel_fd < 0 ? -errno : 0;
 }
 
+/* Off the pool first: behind another one with its priority a thread would not get to die. */
+static void kill_process(const struct vms *v, const struct meeting *m)
+{
+	if (m->pidfd >= 0 && host_proc_kill(m->pidfd, SIGSTOP) == 0) {
+		(void)partition_keep_off(v->o.partition, m->rec.pid, 0);
+		host_proc_kill(m->pidfd, SIGKILL);
+		host_sock_wait_readable(m->pidfd, DEATH_MS);
+	}
+}
+
+/* A VM that gets no place. It is not only asked to end: it need not obey, and its core is given away. */
+static void end_refused(struct vms *v, const char *id, const struct vms_record *rec)
+{
+	struct meeting m = { .rec = *rec };
+
+	m.pidfd = vms_meet_open(rec, NULL);
+	kill_process(v, &m);
+	if (m.pidfd >= 0) {
+		close(m.pidfd);
+	}
+	vms_orphan_end(v, id);
+}
+
 /* Read the record of a folder and check it against the definition. */
 static void add_meeting(struct meetings *all, const char *id)
 {
@@ -94,9 +118,11 @@ static void add_meeting(struct meetings *all, const char *id)
 	struct vms_vm *vm = strlen(id) == VMS_ID_BYTES - 1 ? vms_ref(v, id) : NULL;
 	struct meeting *m = &all->m[all->n];
 	struct errmsg e = { 0 };
-	int r = vm ? vms_record_read(v->run_dir, id, &m->rec, &e)
-		   : errmsg_set(&e, -ENOENT, "no such VM is defined");
+	int r;
 
+	*m = (struct meeting){ .pidfd = -1 };
+	r = vms_record_read(v->run_dir, id, &m->rec, &e);
+	r = vm ? r : errmsg_set(&e, -ENOENT, "no such VM is defined");
 	if (r == 0 && vms_spec_digest(&vm->spec) != m->rec.digest) {
 		r = errmsg_set(&e, -EBADMSG, "its record is of another definition");
 	}
@@ -105,21 +131,20 @@ static void add_meeting(struct meetings *all, const char *id)
 	if (r < 0) {
 		log_warn("a folder of an earlier daemon is removed id=%.40s error=\"%s\"", id,
 			 e.text);
-		vms_orphan_end(v, id);
+		end_refused(v, id, &m->rec);
 		if (vm) {
 			vms_unref(v, vm);
 		}
 		return;
 	}
 	m->vm = vm;
-	m->pidfd = -1;
 	m->r = vms_meet_slot(v, m);
 	if (m->r < 0) {
 		/* Not one slot for two: it gets none, and is ended. */
 		log_warn("a record lies id=%s error=\"%s\"", id, m->e.text);
 		close(vm->cancel_fd);
 		vm->cancel_fd = -1;
-		vms_orphan_end(v, id);
+		end_refused(v, id, &m->rec);
 		vms_unref(v, vm);
 		return;
 	}
@@ -213,16 +238,6 @@ static void meetings_put(struct meetings *all)
 	pthread_cond_destroy(&all->changed);
 	free(all->m);
 	free(all);
-}
-
-/* Off the pool first: behind another one with its priority a thread would not get to die. */
-static void kill_process(const struct vms *v, const struct meeting *m)
-{
-	if (m->pidfd >= 0 && host_proc_kill(m->pidfd, SIGSTOP) == 0) {
-		(void)partition_keep_off(v->o.partition, m->rec.pid, 0);
-		host_proc_kill(m->pidfd, SIGKILL);
-		host_sock_wait_readable(m->pidfd, DEATH_MS);
-	}
 }
 
 /* Talk is held. */
