@@ -136,6 +136,22 @@ static void restart(const char *when)
 	check_runs_on(when);
 }
 
+/* What is refused is not in force either: with that limit it would end at once. */
+static void check_no_update(const char *when)
+{
+	int status = 200;
+
+	/* There may be room left for some. */
+	for (int i = 0; i < 200 && status == 200; i++) {
+		status = chaos_do("PATCH", "/v1/vms/good",
+				  i % 2 ? "{\"slice_ns\":5000000}" : "{\"slice_ns\":10000000}");
+	}
+	CHECK(status == 422, "%s: an update answers %d", when, status);
+	status = chaos_do("PATCH", "/v1/vms/good", "{\"limits\":{\"cpu_ns\":1}}");
+	CHECK(status == 422, "%s: an update of limits answers %d", when, status);
+	check_runs_on(when);
+}
+
 static void test_space(void)
 {
 	static const char when[] = "no space";
@@ -150,6 +166,7 @@ static void test_space(void)
 	}
 	CHECK(status != 201, "no space: creations are acknowledged");
 	check_runs_on(when);
+	check_no_update(when);
 	for (int i = 0; i < 5; i++) {
 		try_create(when, false);
 	}

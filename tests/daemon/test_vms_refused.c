@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * What an earlier daemon left and a new one does not take over as it is: threads with a real-time priority off the pool; VMs whose
- * processes are ended, whatever they do and wherever they are; records that could not be written.
+ * processes are ended, whatever they do and wherever they are; records and updates that could not be written, or are refused.
  * Usage: test_vms_refused BUILD-DIR [CASE]
  */
+#include <errno.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
@@ -104,6 +105,31 @@ static void a_paused_one_behind_another(void)
 	rig_close(&rig, true);
 	rig_remove(&rig);
 	CHECK_INT(sched_setaffinity(0, sizeof(before), &before), 0);
+}
+
+/* Neither in force nor written down. */
+static void an_update(void)
+{
+	struct vms_update u = { .mask = SCHED_UPDATE_PRIO, .prio = 7 };
+	char id[VMS_ID_BYTES];
+	struct vms_info before, after;
+
+	rig_open(&rig);
+	if (!rig_run(&rig, 0, "vm", "riscv64", "endless.elf", id)) {
+		return;
+	}
+	CHECK_INT(vms_get(rig.vms, id, &before), 0);
+	fake_dispatch_refuse(rig.dispatch, SCHED_EV_VM_UPDATE, -EDQUOT);
+	CHECK_INT(vms_update(rig.vms, id, &u, NULL), -EDQUOT);
+	fake_dispatch_refuse(rig.dispatch, SCHED_EV_TICK, 0);
+	CHECK_INT(vms_get(rig.vms, id, &after), 0);
+	CHECK_INT(after.spec.prio, before.spec.prio);
+	rig_close(&rig, false);
+	rig_reopen(&rig);
+	CHECK_INT(vms_get(rig.vms, id, &after), 0);
+	CHECK_INT(after.spec.prio, before.spec.prio);
+	rig_close(&rig, true);
+	rig_remove(&rig);
 }
 
 /* Out of the folder by which it could be found and killed, as the back-end isolated takes it. */
@@ -245,6 +271,7 @@ static const struct test_case cases[] = {
 	{ "hurried threads are ordinary again", hurried_threads },
 	{ "a paused one behind another on its core", a_paused_one_behind_another },
 	{ "a slot that is no more", a_slot_that_is_no_more },
+	{ "an update", an_update },
 };
 
 int main(int argc, char **argv)

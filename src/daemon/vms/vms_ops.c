@@ -426,11 +426,31 @@ static void spec_set(struct vms *v, struct vms_vm *vm, const struct vm_spec *s)
 	pthread_mutex_unlock(&v->lock);
 }
 
+/* Written down first: a full disk must not leave a VM with what its definition does not say. */
+static int update_both(struct vms *v, struct vms_vm *vm, const struct vms_update *u,
+		       const struct vm_spec *s, struct errmsg *e)
+{
+	struct errmsg why = { 0 };
+	bool is_silent;
+	bool runs = has_process(v, vm, &is_silent);
+	int r = runs && is_silent ? errmsg_set(e, -EBUSY, "VM %s has ended", s->name)
+				  : vms_row_put(v, vm, s, STORE_PUT, e);
+
+	if (r < 0 || !runs) {
+		return r;
+	}
+	r = update_running(v, vm, u, s, e);
+	if (r < 0 && vms_row_put(v, vm, &vm->spec, STORE_PUT, &why) < 0) {
+		log_warn("a VM's next start has what it was refused now id=%s error=\"%s\"", vm->id,
+			 why.text);
+	}
+	return r;
+}
+
 int vms_update(struct vms *v, const char *id, const struct vms_update *u, struct errmsg *e)
 {
 	struct vm_spec s;
 	struct vms_vm *vm;
-	bool is_silent;
 	int r = vms_talk_open(v, id, &vm, e);
 
 	if (r < 0) {
@@ -438,11 +458,7 @@ int vms_update(struct vms *v, const char *id, const struct vms_update *u, struct
 	}
 	s = vm->spec; /* changed by holders of this lock only */
 	r = update_spec(u, &s, e);
-	if (r == 0 && has_process(v, vm, &is_silent)) {
-		r = is_silent ? errmsg_set(e, -EBUSY, "VM %s has ended", s.name)
-			      : update_running(v, vm, u, &s, e);
-	}
-	r = r < 0 ? r : vms_row_put(v, vm, &s, STORE_PUT, e);
+	r = r < 0 ? r : update_both(v, vm, u, &s, e);
 	if (r == 0) {
 		spec_set(v, vm, &s);
 		vms_publish(v, vm, "vm.updated", NULL);
