@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # shellcheck disable=SC2317 # functions are called by check
 # What the kernel takes from real-time VMs: fair server and throttling are changed when pinfoldd is told to, on pool cores only,
-# and are as before afterwards, also after kill -9. The fair server needs --kernel cloud-6.12.
+# and are as before afterwards, also after kill -9; without them a VM keeps no core from a daemon that comes back. The fair
+# server needs --kernel cloud-6.12.
 # shellcheck source=lib.sh
 . /bed/lib.sh
 # shellcheck source=daemon_lib.sh
@@ -36,7 +37,7 @@ up()
 	for line in "$@"; do
 		echo "$line" >>/etc/pinfold/pinfoldd.conf
 	done
-	pinfold up
+	timeout 300 pinfold up
 	pinfold status
 }
 
@@ -132,6 +133,30 @@ throttling()
 	[ "$(cat "$throttle")" = "$was" ]
 }
 
+# The daemon's new housekeeping core is where a VM has a core of its own, and the kernel takes nothing from that.
+other_cores()
+{
+	was=$(cat "$throttle")
+	up "backend = affinity" "rt_throttling = off" "fair_server = off" "cores = 0-3"
+	create busy riscv64/endless.elf
+	wait_for 60 has_run busy 5
+	pinfold pin busy --core 2
+	wait_for 60 is_alone 2
+	killed
+	up "backend = affinity" "rt_throttling = off" "fair_server = off" "cores = 1-3"
+	[ "$(cores_of ".[] | select(.host_core == 2) | .roles[]")" = housekeeping ]
+	wait_for 60 is_state busy running
+	down
+	[ "$(cat "$throttle")" = "$was" ]
+}
+
+# is_alone CORE: whether VM busy runs there as a real-time thread.
+is_alone()
+{
+	[ "$(taskset -p "$(vcpu_of busy)" | sed 's/.*: //')" = "$(printf %x $((1 << $1)))" ]
+	chrt -p "$(vcpu_of busy)" | grep SCHED_FIFO
+}
+
 before=
 [ ! -e "$fair/cpu0/runtime" ] || before=$(runtimes)
 note "fair server: ${before:-none}; throttling: $(cat "$throttle")"
@@ -140,5 +165,6 @@ check gaps/left-alone left_alone
 check gaps/fair-server switched_off
 check gaps/killed killed_and_left
 check gaps/throttling throttling
+check gaps/other-cores other_cores
 [ "$bed_failed" -eq 0 ] || tail -n 30 /var/lib/pinfold/pinfoldd.log | sed 's/^/| /' >&3
 finish
