@@ -225,4 +225,7 @@ void launch_vm_force_stop(struct launch_vm *vm);
  */
 int launch_vm_wait(struct launch_vm *vm, int *ret_status, struct rusage *ret_usage);
 
+/** How a VM process ended, as a sentence. @param code exit status, or the signal that killed it */
+void launch_describe_end(bool has_exited, int code, char *buf, size_t size);
+
 #endif

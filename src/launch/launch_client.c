@@ -123,6 +123,21 @@ static void read_last_words(const struct launch_vm *vm, char *buf, size_t size)
 	strip_controls(buf);
 }
 
+void launch_describe_end(bool has_exited, int code, char *buf, size_t size)
+{
+	const char *what = has_exited ? NULL : sigdescr_np(code);
+
+	if (has_exited) {
+		snprintf(buf, size, "the VM process ended with status %d", code);
+	} else if (code == SIGSYS) {
+		snprintf(buf, size,
+			 "the VM process was killed for a system call that its jail forbids");
+	} else {
+		snprintf(buf, size, "the VM process was killed by signal %d (%s)", code,
+			 what ? what : "a real-time signal");
+	}
+}
+
 static void describe_death(const struct launch_vm *vm, char *buf, size_t size)
 {
 	siginfo_t si = { 0 };
@@ -131,17 +146,8 @@ static void describe_death(const struct launch_vm *vm, char *buf, size_t size)
 	    waitid(P_PIDFD, (id_t)vm->pidfd, &si, WEXITED | WNOHANG | WNOWAIT) < 0 ||
 	    si.si_pid == 0) {
 		snprintf(buf, size, "the VM process closed its socket");
-	} else if (si.si_code == CLD_EXITED) {
-		snprintf(buf, size, "the VM process ended with status %d", si.si_status);
-	} else if (si.si_status == SIGSYS) {
-		snprintf(buf, size,
-			 "the VM process was killed for a system call that its jail "
-			 "forbids");
 	} else {
-		const char *what = sigdescr_np(si.si_status);
-
-		snprintf(buf, size, "the VM process was killed by signal %d (%s)", si.si_status,
-			 what ? what : "a real-time signal");
+		launch_describe_end(si.si_code == CLD_EXITED, si.si_status, buf, size);
 	}
 }
 

@@ -248,7 +248,7 @@ static void killed_from_outside(void)
 	CHECK(vms_owns_pid(rig.vms, i.pid));
 	kill(i.pid, SIGKILL);
 	CHECK_INT(rig_end(&rig, id, &i), VMS_KILLED);
-	CHECK_STR(i.message, "the VM process was killed by signal 9");
+	CHECK_STR(i.message, "the VM process was killed by signal 9 (Killed)");
 	CHECK(!i.has_stop);
 	vms_remove(rig.vms, id, false, NULL);
 	rig_check_clean(&rig);

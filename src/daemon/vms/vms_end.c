@@ -110,15 +110,10 @@ static void describe_death(const struct vms_vm *vm, bool is_known, int status, c
 
 	if (!is_known) {
 		snprintf(how, sizeof(how), "the VM process is gone");
-	} else if (WIFEXITED(status)) {
-		snprintf(how, sizeof(how), "the VM process ended with status %d",
-			 WEXITSTATUS(status));
-	} else if (WTERMSIG(status) == SIGSYS) {
-		snprintf(how, sizeof(how),
-			 "the VM process was killed for a system call that its jail forbids");
 	} else {
-		snprintf(how, sizeof(how), "the VM process was killed by signal %d",
-			 WTERMSIG(status));
+		launch_describe_end(WIFEXITED(status),
+				    WIFEXITED(status) ? WEXITSTATUS(status) : WTERMSIG(status), how,
+				    sizeof(how));
 	}
 	snprintf(buf, size, "%s%s%s", how, words[0] ? ": " : "", words);
 }
