@@ -165,6 +165,7 @@ struct rv_translation {
 	uint32_t
 		perm; /* MEM_* that this privilege may do without another walk (D clear: no MEM_W) */
 	bool is_global;
+	uint64_t leaf_bytes; /* of the page itself, whatever PMP makes of it; 0: not translated */
 };
 
 /**
@@ -193,6 +194,9 @@ bool rv_translate(const struct rv_hart *h, gva_t gva, uint32_t priv, uint32_t ac
  */
 bool rv_pmp_allows(const struct rv_state *s, gpa_t gpa, uint64_t bytes, uint32_t access,
 		   uint32_t priv);
+
+/** @return whether entries bind M-mode, or may: one is locked */
+bool rv_pmp_is_locked(const struct rv_state *s);
 
 /**
  * @return the largest power of 2, at most @p bytes and at least 4, such that PMP treats the whole aligned block

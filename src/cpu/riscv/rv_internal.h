@@ -34,6 +34,7 @@
 #define RV_PMP_TOR  0x08u
 #define RV_PMP_NA4  0x10u
 #define RV_PMP_L    0x80u
+#define RV_PMP_ALL  0x0101010101010101ULL /* times a bit of an entry: that bit of eight entries */
 
 /** @return configuration byte of a PMP entry */
 static inline uint8_t rv_pmp_cfg(const struct rv_state *s, unsigned int idx)

@@ -126,7 +126,7 @@ static bool leaf(const struct rv_walk *w, gva_t gva, uint64_t pte, unsigned int 
 		return false;
 	}
 	*ret = (struct rv_translation){ base | (gva & (bytes - 1)), bytes, perm,
-					ret->is_global || (pte & PTE_G) };
+					ret->is_global || (pte & PTE_G), bytes };
 	return true;
 }
 
@@ -171,7 +171,7 @@ bool rv_walk(const struct rv_walk *w, gva_t gva, struct rv_translation *ret, uin
 	unsigned int spare;
 
 	if (w->priv == RV_PRIV_M || mode < SATP_SV39 || mode > SATP_SV57) {
-		struct rv_translation t = { gva, BARE_BYTES, MEM_RWX, false };
+		struct rv_translation t = { gva, BARE_BYTES, MEM_RWX, false, 0 };
 
 		return finish(w, &t, ret, ret_cause);
 	}

@@ -86,6 +86,11 @@ bool rv_pmp_allows(const struct rv_state *s, gpa_t gpa, uint64_t bytes, uint32_t
 	return last >= gpa && decide(s, gpa, last, priv, &perm) && (perm & access) == access;
 }
 
+bool rv_pmp_is_locked(const struct rv_state *s)
+{
+	return (s->pmpcfg[0] | s->pmpcfg[1]) & RV_PMP_L * RV_PMP_ALL;
+}
+
 uint64_t rv_pmp_block(const struct rv_state *s, gpa_t gpa, uint64_t bytes, uint32_t priv,
 		      uint32_t *ret_perm)
 {

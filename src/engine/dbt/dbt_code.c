@@ -4,8 +4,9 @@
  *
  * A block is known by its virtual address (its code contains addresses), the physical address of its bytes and the mode,
  * so processes that share a page of code share its translations. Whoever enters a block by a link or by a context's
- * table for jumps does not look at the physical address again: links stay within a page (or within physical memory), and the
- * tables are emptied when translations of addresses become void.
+ * table for jumps does not look at the physical address again, nor at whether it may be executed: links stay within a page
+ * (where nothing but the mode decides about addresses, they need not), and the tables are emptied when translations of
+ * addresses become void. A page of which only parts may be executed has no translations.
  *
  * Guests say when they have written code (RISC-V: fence.i): see dbt_source.c. A block that has changed is killed, and leads to
  * its successor when there is one.
@@ -108,14 +109,19 @@ static uint32_t *head_of(struct dbt_engine *d, uint64_t pc, gpa_t gpa)
 	return &d->block_heads[((h >> 40) + (pc % PAGE_BYTES >> 1)) & (DBT_BLOCK_HEADS - 1)];
 }
 
-/* Where the byte behind a page's last is, as code; NULL: nowhere now. */
-static bool tail_find(struct dbt_engine *d, uint64_t pc, struct front_page *ret)
+bool dbt_code_page(struct dbt_engine *d, uint64_t pc, struct front_page *ret)
 {
 	struct cpu_fault unread;
 
-	return d->front->translate_address(d->cpu, (pc | (PAGE_BYTES - 1)) + 1, MEM_X, ret,
-					   &unread) &&
+	return d->front->translate_address(d->cpu, pc, MEM_X, ret, &unread) &&
+	       (ret->bytes >= PAGE_BYTES || d->front->is_physical(d->cpu)) &&
 	       dbt_ram(d, ret->gpa, 2, MEM_X);
+}
+
+/* The page behind that of the pc. */
+static bool tail_find(struct dbt_engine *d, uint64_t pc, struct front_page *ret)
+{
+	return dbt_code_page(d, (pc | (PAGE_BYTES - 1)) + 1, ret);
 }
 
 /* A loaded block is about to be used. */
@@ -242,12 +248,10 @@ static struct dbt_block *block_add(struct dbt_engine *d, uint64_t pc, const stru
 	};
 	*head = i;
 	dbt_source_link(d, i);
-	dbt_code_page_add(d, pc, page->bytes);
 	if (tail) {
 		b->has_tail = true;
 		b->tail_gpa = tail->gpa;
 		dbt_code_depend(d, i, tail->gpa, (uint16_t)(d->ir.next % PAGE_BYTES));
-		dbt_code_page_add(d, d->ir.next, tail->bytes);
 	}
 	return b;
 }
@@ -296,18 +300,27 @@ static struct dbt_block *translate(struct dbt_engine *d, uint64_t pc, const stru
 	return old;
 }
 
+/* A block goes into the context's table, in which it stays while its pages are where they are. */
+static void rely(struct dbt_engine *d, const struct dbt_block *b, const struct front_page *page)
+{
+	struct front_page tail;
+
+	dbt_code_page_add(d, b->pc, page);
+	if (b->has_tail && tail_find(d, b->pc, &tail)) {
+		dbt_code_page_add(d, b->pc + PAGE_BYTES, &tail);
+	}
+}
+
 const void *dbt_code_find(struct dbt_engine *d, uint64_t pc)
 {
 	struct emit_jump *jump = &d->context->jumps[emit_jump_slot(pc)];
-	struct cpu_fault unread;
 	struct front_page page;
 	struct dbt_block *b;
 
 	if (jump->pc == pc) {
 		return jump->code;
 	}
-	if (!d->front->translate_address(d->cpu, pc, MEM_X, &page, &unread) ||
-	    !dbt_ram(d, page.gpa, 2, MEM_X)) {
+	if (!dbt_code_page(d, pc, &page)) {
 		return NULL;
 	}
 	b = dbt_code_at(d, pc, page.gpa);
@@ -317,6 +330,7 @@ const void *dbt_code_find(struct dbt_engine *d, uint64_t pc)
 			return NULL;
 		}
 	}
+	rely(d, b, &page);
 	/* another context's, if all code was dropped */
 	jump = &d->context->jumps[emit_jump_slot(pc)];
 	*jump = (struct emit_jump){ pc, dbt_block_code(d, b) };

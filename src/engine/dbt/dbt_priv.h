@@ -246,6 +246,9 @@ void dbt_code_kill(struct dbt_engine *d, struct dbt_block *b);
 /** Forget all blocks. */
 void dbt_code_reset(struct dbt_engine *d);
 
+/** Where code at an address is. @return false: nowhere now, or in a page that is not executable as a whole: interpret it */
+bool dbt_code_page(struct dbt_engine *d, uint64_t pc, struct front_page *ret);
+
 /** The block at an address in the current mode, if there is one, stale or not. */
 struct dbt_block *dbt_code_at(struct dbt_engine *d, uint64_t pc, gpa_t gpa);
 
@@ -338,8 +341,8 @@ void dbt_space_flush(struct dbt_engine *d, uint64_t mask, uint64_t value);
 /** That of the page around @p gva is void in those spaces. */
 void dbt_page_flush(struct dbt_engine *d, gva_t gva, uint64_t mask, uint64_t value);
 
-/** Remember that code at @p pc, in a page of so many bytes, was translated: a set, with some false members. */
-void dbt_code_page_add(struct dbt_engine *d, uint64_t pc, uint64_t page_bytes);
+/** Remember that jumps lead to translated code at @p pc in a page: a set, with some false members. */
+void dbt_code_page_add(struct dbt_engine *d, uint64_t pc, const struct front_page *page);
 
 /**
  * Translated code was refused an access: put the page into the window.

@@ -3,8 +3,8 @@
  * The second tier: a block to which jumps lead backwards again and again begins a region, of the blocks around it that
  * have run already.
  *
- * Blocks are found breadth first along branches and jumps, and laid out by address, the first one first. While paging is on a
- * region stays within a page, as links do. The block's own code becomes a jump to the region, so all that
+ * Blocks are found breadth first along branches and jumps, and laid out by address, the first one first. Where links stay within
+ * a page, regions do. The block's own code becomes a jump to the region, so all that
  * is linked to it goes there; a copy of it serves when a guard of the region's entry fails.
  */
 #include <stdlib.h>
@@ -95,13 +95,11 @@ static bool decode(struct dbt_engine *d, struct dbt_region_work *w, uint64_t pc,
 		   struct ir_block *ret)
 {
 	const struct dbt_block *b;
-	struct cpu_fault unread;
 	struct front_page page;
 	const uint8_t *bytes;
 	bool is_decoded;
 
-	if (!d->front->translate_address(d->cpu, pc, MEM_X, &page, &unread) ||
-	    page.gpa - w->head_gpa != pc - w->head || !dbt_ram(d, page.gpa, 2, MEM_X)) {
+	if (!dbt_code_page(d, pc, &page) || page.gpa - w->head_gpa != pc - w->head) {
 		return false;
 	}
 	bytes = dbt_source_bytes(d, page.gpa);
@@ -229,11 +227,10 @@ static void make(struct dbt_engine *d, struct dbt_region_work *w, struct dbt_blo
 bool dbt_region_count(struct dbt_engine *d, uint64_t pc)
 {
 	struct dbt_region_work *w = work_of(d);
-	struct cpu_fault unread;
 	struct front_page page;
 	struct dbt_block *b;
 
-	if (!w || !d->front->translate_address(d->cpu, pc, MEM_X, &page, &unread)) {
+	if (!w || !dbt_code_page(d, pc, &page)) {
 		return true;
 	}
 	b = dbt_code_at(d, pc, page.gpa);

@@ -2,7 +2,7 @@
 /*
  * Translations in a file: written by one VM process, loaded by others of the same program that run the same image.
  *
- *   head | code and its tables (emit.h) | blocks | sources | copies of their pages | set of code pages
+ *   head | code and its tables (emit.h) | blocks | sources | copies of their pages
  *
  * Each part begins at a page. What is loaded is foreign: a page's blocks are used once the page has been compared with the
  * copy that they were made of (dbt_source.c), and those whose bytes are others are killed then. So nothing that leads from one
@@ -21,8 +21,8 @@
 #include "host/map.h"
 
 #define STORE_MAGIC    "pinfold translations\n"
-#define STORE_REVISION 1u
-#define STORE_PARTS    (EMIT_PARTS + 7u)
+#define STORE_REVISION 2u
+#define STORE_PARTS    (EMIT_PARTS + 5u)
 #define BUILD_ID_BYTES 32u
 
 /* Of the parts behind the emitter's. */
@@ -69,8 +69,6 @@ static void parts_of(struct dbt_engine *d, struct emit_part ret[STORE_PARTS])
 		{ d->copies, PAGE_BYTES, d->n_sources + 1, DBT_SOURCES_MAX + 1, true },
 		{ d->source_heads, sizeof(*d->source_heads), DBT_SOURCE_HEADS, DBT_SOURCE_HEADS,
 		  true },
-		{ d->code_pages, 1, sizeof(d->code_pages), sizeof(d->code_pages), false },
-		{ &d->code_sizes, sizeof(d->code_sizes), 1, 1, false },
 	};
 
 	emitter_parts(d->em, ret);

@@ -318,13 +318,17 @@ static uint32_t code_page_bit(uint64_t pc, unsigned int size)
 	return (uint32_t)(key * 0x9e3779b97f4a7c15ULL >> 40) % DBT_CODE_PAGES;
 }
 
-void dbt_code_page_add(struct dbt_engine *d, uint64_t pc, uint64_t page_bytes)
+void dbt_code_page_add(struct dbt_engine *d, uint64_t pc, const struct front_page *page)
 {
-	unsigned int size = (unsigned int)__builtin_ctzll(page_bytes);
-	uint32_t bit = code_page_bit(pc, size);
+	unsigned int size;
+	uint32_t bit;
 
-	d->code_pages[bit / 8] |= (uint8_t)BIT(bit % 8);
-	d->code_sizes |= BIT(size);
+	if (page->leaf_bytes) {
+		size = (unsigned int)__builtin_ctzll(page->leaf_bytes);
+		bit = code_page_bit(pc, size);
+		d->code_pages[bit / 8] |= (uint8_t)BIT(bit % 8);
+		d->code_sizes |= BIT(size);
+	}
 }
 
 /* Jumps to a page that is mapped anew have to be looked up again. */
@@ -350,7 +354,7 @@ static void flush_code_page(struct dbt_engine *d, gva_t gva, unsigned int size, 
 		if (!c->used || (c->space & mask) != value) {
 			continue;
 		}
-		if (BIT(size) <= PAGE_BYTES) {
+		if (BIT(size) == PAGE_BYTES) {
 			forget_jumps(c, gva & ~(PAGE_BYTES - 1));
 		} else {
 			c->generation = 0;

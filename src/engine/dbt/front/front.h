@@ -48,6 +48,9 @@ struct front_page {
 	uint64_t bytes; /* around it, aligned: where the same holds; a power of 2 */
 	uint32_t perm;	/* MEM_* without another walk */
 	bool is_global; /* in every address space of the mode */
+	/* Of the page of the guest's tables that it is in, part of or all: a fence of any address there is about all of it. 0: they
+	 * have no say. */
+	uint64_t leaf_bytes;
 };
 
 /** Memory as the engine offers it to an interpreter. */
@@ -91,7 +94,7 @@ struct front_ops {
 	/** A number for the address space of the mode, e.g. satp; equal numbers may share windows. */
 	uint64_t (*space)(const void *cpu);
 
-	/** @return whether code addresses are physical now: what is at one stays there */
+	/** @return whether code addresses are physical, and may all be executed, for as long as the mode lasts */
 	bool (*is_physical)(const void *cpu);
 
 	/**

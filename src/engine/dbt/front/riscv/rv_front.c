@@ -18,6 +18,7 @@
 /* Of front_ops.mode: privilege in bits 0 and 1. */
 #define MODE_FP	       BIT(2)
 #define MODE_FRM_SHIFT 3
+#define MODE_LOCKED    BIT(6) /* M-mode, bound by PMP */
 
 /* Of front_ops.space, above ASID and PPN. */
 #define SPACE_PRIV_SHIFT   62
@@ -174,12 +175,14 @@ static bool has_fp(const struct rv_state *s)
 	return (s->mstatus >> FS_SHIFT & 3) == FS_DIRTY;
 }
 
+/* What is linked in M-mode while PMP does not bind it must not be used when it does: that is another mode. */
 static uint32_t mode(const void *cpu)
 {
 	const struct rv_state *s = &((const struct rv_cpu *)cpu)->hart.s;
 
 	return s->priv |
-	       (has_fp(s) ? (uint32_t)(MODE_FP | (uint32_t)frm_of(s) << MODE_FRM_SHIFT) : 0);
+	       (has_fp(s) ? (uint32_t)(MODE_FP | (uint32_t)frm_of(s) << MODE_FRM_SHIFT) : 0) |
+	       (s->priv == RV_PRIV_M && rv_pmp_is_locked(s) ? (uint32_t)MODE_LOCKED : 0);
 }
 
 /*
@@ -212,7 +215,7 @@ static bool is_physical(const void *cpu)
 {
 	const struct rv_state *s = &((const struct rv_cpu *)cpu)->hart.s;
 
-	return s->priv == RV_PRIV_M || s->satp >> SATP_MODE_SHIFT == 0;
+	return s->priv == RV_PRIV_M && !rv_pmp_is_locked(s);
 }
 
 static bool translate_address(void *cpu, gva_t gva, uint32_t access, struct front_page *ret,
@@ -227,7 +230,7 @@ static bool translate_address(void *cpu, gva_t gva, uint32_t access, struct fron
 		*ret_fault = rv_fault_from_cause(cause, c->hart.s.pc, gva);
 		return false;
 	}
-	*ret = (struct front_page){ t.gpa, t.bytes, t.perm, t.is_global };
+	*ret = (struct front_page){ t.gpa, t.bytes, t.perm, t.is_global, t.leaf_bytes };
 	return true;
 }
 
