@@ -47,10 +47,9 @@ struct trial {
 	uint64_t page, asid; /* of a fence */
 	uint64_t pmpcfg;     /* of entries 0 to 7 */
 	uint64_t pmpaddr0;
-	uint64_t there;	  /* leaf of the second page in the first address space, ... */
-	uint64_t there_2; /* ... and in the second */
-	int64_t one,
-		two; /* what s1 is to be with 1 and with 40 loops; negative: nobody knows but the interpreter */
+	uint64_t there;	   /* leaf of the second page in the first address space, ... */
+	uint64_t there_2;  /* ... and in the second */
+	uint64_t one, two; /* what s1 is to be with 1 and with 40 loops */
 };
 
 static struct side sides[2];
@@ -154,7 +153,7 @@ static void start(struct side *s, const struct trial *t, uint64_t loops)
 	side_start(s, &st);
 }
 
-static void try(const struct trial *t, uint64_t loops, int64_t want)
+static void try(const struct trial *t, uint64_t loops, uint64_t want)
 {
 	uint64_t insns = 2 * (loops * 5 + 20) + 20;
 	struct cpu_state one = { 0 };
@@ -354,13 +353,71 @@ static void cut_pages_move(void)
 	try_all(trials, ARRAY_SIZE(trials));
 }
 
+/* How the kernel may look at memory: with contexts of its own for each space, or not. */
+static const uint64_t looks[] = { 0, RV_MSTATUS_SUM, RV_MSTATUS_MXR };
+
+/* Another address space with a number of its own wants no fence. */
+static void spaces_change(void)
+{
+	struct trial t = { .what = "another space",
+			   .priv = RV_PRIV_S,
+			   .satp = SATP(1, TABLES),
+			   .change = { SET_SATP, NOP },
+			   .value = SATP(2, SPACE_2) };
+
+	for (size_t i = 0; i < ARRAY_SIZE(looks); i++) {
+		t.status = looks[i];
+		t.there = THERE >> 2 | V | R | X | A;
+		t.there_2 = OTHER >> 2 | V | R | X | A;
+		t.one = 101;
+		t.two = 4040;
+		for (unsigned int across = 0; across <= 2; across += 2) {
+			t.target = THERE - across;
+			t.other = OTHER - across;
+			try_all(&t, 1);
+		}
+		t.there |= G;
+		t.there_2 = t.there;
+		t.one = 2;
+		t.two = 80;
+		try_all(&t, 1);
+		CHECK(!side_dbt(fast)->context->has_local);
+	}
+}
+
+/* A page moves within a space, and the fence says which one. */
+static void pages_move(void)
+{
+	static const uint32_t fences[] = { FENCE, FENCE_PAGE, FENCE_ASID, FENCE_BOTH };
+	struct trial t = { .what = "another page",
+			   .priv = RV_PRIV_S,
+			   .satp = SATP(2, TABLES),
+			   .value = OTHER >> 2 | V | R | X | A,
+			   .where = LEAF_AT,
+			   .page = THERE,
+			   .asid = 2,
+			   .there = THERE >> 2 | V | R | X | A,
+			   .one = 101,
+			   .two = 4040 };
+
+	for (size_t i = 0; i < ARRAY_SIZE(looks) * ARRAY_SIZE(fences); i++) {
+		t.status = looks[i / ARRAY_SIZE(fences)];
+		t.change[0] = STORE;
+		t.change[1] = fences[i % ARRAY_SIZE(fences)];
+		for (unsigned int across = 0; across <= 2; across += 2) {
+			t.target = THERE - across;
+			t.other = OTHER - across;
+			try_all(&t, 1);
+		}
+	}
+}
+
 int main(void)
 {
 	static const struct test_case cases[] = {
-		{ "pages cut by PMP move",
-		  cut_pages_move }, /* first: what a fence is about is never forgotten */
-		{ "paging begins", paging_begins },
-		{ "PMP changes", pmp_changes },
+		{ "pages cut by PMP move", cut_pages_move }, /* first: what a fence is about is never forgotten */
+		{ "paging begins", paging_begins },	     { "PMP changes", pmp_changes },
+		{ "address spaces change", spaces_change },  { "pages move", pages_move },
 	};
 
 	return sides_init(sides, ARRAY_SIZE(sides)) ? test_main(cases, ARRAY_SIZE(cases)) : 77;

@@ -305,9 +305,9 @@ static void rely(struct dbt_engine *d, const struct dbt_block *b, const struct f
 {
 	struct front_page tail;
 
-	dbt_code_page_add(d, b->pc, page);
+	dbt_jump_rely(d, b->pc, page);
 	if (b->has_tail && tail_find(d, b->pc, &tail)) {
-		dbt_code_page_add(d, b->pc + PAGE_BYTES, &tail);
+		dbt_jump_rely(d, b->pc + PAGE_BYTES, &tail);
 	}
 }
 

@@ -147,6 +147,8 @@ struct dbt_context {
 	uint32_t code_generation;
 	uint64_t used;
 	struct dbt_window *window; /* or NULL: no access is served */
+	uint64_t tables;	   /* with which it was used last */
+	bool has_local;		   /* it is shared, and some of its jumps hold for these only */
 	uint32_t filled;	   /* bit n: part n of jumps has entries */
 	struct emit_jump *jumps;   /* EMIT_JUMPS */
 };
@@ -186,7 +188,7 @@ struct dbt_engine {
 	uint32_t n_maps; /* of all windows */
 	uint64_t stale_keys[DBT_VERIFY_MAX];
 	struct emit_jump *jumps; /* of all contexts: big, and most of them are never touched */
-	uint8_t code_pages[DBT_CODE_PAGES / 8]; /* of dbt_code_page_add() */
+	uint8_t code_pages[DBT_CODE_PAGES / 8]; /* of dbt_jump_rely() */
 	struct dbt_site sites[DBT_SITES];	/* by pc, one for each hash */
 	uint32_t n_soft;
 	struct dbt_refill refills[DBT_REFILL_SLOTS];
@@ -341,8 +343,8 @@ void dbt_space_flush(struct dbt_engine *d, uint64_t mask, uint64_t value);
 /** That of the page around @p gva is void in those spaces. */
 void dbt_page_flush(struct dbt_engine *d, gva_t gva, uint64_t mask, uint64_t value);
 
-/** Remember that jumps lead to translated code at @p pc in a page: a set, with some false members. */
-void dbt_code_page_add(struct dbt_engine *d, uint64_t pc, const struct front_page *page);
+/** The context's jumps rely on a page with the pc: remember it for fences. It goes into a set, with some false members. */
+void dbt_jump_rely(struct dbt_engine *d, uint64_t pc, const struct front_page *page);
 
 /**
  * Translated code was refused an access: put the page into the window.

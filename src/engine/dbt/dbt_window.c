@@ -263,6 +263,7 @@ static void empty_jumps(struct dbt_context *c)
 		}
 	}
 	c->filled = 0;
+	c->has_local = false;
 	c->jumps[emit_jump_slot(0)].pc = EMIT_JUMP_EMPTY;
 }
 
@@ -270,13 +271,16 @@ void dbt_context_enter(struct dbt_engine *d)
 {
 	uint32_t mode = d->front->mode(d->cpu);
 	uint64_t space = d->front->space(d->cpu);
+	uint64_t tables = d->front->tables ? d->front->tables(d->cpu) : 0;
 	struct dbt_context *c = context_of(d, mode, space);
 
 	c->used = ++d->clock;
 	emit_returns_forget(d->em);
-	if (c->generation != d->generation || c->code_generation != d->code_generation) {
+	if (c->generation != d->generation || c->code_generation != d->code_generation ||
+	    (c->has_local && c->tables != tables)) {
 		empty_jumps(c);
 	}
+	c->tables = tables;
 	c->generation = d->generation;
 	c->code_generation = d->code_generation;
 	c->window = space == FRONT_SPACE_NONE ? NULL : window_of(d, space);
@@ -292,6 +296,12 @@ void dbt_translations_flush(struct dbt_engine *d)
 	d->context = NULL;
 }
 
+/* Jumps that hold for one address space only go with any: nobody remembers which one's. */
+static bool is_of(const struct dbt_context *c, uint64_t mask, uint64_t value)
+{
+	return (c->space & mask) == value || c->has_local;
+}
+
 void dbt_space_flush(struct dbt_engine *d, uint64_t mask, uint64_t value)
 {
 	if (mask == 0) {
@@ -304,7 +314,7 @@ void dbt_space_flush(struct dbt_engine *d, uint64_t mask, uint64_t value)
 		}
 	}
 	for (size_t i = 0; i < DBT_CONTEXTS; i++) {
-		if ((d->contexts[i].space & mask) == value) {
+		if (is_of(&d->contexts[i], mask, value)) {
 			d->contexts[i].generation = 0;
 		}
 	}
@@ -318,17 +328,24 @@ static uint32_t code_page_bit(uint64_t pc, unsigned int size)
 	return (uint32_t)(key * 0x9e3779b97f4a7c15ULL >> 40) % DBT_CODE_PAGES;
 }
 
-void dbt_code_page_add(struct dbt_engine *d, uint64_t pc, const struct front_page *page)
+static bool is_shared(const struct dbt_context *c)
+{
+	return c->space & FRONT_SPACE_GLOBAL;
+}
+
+void dbt_jump_rely(struct dbt_engine *d, uint64_t pc, const struct front_page *page)
 {
 	unsigned int size;
 	uint32_t bit;
 
-	if (page->leaf_bytes) {
-		size = (unsigned int)__builtin_ctzll(page->leaf_bytes);
-		bit = code_page_bit(pc, size);
-		d->code_pages[bit / 8] |= (uint8_t)BIT(bit % 8);
-		d->code_sizes |= BIT(size);
+	if (!page->leaf_bytes) {
+		return;
 	}
+	size = (unsigned int)__builtin_ctzll(page->leaf_bytes);
+	bit = code_page_bit(pc, size);
+	d->code_pages[bit / 8] |= (uint8_t)BIT(bit % 8);
+	d->code_sizes |= BIT(size);
+	d->context->has_local |= is_shared(d->context) && !page->is_global;
 }
 
 /* Jumps to a page that is mapped anew have to be looked up again. */
@@ -351,7 +368,7 @@ static void flush_code_page(struct dbt_engine *d, gva_t gva, unsigned int size, 
 	for (size_t i = 0; i < DBT_CONTEXTS; i++) {
 		struct dbt_context *c = &d->contexts[i];
 
-		if (!c->used || (c->space & mask) != value) {
+		if (!c->used || !is_of(c, mask, value)) {
 			continue;
 		}
 		if (BIT(size) == PAGE_BYTES) {

@@ -39,7 +39,10 @@ struct front_effects {
 
 /** Of space(): nothing that may be cached. */
 #define FRONT_SPACE_NONE UINT64_MAX
-/** A bit of space(): only pages that are global may be cached; several address spaces share it. */
+/**
+ * A bit of space(), also of FRONT_SPACE_NONE: several address spaces share it. Data is cached only if its page is global, what
+ * else is known holds for one tables() at a time.
+ */
 #define FRONT_SPACE_GLOBAL BIT(43)
 
 /** How a guest address may be used. */
@@ -93,6 +96,8 @@ struct front_ops {
 	uint32_t (*mode)(const void *cpu);
 	/** A number for the address space of the mode, e.g. satp; equal numbers may share windows. */
 	uint64_t (*space)(const void *cpu);
+	/** A number for the page tables, where space() may be shared; NULL: it never is. */
+	uint64_t (*tables)(const void *cpu);
 
 	/** @return whether code addresses are physical, and may all be executed, for as long as the mode lasts */
 	bool (*is_physical)(const void *cpu);

@@ -211,6 +211,11 @@ static uint64_t space(const void *cpu)
 	       who << SPACE_PRIV_SHIFT;
 }
 
+static uint64_t tables(const void *cpu)
+{
+	return ((const struct rv_cpu *)cpu)->hart.s.satp;
+}
+
 static bool is_physical(const void *cpu)
 {
 	const struct rv_state *s = &((const struct rv_cpu *)cpu)->hart.s;
@@ -386,6 +391,7 @@ const struct front_ops rv_front_ops = {
 	.set_pc = set_pc,
 	.mode = mode,
 	.space = space,
+	.tables = tables,
 	.is_physical = is_physical,
 	.translate_address = translate_address,
 	.decode = decode,
