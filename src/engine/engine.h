@@ -53,7 +53,7 @@
 /** Why run() returned. */
 enum vm_exit_kind {
 	VM_EXIT_KICKED,	    /* kick() was called */
-	VM_EXIT_INSN_LIMIT, /* max_insns instructions were executed */
+	VM_EXIT_INSN_LIMIT, /* max_insns instructions were executed, or traps in place of some */
 	VM_EXIT_HALT, /* HLT or WFI was executed; pc is behind it. With ENGINE_CAP_SYSTEM: run again
 		       * when wakes() says so */
 	VM_EXIT_EXCEPTION, /* a guest exception (fault); the caller delivers or reports it. pc is at the
@@ -82,6 +82,7 @@ struct vm_exit {
 	struct engine_watch
 		watch;	  /* WATCHPOINT: the instruction's first watched bytes and access */
 	uint64_t insns;	  /* executed by this run; exact with ENGINE_CAP_INSN_COUNT if limited */
+	uint64_t traps;	  /* exceptions delivered to the guest, in place of an instruction each */
 	char detail[128]; /* UNHANDLED: the engine's name of the reason, with its data */
 };
 
@@ -209,7 +210,7 @@ struct engine_ops {
 
 	/**
 	 * Execute.
-	 * @param max_insns stop after exactly so many; 0: no limit (and full speed)
+	 * @param max_insns stop after exactly so many, traps included: a guest may do nothing but trap. 0: no limit (and full speed)
 	 * @return 0 with *ret; negative errno only when the engine itself is broken
 	 */
 	int (*run)(struct engine *eng, uint64_t max_insns, struct vm_exit *ret, struct errmsg *e);

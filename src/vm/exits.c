@@ -54,7 +54,8 @@ enum outcome exits_limit(struct vm *vm, enum proto_limit_kind kind)
 		break;
 	case PROTO_LIMIT_INSNS:
 		snprintf(s.text, sizeof(s.text),
-			 "the guest reached its limit of %" PRIu64 " instructions",
+			 "the guest %s its limit of %" PRIu64 " instructions",
+			 vm->insns < vm->limits.insns ? "took as many exceptions as" : "reached",
 			 vm->limits.insns);
 		break;
 	default:

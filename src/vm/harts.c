@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The CPUs of a VM. They share one vCPU thread and take turns by a number of instructions, so a VM with several
+ * The CPUs of a VM. They share one vCPU thread and take turns by a number of instructions and traps, so a VM with several
  * CPUs is as repeatable as one with one, and device models need no locks.
  *
  * A CPU's reservation (load-reserved) lasts while it has its turn and no device stores: so does a loop that is stepped through.
@@ -13,7 +13,7 @@
 #include "host/fd.h"
 #include "vm/vm_internal.h"
 
-/* Instructions of a turn while others want one too: some 50 us. Spinning on a lock that another holds costs that much. */
+/* Instructions and traps of a turn while others want one too: some 50 us. Spinning on a lock that another holds costs that much. */
 #define TURN_INSNS 50000u
 
 int harts_make(struct vm *vm, const struct engine_ops *ops, const struct engine_config *cfg,
@@ -216,9 +216,9 @@ uint64_t harts_turn_insns(struct vm *vm)
 	return 0;
 }
 
-void harts_charge(struct vm *vm, uint64_t insns)
+void harts_charge(struct vm *vm, uint64_t n)
 {
-	vm->hart_left -= insns < vm->hart_left ? insns : vm->hart_left;
+	vm->hart_left -= n < vm->hart_left ? n : vm->hart_left;
 }
 
 ns_t harts_due_ns(struct vm *vm)

@@ -56,7 +56,8 @@ static enum proto_limit_kind limit_reached(const struct vm *vm)
 	if (vm->limits.cpu_ns && vm->cpu_ns >= vm->limits.cpu_ns) {
 		return PROTO_LIMIT_CPU;
 	}
-	if (vm->limits.insns && vm->insns >= vm->limits.insns) {
+	/* A guest that does nothing but trap executes none. */
+	if (vm->limits.insns && (vm->insns >= vm->limits.insns || vm->traps >= vm->limits.insns)) {
 		return PROTO_LIMIT_INSNS;
 	}
 	if (vm->limits.wall_ns && wall_used_ns(vm) >= vm->limits.wall_ns) {
@@ -106,13 +107,13 @@ static bool must_step(const struct vm *vm)
 	return vm->fds.trace >= 0 || must_compare(vm) || must_look(vm);
 }
 
-/* How many instructions the next run may execute; 0 = no limit. */
+/* How many instructions, and traps, the next run may execute; 0 = no limit. */
 static uint64_t insn_budget(struct vm *vm)
 {
 	uint64_t budget = vm->cfg.flags & PROTO_CFG_COUNT_INSNS ? UINT64_MAX / 2 : 0;
 
 	if (vm->limits.insns) {
-		budget = vm->limits.insns - vm->insns;
+		budget = vm->limits.insns - (vm->insns > vm->traps ? vm->insns : vm->traps);
 	}
 	if (vm->goal == VM_GOAL_STEPS && (budget == 0 || vm->steps_left < budget)) {
 		budget = vm->steps_left;
@@ -159,8 +160,8 @@ static int get_looked_at(struct vm *vm, struct cpu_state *ret, struct errmsg *e)
 }
 
 /*
- * Single steps for traces and points: what comes before and after one instruction. The state is
- * taken only where somebody looks at it: on some engines it costs more than the step.
+ * Single steps for traces and points: what comes before and after one instruction, or the exception that it raised. The
+ * state is taken only where somebody looks at it: on some engines it costs more than the step.
  */
 static enum outcome run_stepwise(struct vm *vm, struct vm_exit *x, struct errmsg *e, int *ret_r)
 {
@@ -180,13 +181,13 @@ static enum outcome run_stepwise(struct vm *vm, struct vm_exit *x, struct errmsg
 	if (*ret_r == 0) {
 		*ret_r = vm->eng->ops->run(vm->eng, 1, x, e);
 	}
-	if (*ret_r == 0 && x->insns > 0 && (is_traced || is_watched)) {
+	if (*ret_r == 0 && x->insns + x->traps > 0 && (is_traced || is_watched)) {
 		*ret_r = get_looked_at(vm, &after, e);
 	}
 	if (*ret_r < 0) {
 		return OUTCOME_STOP;
 	}
-	if (x->insns == 0) {
+	if (x->insns + x->traps == 0) {
 		return OUTCOME_AGAIN;
 	}
 	if (is_traced) {
@@ -239,7 +240,8 @@ static enum outcome run_once(struct vm *vm)
 	vm->cpu_ns += used_ns;
 	vm->slice_used_ns += used_ns;
 	vm->insns += x.insns;
-	harts_charge(vm, x.insns);
+	vm->traps += x.traps;
+	harts_charge(vm, x.insns + x.traps);
 	if (budget == 0 || !(vm->eng->caps & ENGINE_CAP_INSN_COUNT)) {
 		vm->are_insns_exact = false;
 	}

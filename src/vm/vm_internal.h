@@ -50,7 +50,7 @@ struct vm {
 	bool has_sbi;		 /* the board is the guest\'s firmware */
 	struct engine *eng;	 /* of the current CPU */
 	uint32_t n_harts, cur_hart;
-	uint64_t hart_left; /* instructions of the current CPU's turn */
+	uint64_t hart_left; /* instructions and traps of the current CPU's turn */
 	struct vm_hart harts[MACHINE_HARTS_MAX];
 	ns_t due_ns; /* monotonic: when the machine has to be polled; UINT64_MAX: not by time */
 	struct vm_points points;
@@ -66,6 +66,7 @@ struct vm {
 	ns_t slice_used_ns;
 	ns_t turn_left_ns; /* CPU time until the slice or the grant could be over */
 	uint64_t insns;
+	uint64_t traps; /* exceptions that the guest took itself, since there is this process */
 	bool are_insns_exact;
 	uint64_t slices;
 	ns_t made_at_ns;
@@ -176,10 +177,10 @@ void harts_poll_machine(struct vm *vm);
 void harts_memory_changed(struct vm *vm, gpa_t gpa, uint64_t bytes);
 /* Make the CPU whose turn it is the current one; false: none has anything to do. */
 bool harts_pick(struct vm *vm);
-/* How many instructions the current one may run before it is another's turn; 0: nobody else wants one. */
+/* How many instructions and traps the current one may run before it is another's turn; 0: nobody else wants one. */
 uint64_t harts_turn_insns(struct vm *vm);
-/* The current one has executed so many. */
-void harts_charge(struct vm *vm, uint64_t insns);
+/* The current one has executed so many, traps included. */
+void harts_charge(struct vm *vm, uint64_t n);
 /* When the machine or a CPU's timer is due, on the monotonic clock; UINT64_MAX: never. */
 ns_t harts_due_ns(struct vm *vm);
 /* All of them, as part of a context; 0 bytes on boards without interrupts. */

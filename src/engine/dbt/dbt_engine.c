@@ -237,6 +237,7 @@ static enum served step(struct dbt_engine *d, struct vm_exit *ret)
 		ret->insns++;
 		return SERVED_AGAIN;
 	case FRONT_TRAPPED:
+		ret->traps++;
 		return SERVED_AGAIN;
 	case FRONT_HALT:
 		ret->insns++;
@@ -277,10 +278,12 @@ static void enter(struct dbt_engine *d, const void *code, uint64_t pc, int64_t b
 static enum served helped(struct dbt_engine *d, struct vm_exit *ret)
 {
 	struct front_effects effects = { 0 };
+	bool has_trapped;
 
-	if (!d->front->helper_left(d->cpu, &effects)) {
+	if (!d->front->helper_left(d->cpu, &effects, &has_trapped)) {
 		return step(d, ret);
 	}
+	ret->traps += has_trapped;
 	d->is_interrupt_doubtful = true;
 	apply(d, &effects);
 	return SERVED_AGAIN;
@@ -429,6 +432,7 @@ static int dbt_run(struct engine *eng, uint64_t max_insns, struct vm_exit *ret, 
 	struct vm_exit x = { 0 };
 	enum served s = SERVED_AGAIN;
 	bool is_first = true;
+	uint64_t done;
 
 	(void)e;
 	dbt_signal_own(d);
@@ -440,7 +444,8 @@ static int dbt_run(struct engine *eng, uint64_t max_insns, struct vm_exit *ret, 
 			x.kind = VM_EXIT_KICKED;
 			break;
 		}
-		if (max_insns && x.insns >= max_insns) {
+		done = x.insns + x.traps;
+		if (max_insns && done >= max_insns) {
 			x.kind = VM_EXIT_INSN_LIMIT;
 			break;
 		}
@@ -450,7 +455,7 @@ static int dbt_run(struct engine *eng, uint64_t max_insns, struct vm_exit *ret, 
 			break;
 		}
 		is_first = false;
-		s = go_on(d, max_insns ? max_insns - x.insns : 0, &x);
+		s = go_on(d, max_insns ? max_insns - done : 0, &x);
 	}
 	dbt_signal_own(NULL);
 	*ret = x;

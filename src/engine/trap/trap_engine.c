@@ -363,7 +363,7 @@ static int trap_run(struct engine *eng, uint64_t max_insns, struct vm_exit *ret,
 			x.kind = VM_EXIT_KICKED;
 			break;
 		}
-		if (max_insns && x.insns >= max_insns) {
+		if (max_insns && x.insns + x.traps >= max_insns) {
 			x.kind = VM_EXIT_INSN_LIMIT;
 			break;
 		}

@@ -100,6 +100,7 @@ static enum trap_step give_exception(struct trap_engine *t, struct vm_exit *ret)
 
 	if (t->cfg.is_system && !(t->cfg.exit_vectors & BIT(x->cause))) {
 		trap_effects(t, rv_trap(&t->hart, x->cause, x->tval));
+		ret->traps++;
 		return TRAP_NEXT_SYSTEM;
 	}
 	is_access = rv_access_fault(&t->access, t->cfg.is_system, &ret->fault);

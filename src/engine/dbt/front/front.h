@@ -143,9 +143,10 @@ struct front_ops {
 	const void *helpers;
 	/**
 	 * A helper ended the run: tell what its instruction changed.
+	 * @param ret_trapped whether that was to raise an exception, which was delivered to the guest
 	 * @return false: its instruction has not happened, and is to be interpreted
 	 */
-	bool (*helper_left)(void *cpu, struct front_effects *effects);
+	bool (*helper_left)(void *cpu, struct front_effects *effects, bool *ret_trapped);
 };
 
 extern const struct front_ops *const front_table[];

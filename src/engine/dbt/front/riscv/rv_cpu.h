@@ -26,7 +26,8 @@ struct rv_cpu {
 	struct rv_access access;
 	bool is_system;
 	uint64_t exit_vectors;
-	bool has_left; /* a helper's instruction ended translated code, with these effects: */
+	bool has_trapped; /* a helper's instruction was a system call of the guest's own, ... */
+	bool has_left;	  /* ... or for another reason ended translated code, with these effects: */
 	uint32_t left_effects;	 /* RV_EFFECT_* */
 	uint64_t tlb_generation; /* others' entries are void */
 	uint64_t tlb_satp;	 /* the TLB's entries belong to it */

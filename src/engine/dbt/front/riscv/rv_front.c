@@ -367,7 +367,7 @@ static void fp_accrue(void *cpu, uint8_t flags)
 	((struct rv_cpu *)cpu)->hart.s.fcsr |= flags; /* the same bits */
 }
 
-static bool helper_left(void *cpu, struct front_effects *effects)
+static bool helper_left(void *cpu, struct front_effects *effects, bool *ret_trapped)
 {
 	struct rv_cpu *c = cpu;
 
@@ -375,6 +375,8 @@ static bool helper_left(void *cpu, struct front_effects *effects)
 		return false;
 	}
 	c->has_left = false;
+	*ret_trapped = c->has_trapped;
+	c->has_trapped = false;
 	add_effects(c, c->left_effects, effects);
 	return true;
 }

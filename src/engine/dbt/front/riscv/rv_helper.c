@@ -82,7 +82,7 @@ static enum emit_helper_result ecall(struct rv_cpu *c, struct emit_env *env)
 
 	if (c->is_system && !(c->exit_vectors & BIT(x->cause))) {
 		c->left_effects = rv_trap(&c->hart, x->cause, x->tval) | RV_EFFECT_MODE;
-		c->has_left = true;
+		c->has_left = c->has_trapped = true;
 		env->pc = c->hart.s.pc;
 	}
 	return EMIT_HELPER_UNDO; /* it does not count as executed */
