@@ -40,7 +40,7 @@ static void clear_tail(struct overlay *o)
 	}
 }
 
-static int load(struct overlay *o)
+static int load(struct overlay *o, struct errmsg *e)
 {
 	uint64_t bytes = overlay_map_bytes(o->form.disk_bytes);
 	int r;
@@ -49,23 +49,29 @@ static int load(struct overlay *o)
 	o->map = malloc(bytes);
 	o->dirty = calloc(o->n_map_pages, 1);
 	if (!o->map || !o->dirty) {
-		return -ENOMEM;
+		return errmsg_set(e, -ENOMEM, "out of memory");
 	}
 	r = overlay_read_at(o->fd, OVERLAY_HEADER_BYTES, o->map, bytes);
-	if (r == 0) {
-		clear_tail(o);
-		o->n_own = count_own(o);
+	if (r < 0) {
+		return errmsg_set(e, r, "the map of the overlay can't be read: %s", strerror(-r));
 	}
-	return r;
+	clear_tail(o);
+	o->n_own = count_own(o);
+	if (o->n_own > o->max_own) {
+		return errmsg_set(e, -EBADMSG,
+				  "the map of this overlay is damaged: it has more than its room");
+	}
+	return 0;
 }
 
-int overlay_open_form(int fd, int base_fd, const struct overlay_form *f, struct overlay **ret)
+int overlay_open_form(int fd, int base_fd, const struct overlay_form *f, struct overlay **ret,
+		      struct errmsg *e)
 {
 	struct overlay *o = calloc(1, sizeof(*o));
 	int r;
 
 	if (!o) {
-		return -ENOMEM;
+		return errmsg_set(e, -ENOMEM, "out of memory");
 	}
 	o->fd = fd;
 	o->base_fd = base_fd;
@@ -73,7 +79,7 @@ int overlay_open_form(int fd, int base_fd, const struct overlay_form *f, struct 
 	o->n_blocks = (f->disk_bytes + OVERLAY_BLOCK_BYTES - 1) / OVERLAY_BLOCK_BYTES;
 	o->max_own = (f->room_bytes + OVERLAY_BLOCK_BYTES - 1) / OVERLAY_BLOCK_BYTES;
 	o->data_at = OVERLAY_HEADER_BYTES + overlay_map_bytes(f->disk_bytes);
-	r = load(o);
+	r = load(o, e);
 	if (r < 0) {
 		overlay_free(o);
 		return r;
@@ -93,9 +99,7 @@ int overlay_open(int fd, int base_fd, struct overlay **ret, struct errmsg *e)
 	if (f.is_half_committed) {
 		return errmsg_set(e, -EBUSY, "a commit of this overlay was cut off: do it again");
 	}
-	r = overlay_open_form(fd, base_fd, &f, ret);
-	return r < 0 ? errmsg_set(e, r, "the map of the overlay can't be read: %s", strerror(-r))
-		     : 0;
+	return overlay_open_form(fd, base_fd, &f, ret, e);
 }
 
 void overlay_free(struct overlay *o)

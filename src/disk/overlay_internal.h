@@ -26,8 +26,9 @@ uint64_t overlay_map_bytes(uint64_t disk_bytes);
 /** Whether the overlay has a block. */
 bool overlay_has(const struct overlay *o, uint64_t block);
 
-/** overlay_open() with a header that was read already. @return 0; -errno */
-int overlay_open_form(int fd, int base_fd, const struct overlay_form *f, struct overlay **ret);
+/** overlay_open() with a header that was read already. */
+int overlay_open_form(int fd, int base_fd, const struct overlay_form *f, struct overlay **ret,
+		      struct errmsg *e);
 
 /** Whether there is nothing but zeros; at least one byte. */
 static inline bool overlay_is_zero(const uint8_t *p, size_t n)

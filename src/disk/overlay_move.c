@@ -91,7 +91,7 @@ static int move(struct overlay *o)
 int overlay_commit(int fd, int base_fd, struct errmsg *e)
 {
 	struct overlay_form f;
-	struct overlay *o = NULL;
+	struct overlay *o;
 	int r = overlay_form_read(fd, &f, e);
 
 	/* A base that was half written to has no sum any more. */
@@ -99,8 +99,11 @@ int overlay_commit(int fd, int base_fd, struct errmsg *e)
 	if (r < 0) {
 		return r;
 	}
-	r = overlay_open_form(fd, base_fd, &f, &o);
-	r = r < 0 ? r : move(o);
+	r = overlay_open_form(fd, base_fd, &f, &o, e);
+	if (r < 0) {
+		return r;
+	}
+	r = move(o);
 	overlay_free(o);
 	if (r == 0) {
 		r = overlay_form_fill(base_fd, f.disk_bytes, f.room_bytes, &f, e);

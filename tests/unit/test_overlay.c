@@ -509,21 +509,28 @@ static void bad_headers_are_refused(void)
 	close_rig();
 }
 
-/* Any map is a map: bits behind the disk's end are no blocks. */
+/* A map may be any that its room allows: bits behind the disk's end are no blocks. */
 static void a_bad_map_is_harmless(void)
 {
 	static uint8_t ones[BLOCK], got[DISK_MAX];
+	struct errmsg e = { 0 };
 	struct overlay *o;
 
 	memset(ones, 0xff, sizeof(ones));
-	open_rig(10 * BLOCK + 100, 0, 4 * BLOCK);
+	open_rig(10 * BLOCK + 100, 0, 10 * BLOCK - SECTOR);
 	CHECK(pwrite(g.fd, ones, BLOCK, OVERLAY_HEADER_BYTES) == BLOCK);
 	CHECK_INT(overlay_open(g.fd, g.base_fd, &o, NULL), 0);
 	CHECK_INT(overlay_own_bytes(o), 10 * BLOCK); /* 100 bytes are no sector */
 	CHECK_INT(overlay_read(o, 0, got, 10 * BLOCK), 0);
 	CHECK(got[0] == 0 && memcmp(got, got + 1, 10 * BLOCK - 1) == 0);
-	CHECK_INT(overlay_write(o, 0, ones, BLOCK), 0); /* more than its room: but its own */
+	CHECK_INT(overlay_write(o, 0, ones, BLOCK), 0);
 	overlay_free(o);
+	close_rig();
+	open_rig(10 * BLOCK, 0, BLOCK);
+	CHECK(pwrite(g.fd, "\3", 1, OVERLAY_HEADER_BYTES) == 1);
+	check_refused("two blocks in the room of one", -EBADMSG, "more than its room");
+	CHECK_INT(overlay_commit(g.fd, g.base_fd, &e), -EBADMSG);
+	CHECK(strstr(e.text, "more than its room"));
 	close_rig();
 }
 
