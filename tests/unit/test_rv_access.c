@@ -214,6 +214,51 @@ static void blocks_are_zeroed_whole(void)
 	mem_free(g.mem);
 }
 
+/* What a block's page allows, as S-mode with page tables, and what becomes of it. */
+static void blocks_are_managed_if_loads_or_stores_are(void)
+{
+	enum { V = 1, R = 2, W = 4, X = 8, A = 64, D = 128, OK = 0 };
+	static const struct {
+		uint64_t pte;
+		uint64_t pmpcfg; /* first RAM's, then everything's */
+		uint64_t status;
+		uint64_t managed, zeroed; /* causes */
+	} rows[] = {
+		{ V | R | W | A | D, 0x1f1f, 0, OK, OK },
+		{ V | R | A, 0x1f1f, 0, OK, RV_STORE_PAGE },
+		{ V | R | W | A, 0x1f1f, 0, OK, RV_STORE_PAGE },
+		{ V | X | A, 0x1f1f, 0, RV_STORE_PAGE, RV_STORE_PAGE },
+		{ V | X | A, 0x1f1f, RV_MSTATUS_MXR, OK, RV_STORE_PAGE },
+		{ V | R | W | D, 0x1f1f, 0, RV_STORE_PAGE, RV_STORE_PAGE },
+		{ V | R | W | A | D, 0x1f19, 0, OK, RV_STORE_ACCESS },
+		{ V | R | W | A | D, 0x1f18, 0, RV_STORE_ACCESS, RV_STORE_ACCESS },
+		{ V | R | A, 0x1f18, 0, RV_STORE_ACCESS, RV_STORE_PAGE },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows) * 2; i++) {
+		bool zero = i % 2;
+		uint64_t cause = zero ? rows[i / 2].zeroed : rows[i / 2].managed;
+		enum rv_mem_result r;
+		struct guest g;
+
+		open_guest(&g);
+		store_le(g.refused + (RAM >> 30) * 8, rows[i / 2].pte | RAM >> 2, 8);
+		g.hart.s.satp = 8ULL << 60 | REFUSED >> 12;
+		g.hart.s.priv = RV_PRIV_S;
+		g.hart.s.mstatus |= rows[i / 2].status;
+		g.hart.s.pmpaddr[0] = RAM >> 2 | (RAM_PAGES * PAGE_BYTES / 8 - 1);
+		g.hart.s.pmpaddr[1] = UINT64_MAX >> 10;
+		g.hart.s.pmpcfg[0] = rows[i / 2].pmpcfg;
+		r = g.a.memory.block(g.a.memory.opaque, &g.a.exec, RAM + 70, zero);
+		CHECK_INT(r, cause == OK ? RV_MEM_OK : RV_MEM_FAULT);
+		if (cause != OK) {
+			CHECK_INT(g.a.exec.cause, cause);
+			CHECK_INT(g.a.exec.tval, RAM + 70);
+		}
+		mem_free(g.mem);
+	}
+}
+
 static void fetches_are_of_halves(void)
 {
 	struct rv_insn i;
@@ -268,6 +313,7 @@ static const struct test_case cases[] = {
 	{ "atomics_need_ram", atomics_need_ram },
 	{ "reservations_are_blocks", reservations_are_blocks },
 	{ "blocks_are_zeroed_whole", blocks_are_zeroed_whole },
+	{ "blocks_are_managed_if_loads_or_stores_are", blocks_are_managed_if_loads_or_stores_are },
 	{ "fetches_are_of_halves", fetches_are_of_halves },
 	{ "faults_of_programs_tell_what_is_there", faults_of_programs_tell_what_is_there },
 };

@@ -235,12 +235,35 @@ static enum rv_mem_result store_conditional(void *opaque, struct rv_exec *x, gva
 	return RV_MEM_OK;
 }
 
+/*
+ * A block is managed where a load or a store may be done. Otherwise it is a store that is refused: a page fault, unless page
+ * tables allow one of the two (CMO 1.0, 2.5.2).
+ */
+static enum rv_mem_result find_managed(struct rv_access *a, gva_t gva, struct rv_place *ret)
+{
+	enum rv_mem_result r = find_ram(a, gva, RV_BLOCK_BYTES, MEM_R, ret);
+	uint64_t cause = a->exec.cause;
+
+	if (r == RV_MEM_OK) {
+		return r;
+	}
+	r = find_ram(a, gva, RV_BLOCK_BYTES, MEM_W, ret);
+	if (r == RV_MEM_OK) {
+		a->has_refused = false;
+	} else if (cause == RV_LOAD_ACCESS) {
+		a->exec.cause = RV_STORE_ACCESS;
+	}
+	return r;
+}
+
 static enum rv_mem_result block(void *opaque, struct rv_exec *x, gva_t gva, bool zero)
 {
+	gva_t first = align_down(gva, RV_BLOCK_BYTES);
 	enum rv_mem_result r;
 	struct rv_place at;
 
-	r = find_ram(opaque, align_down(gva, RV_BLOCK_BYTES), RV_BLOCK_BYTES, MEM_W, &at);
+	r = zero ? find_ram(opaque, first, RV_BLOCK_BYTES, MEM_W, &at)
+		 : find_managed(opaque, first, &at);
 	if (r == RV_MEM_FAULT) {
 		x->tval = gva;
 		return r;
