@@ -176,10 +176,16 @@ const struct mem_region *mem_region_find(const struct mem *m, gpa_t gpa)
 	return &m->regions[idx];
 }
 
-/* Check that all of the range allows the access, before a byte is copied. */
-static bool check(const struct mem *m, gpa_t gpa, size_t len, uint32_t access,
-		  struct mem_fault *ret_fault)
+/*
+ * Check that all of the range allows the access, before a byte is copied. @ret_whole is where it is in the host if one region
+ * holds all of it, which is the usual case, else NULL.
+ */
+static bool check(const struct mem *m, gpa_t gpa, uint64_t len, uint32_t access,
+		  struct mem_fault *ret_fault, uint8_t **ret_whole)
 {
+	uint64_t total = len;
+
+	*ret_whole = NULL;
 	while (len) {
 		const struct mem_region *r = mem_region_find(m, gpa);
 		uint64_t step;
@@ -192,12 +198,20 @@ static bool check(const struct mem *m, gpa_t gpa, size_t len, uint32_t access,
 		}
 		step = r->size_bytes - (gpa - r->base_gpa);
 		if (step >= len) {
+			*ret_whole = len == total ? r->hva + (gpa - r->base_gpa) : NULL;
 			return true;
 		}
 		gpa += step; /* may wrap to 0 behind the last page: then the lookup decides */
 		len -= step;
 	}
 	return true;
+}
+
+bool mem_allows(const struct mem *m, gpa_t gpa, uint64_t len, uint32_t access)
+{
+	uint8_t *whole;
+
+	return check(m, gpa, len, access, NULL, &whole);
 }
 
 /* Copy between buf and the range, region by region; returns the bytes moved. */
@@ -227,47 +241,45 @@ static size_t copy(const struct mem *m, gpa_t gpa, void *to_buf, const void *fro
 	return done;
 }
 
-/* The usual case: all of it lies in one region. */
-static uint8_t *in_one_region(const struct mem *m, gpa_t gpa, size_t len, uint32_t access)
+static bool read(const struct mem *m, gpa_t gpa, void *buf, size_t len, uint32_t access,
+		 struct mem_fault *ret_fault)
 {
-	const struct mem_region *r = mem_region_find(m, gpa);
+	uint8_t *whole;
 
-	return r && (r->perm & access) == access && r->size_bytes - (gpa - r->base_gpa) >= len
-		       ? r->hva + (gpa - r->base_gpa)
-		       : NULL;
+	if (!check(m, gpa, len, access, ret_fault, &whole)) {
+		return false;
+	}
+	if (whole) {
+		memcpy(buf, whole, len);
+	} else {
+		copy(m, gpa, buf, NULL, len);
+	}
+	return true;
 }
 
 bool mem_read(const struct mem *m, gpa_t gpa, void *buf, size_t len, struct mem_fault *ret_fault)
 {
-	const uint8_t *p = in_one_region(m, gpa, len, MEM_R);
-
-	if (p) {
-		memcpy(buf, p, len);
-		return true;
-	}
-	if (!check(m, gpa, len, MEM_R, ret_fault)) {
-		return false;
-	}
-	copy(m, gpa, buf, NULL, len);
-	return true;
+	return read(m, gpa, buf, len, MEM_R, ret_fault);
 }
 
 bool mem_fetch(const struct mem *m, gpa_t gpa, void *buf, size_t len, struct mem_fault *ret_fault)
 {
-	if (!check(m, gpa, len, MEM_X, ret_fault)) {
-		return false;
-	}
-	copy(m, gpa, buf, NULL, len);
-	return true;
+	return read(m, gpa, buf, len, MEM_X, ret_fault);
 }
 
 bool mem_write(struct mem *m, gpa_t gpa, const void *buf, size_t len, struct mem_fault *ret_fault)
 {
-	if (!check(m, gpa, len, MEM_W, ret_fault)) {
+	uint8_t *whole;
+
+	if (!check(m, gpa, len, MEM_W, ret_fault, &whole)) {
 		return false;
 	}
 	mem_stored(m, gpa, len);
-	copy(m, gpa, NULL, buf, len);
+	if (whole) {
+		memcpy(whole, buf, len);
+	} else {
+		copy(m, gpa, NULL, buf, len);
+	}
 	return true;
 }
 

@@ -79,6 +79,9 @@ const struct mem_region *mem_region_at(const struct mem *m, size_t idx);
 /** The region that holds @p gpa, or NULL. Time: O(log regions). */
 const struct mem_region *mem_region_find(const struct mem *m, gpa_t gpa);
 
+/** @return whether all of a range is memory and allows an access */
+bool mem_allows(const struct mem *m, gpa_t gpa, uint64_t len, uint32_t access);
+
 /**
  * Copy out of guest memory as a device or page walk would.
  * @param ret_fault where it failed; untouched on success; may be NULL

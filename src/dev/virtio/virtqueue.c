@@ -42,25 +42,6 @@ struct walk {
 	bool has_indirect; /* the driver may use them */
 };
 
-static bool has_access(const struct mem *m, gpa_t gpa, uint64_t len, uint32_t perm)
-{
-	while (len) {
-		const struct mem_region *r = mem_region_find(m, gpa);
-		uint64_t step;
-
-		if (!r || !(r->perm & perm)) {
-			return false;
-		}
-		step = r->size_bytes - (gpa - r->base_gpa);
-		if (step >= len) {
-			return true;
-		}
-		gpa += step;
-		len -= step;
-	}
-	return true;
-}
-
 static bool is_wrapping(gpa_t gpa, uint64_t len)
 {
 	return gpa + len < gpa;
@@ -90,9 +71,9 @@ const char *virtqueue_check(const struct virtqueue *q, const struct mem *m)
 	if (why) {
 		return why;
 	}
-	if (!has_access(m, q->desc_gpa, (uint64_t)q->size * DESC_BYTES, MEM_R) ||
-	    !has_access(m, q->avail_gpa, 6 + (uint64_t)q->size * AVAIL_ENTRY, MEM_R) ||
-	    !has_access(m, q->used_gpa, 6 + (uint64_t)q->size * USED_ENTRY, MEM_W)) {
+	if (!mem_allows(m, q->desc_gpa, (uint64_t)q->size * DESC_BYTES, MEM_R) ||
+	    !mem_allows(m, q->avail_gpa, 6 + (uint64_t)q->size * AVAIL_ENTRY, MEM_R) ||
+	    !mem_allows(m, q->used_gpa, 6 + (uint64_t)q->size * USED_ENTRY, MEM_W)) {
 		return "a part of a queue lies outside memory";
 	}
 	return NULL;
