@@ -221,6 +221,39 @@ static void test_everything(void)
 	       n_regions, STATES, n_through);
 }
 
+/* How many maps of registers there are after a region that counts a register up in a loop. */
+static uint64_t count_maps(ir_val reg)
+{
+	struct emit_part parts[EMIT_PARTS];
+	struct ir_block *b = &before[0];
+
+	ir_block_init(b, BLOCK_PC);
+	for (uint64_t n = 0; n < 8; n++) {
+		CHECK(ir_guest_begin(b, BLOCK_PC + n * 4, 4));
+		ir_add_imm(b, IR_ADD, IR_I64, reg, reg, 1);
+	}
+	ir_guest_begin(b, BLOCK_PC + 32, 4);
+	ir_add(b, IR_JUMP, IR_I64, IR_NONE, IR_NONE, IR_NONE);
+	b->next = BLOCK_PC + 36;
+	b->target = BLOCK_PC;
+	region.n = 1;
+	region.blocks[0].b = b;
+	ir_region_connect(&region);
+	CHECK(emit_all());
+	emitter_parts(rig.em, parts);
+	return parts[EMIT_PARTS - 1].n;
+}
+
+static void test_maps(void)
+{
+	uint64_t first;
+
+	emitter_reset(rig.em);
+	first = count_maps(RIG_R(0));
+	CHECK_INT(count_maps(RIG_R(0)), first); /* it is in a host register anyway */
+	CHECK_INT(count_maps(RIG_R(RIG_INTS - 1)), first + 1);
+}
+
 int main(void)
 {
 	static const struct test_case cases[] = {
@@ -228,6 +261,7 @@ int main(void)
 		{ "memory", test_memory },
 		{ "floating point", test_fp },
 		{ "all together", test_everything },
+		{ "maps", test_maps },
 	};
 
 	rig_init();

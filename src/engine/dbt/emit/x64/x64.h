@@ -216,6 +216,12 @@ struct emitter {
 
 extern const uint8_t x64_gpr_map[X64_GPRS_MAPPED];
 
+/** A region's map, or the static one. */
+static inline const struct x64_map *x64_map_at(const struct emitter *em, size_t idx)
+{
+	return idx ? &em->maps[idx] : &em->map;
+}
+
 /** Make the tables, each from a page on (x64_store.c). @return 0; -ENOMEM with a sentence */
 int x64_tables_init(struct emitter *em, struct errmsg *e);
 

@@ -235,7 +235,7 @@ static bool pick_swap(const struct x64_gen *g, const uint32_t weights[IR_REGS_MA
 		      size_t *ret_host)
 {
 	const struct emitter *em = g->em;
-	const ir_val *mapped = em->maps[g->region.map].gpr_regs;
+	const ir_val *mapped = x64_map_at(em, g->region.map)->gpr_regs;
 	ir_val in = IR_NONE;
 	size_t host = SIZE_MAX;
 
@@ -306,9 +306,11 @@ static void map_choose(struct x64_gen *g)
 		weigh_block(g->region.r->blocks[k].b, 1u << 3 * (depths[k] < 4 ? depths[k] : 4),
 			    weights);
 	}
-	g->region.map = em->n_maps++;
-	em->maps[g->region.map] = em->map;
 	while (g->region.n_swaps < X64_GPRS_MAPPED && pick_swap(g, weights, &in, &host)) {
+		if (!g->region.map) {
+			g->region.map = em->n_maps++;
+			em->maps[g->region.map] = em->map;
+		}
 		swap(g, in, host);
 	}
 }

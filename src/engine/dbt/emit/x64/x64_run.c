@@ -212,47 +212,49 @@ static size_t code_offset(const struct emitter *em, uint64_t address)
 	return at <= em->as.at ? (size_t)at : SIZE_MAX;
 }
 
+_Static_assert(offsetof(struct x64_exit, ret) == 0 && offsetof(struct x64_access, at) == 0,
+	       "what a table is sorted by comes first");
+
+/* Index of the first entry of a sorted table that is not below the key. */
+static size_t lower_bound(const void *table, size_t bytes, size_t n, size_t key)
+{
+	size_t lo = 0;
+
+	while (lo < n) {
+		size_t mid = lo + (n - lo) / 2;
+		uint32_t at;
+
+		memcpy(&at, (const uint8_t *)table + mid * bytes, sizeof(at));
+		if (at < key) {
+			lo = mid + 1;
+		} else {
+			n = mid;
+		}
+	}
+	return lo;
+}
+
 /* The same few exits are taken again and again; a search among all of them touches as many lines of memory as it has steps. */
 static struct x64_exit *exit_find(struct emitter *em, size_t ret)
 {
 	uint32_t *found = &em->exits_found[(ret ^ ret >> 10) & (X64_EXITS_FOUND - 1)];
-	size_t lo = 0;
-	size_t hi = em->n_exits;
+	size_t i = *found;
 
-	if (*found < hi && em->exits[*found].ret == ret) {
-		return &em->exits[*found];
-	}
-	while (lo < hi) {
-		size_t mid = lo + (hi - lo) / 2;
-
-		if (em->exits[mid].ret < ret) {
-			lo = mid + 1;
-		} else {
-			hi = mid;
+	if (i >= em->n_exits || em->exits[i].ret != ret) {
+		i = lower_bound(em->exits, sizeof(*em->exits), em->n_exits, ret);
+		if (i == em->n_exits || em->exits[i].ret != ret) {
+			return NULL;
 		}
+		*found = (uint32_t)i;
 	}
-	if (lo == em->n_exits || em->exits[lo].ret != ret) {
-		return NULL;
-	}
-	*found = (uint32_t)lo;
-	return &em->exits[lo];
+	return &em->exits[i];
 }
 
 static struct x64_access *access_find(const struct emitter *em, size_t at)
 {
-	size_t lo = 0;
-	size_t hi = em->n_accesses;
+	size_t i = lower_bound(em->accesses, sizeof(*em->accesses), em->n_accesses, at);
 
-	while (lo < hi) {
-		size_t mid = lo + (hi - lo) / 2;
-
-		if (em->accesses[mid].at < at) {
-			lo = mid + 1;
-		} else {
-			hi = mid;
-		}
-	}
-	return lo < em->n_accesses && em->accesses[lo].at == at ? &em->accesses[lo] : NULL;
+	return i < em->n_accesses && em->accesses[i].at == at ? &em->accesses[i] : NULL;
 }
 
 static void link_patch(struct emitter *em, const struct x64_exit *x, size_t to, bool is_jump)
@@ -580,7 +582,7 @@ bool emit_on_signal(struct emitter *em, siginfo_t *info, ucontext_t *uc)
 	if (!x) {
 		return false;
 	}
-	registers_from(em, x->map ? &em->maps[x->map] : &em->map, (uint8_t *)(env + 1), uc);
+	registers_from(em, x64_map_at(em, x->map), (uint8_t *)(env + 1), uc);
 	nans_settle(em, (uint8_t *)(env + 1), x->dirty);
 	env->fp_control = uc->uc_mcontext.fpregs->mxcsr;
 	env->pc = x->pc;
