@@ -15,6 +15,8 @@
 #define SPACE_2 (TABLES + 4 * PAGE_BYTES)
 #define LEAF_AT (TABLES + 2 * PAGE_BYTES + (THERE - RAM_GPA) / PAGE_BYTES * 8) /* of THERE */
 
+#define DATA_IN 0x800 /* a large page: what is added to s1 */
+
 #define SATP(asid, root)  (8ULL << 60 | (uint64_t)(asid) << 44 | (root) >> 12)
 #define NAPOT(gpa, bytes) ((gpa) >> 2 | ((bytes) / 8 - 1))
 #define PMP_LAST	  15 /* all of memory, for whomever no other entry says something else */
@@ -22,7 +24,20 @@
 #define PMP_NO_X	  0x1b
 #define PMP_L		  0x80
 
-enum { S1 = 9, LOOPS = 18, VALUE, COUNT, ROUNDS, WHERE, PAGE_AT, END, CAUSES, TRAPS, ASID };
+enum {
+	S1 = 9,
+	DATA_AT = 10,
+	LOOPS = 18,
+	VALUE,
+	COUNT,
+	ROUNDS,
+	WHERE,
+	PAGE_AT,
+	END,
+	CAUSES,
+	TRAPS,
+	ASID
+};
 
 /* Instructions. */
 enum { NOP = 0x13, ECALL = 0x73, SET_SATP = 0x18099073, SET_PMP = 0x3a099073, STORE = 0x013b3023 };
@@ -41,6 +56,7 @@ struct trial {
 	uint64_t satp;
 	gva_t target;	     /* of the jump */
 	gpa_t other;	     /* other code, which may come to be there */
+	gva_t data;	     /* from which the code there takes what it adds */
 	uint32_t change[2];  /* instructions */
 	uint64_t value;	     /* that the first one writes, ... */
 	gva_t where;	     /* ... and where; a call has the handler write it to pmpcfg0 */
@@ -116,12 +132,20 @@ static void make_program(const struct trial *t)
 		jump(HERE + 8 * 4, HERE),	  /**/
 		jump(HERE + 9 * 4, HERE + 9 * 4), /* end: j . */
 	};
+	const uint32_t take[] = {
+		0x00053e03, /* ld t3, 0(a0) */
+		0x01c484b3, /* add s1, s1, t3 */
+		jump(t->target + 8, HERE + 8),
+	};
 	uint32_t there[] = { add(S1, 1), jump(t->target + 4, HERE + 8) };
 	uint32_t other[] = { add(S1, 100), there[1] };
 
 	side_code(fast, HANDLER, handler, sizeof(handler));
 	side_code(fast, HERE, here, sizeof(here));
 	side_code(fast, t->target, there, sizeof(there));
+	if (t->data) {
+		side_code(fast, t->target, take, sizeof(take));
+	}
 	if (t->other) {
 		side_code(fast, t->other, other, sizeof(other));
 	}
@@ -139,6 +163,7 @@ static void start(struct side *s, const struct trial *t, uint64_t loops)
 	rv->mstatus |= t->status;
 	rv->mtvec = HANDLER;
 	rv->satp = t->satp;
+	rv->x[DATA_AT] = t->data;
 	rv->x[LOOPS] = loops;
 	rv->x[VALUE] = t->value;
 	rv->x[ROUNDS] = 2;
@@ -155,7 +180,7 @@ static void start(struct side *s, const struct trial *t, uint64_t loops)
 
 static void try(const struct trial *t, uint64_t loops, uint64_t want)
 {
-	uint64_t insns = 2 * (loops * 5 + 20) + 20;
+	uint64_t insns = 2 * (loops * 6 + 20) + 20;
 	struct cpu_state one = { 0 };
 	struct cpu_state two = { 0 };
 	struct errmsg e = { "" };
@@ -165,6 +190,8 @@ static void try(const struct trial *t, uint64_t loops, uint64_t want)
 	make_tables(TABLES, t->there);
 	make_tables(SPACE_2, t->there_2);
 	make_program(t);
+	side_put(fast, LARGE + DATA_IN, 1);
+	side_put(fast, RAM_GPA + DATA_IN, 100);
 	memcpy(slow->ram, fast->ram, RAM_BYTES);
 	start(fast, t, loops);
 	start(slow, t, loops);
@@ -192,6 +219,9 @@ static void try_all(const struct trial *t, size_t n)
 		try(&t[i], 40, t[i].two);
 	}
 }
+
+/* How the kernel may look at memory: with contexts of its own for each space, or not. */
+static const uint64_t looks[] = { 0, RV_MSTATUS_SUM, RV_MSTATUS_MXR };
 
 /* S-mode links pages while addresses are physical. */
 static void paging_begins(void)
@@ -348,13 +378,30 @@ static void cut_pages_move(void)
 		  .pmpaddr0 = NAPOT(LARGE, 0x100000),
 		  .one = 101,
 		  .two = 4040 },
+		{ .what = "a large one of data",
+		  .priv = RV_PRIV_S,
+		  .satp = SATP(0, TABLES),
+		  .target = THERE,
+		  .there = THERE >> 2 | V | R | X | A | G,
+		  .data = LARGE + DATA_IN,
+		  .change = { STORE, FENCE_PAGE },
+		  .value = RAM_GPA >> 2 | V | R | A,
+		  .where = TABLES + PAGE_BYTES + 8,
+		  .page = LARGE + 0x180000,
+		  .pmpcfg = PMP_X,
+		  .pmpaddr0 = NAPOT(LARGE, 0x100000),
+		  .one = 101,
+		  .two = 4040 },
 	};
 
-	try_all(trials, ARRAY_SIZE(trials));
-}
+	for (size_t i = 0; i < ARRAY_SIZE(looks); i++) {
+		struct trial t = trials[ARRAY_SIZE(trials) - 1];
 
-/* How the kernel may look at memory: with contexts of its own for each space, or not. */
-static const uint64_t looks[] = { 0, RV_MSTATUS_SUM, RV_MSTATUS_MXR };
+		t.status = looks[i];
+		try_all(&t, 1);
+	}
+	try_all(trials, ARRAY_SIZE(trials) - 1);
+}
 
 /* Another address space with a number of its own wants no fence. */
 static void spaces_change(void)

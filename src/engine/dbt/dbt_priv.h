@@ -115,12 +115,13 @@ struct dbt_window {
 	uint32_t n_maps_stale; /* and how many of them go with what is stale, modulo 2^32 */
 	struct dbt_stale stale[DBT_STALE_MAX];
 	uint32_t n_stale;
-	uint32_t ahead;		 /* pages that one fault maps at most; a power of 2 */
-	uint64_t sizes;		 /* bit n: there were pages of 2^n bytes */
-	bool is_exposing;	 /* sources that it maps writable count as exposed */
-	struct emit_page *pages; /* for soft accesses; NULL: there was none */
-	bool has_pages;		 /* something was entered, ... */
-	bool has_large;		 /* ... of large guest pages, too */
+	uint32_t ahead;		  /* pages that one fault maps at most; a power of 2 */
+	uint64_t sizes;		  /* bit n: there were pages of 2^n bytes */
+	gva_t cut_from, cut_last; /* around pages that are mapped in pieces, if from <= last */
+	bool is_exposing;	  /* sources that it maps writable count as exposed */
+	struct emit_page *pages;  /* for soft accesses; NULL: there was none */
+	bool has_pages;		  /* something was entered, ... */
+	bool has_large;		  /* ... of large guest pages, too */
 };
 
 /** An instruction that accesses memory, and meets page faults of the guest. */

@@ -68,6 +68,11 @@ static void unmap_page(struct dbt_engine *d, struct dbt_window *w, gva_t gva)
 {
 	bool is_later = !d->context || d->context->window != w;
 
+	if (gva >= w->cut_from && gva <= w->cut_last) {
+		w->generation = 0; /* any of its pieces: to be verified */
+		d->context = is_later ? d->context : NULL;
+		return;
+	}
 	dbt_soft_forget_page(w, gva);
 	for (uint64_t sizes = w->sizes; sizes; sizes &= sizes - 1) {
 		unsigned int size = (unsigned int)__builtin_ctzll(sizes);
@@ -243,6 +248,8 @@ static struct dbt_window *window_of(struct dbt_engine *d, uint64_t space)
 		return NULL;
 	}
 	best->space = space;
+	best->cut_from = UINT64_MAX;
+	best->cut_last = 0;
 	best->ahead = AHEAD_MIN;
 	best->is_exposing = true;
 	best->generation = d->generation;
@@ -537,6 +544,18 @@ bool dbt_window_is_refilled(struct dbt_engine *d, gva_t gva)
 	return r->page == page && r->n >= DBT_REFILLS_MAX;
 }
 
+/* A page of which no piece is all: a fence of one address in it is about all of them. */
+static void note_cut(struct dbt_window *w, gva_t gva, const struct front_page *page)
+{
+	gva_t from = gva & ~(page->leaf_bytes - 1);
+	gva_t last = gva | (page->leaf_bytes - 1);
+
+	if (page->leaf_bytes > piece_bytes(page)) {
+		w->cut_from = from < w->cut_from ? from : w->cut_from;
+		w->cut_last = last > w->cut_last ? last : w->cut_last;
+	}
+}
+
 const struct mem_region *dbt_window_find(struct dbt_engine *d, gva_t gva, uint32_t access,
 					 struct front_page *ret)
 {
@@ -557,6 +576,7 @@ const struct mem_region *dbt_window_find(struct dbt_engine *d, gva_t gva, uint32
 	if (ret->bytes == PAGE_BYTES) {
 		dbt_ram_used(d, r, ret->gpa);
 	}
+	note_cut(w, gva, ret);
 	return r;
 }
 
