@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <stdatomic.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -509,6 +510,40 @@ static void the_log_goes_on_in_another_file(void)
 	end();
 }
 
+static bool has_trouble_with(uint64_t text)
+{
+	return strstr(info().trouble, (const char *)(uintptr_t)text) != NULL;
+}
+
+/* The device gives each record once: what could not be written is kept until it can. */
+static void a_failed_write_loses_nothing(void)
+{
+	struct rlimit had, none;
+	char old[300];
+
+	begin(true);
+	for (int i = 0; i < 16384; i++) {
+		fake_guard_log(&fake, "help");
+	}
+	CHECK(until(is_copied, 16384));
+	snprintf(old, sizeof(old), "%s/guard/log.%016llx.old", state_dir,
+		 (unsigned long long)fake.instance);
+	BUG_ON(mkdir(old, 0700) < 0); /* in the way of the file that is full */
+	fake_guard_log(&fake, "kill 7");
+	CHECK(until(has_trouble_with, (uintptr_t)strerror(EISDIR)));
+	fake_guard_log(&fake, "kill 8");
+	BUG_ON(getrlimit(RLIMIT_NOFILE, &had) < 0);
+	none = (struct rlimit){ 3, had.rlim_max }; /* fewer and poll() fails */
+	BUG_ON(setrlimit(RLIMIT_NOFILE, &none) < 0 || rmdir(old) < 0);
+	CHECK(until(has_trouble_with,
+		    (uintptr_t)strerror(EMFILE))); /* in the way of the next one */
+	BUG_ON(setrlimit(RLIMIT_NOFILE, &had) < 0);
+	CHECK(until(is_copied, 16386) && until(has_trouble, false));
+	CHECK_INT(file_bytes(".old"), 16384 * 256);
+	CHECK_INT(file_bytes(""), 2 * 256);
+	end();
+}
+
 static void a_doctored_record_is_not_copied(void)
 {
 	begin(true);
@@ -572,6 +607,7 @@ static const struct test_case cases[] = {
 	{ "VMs that could not be compared", vms_that_could_not_be_compared },
 	{ "the log is copied", the_log_is_copied },
 	{ "the log goes on in another file", the_log_goes_on_in_another_file },
+	{ "a failed write loses nothing", a_failed_write_loses_nothing },
 	{ "a doctored record is not copied", a_doctored_record_is_not_copied },
 	{ "a copy is mended or set aside", a_copy_is_mended_or_set_aside },
 };

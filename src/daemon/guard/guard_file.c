@@ -203,12 +203,15 @@ void guard_file_close(struct guard_file *f)
 	}
 }
 
-/* The next file, when this one is full. */
+/* The next file, when this one is full, or could not be opened the last time. */
 static int rotate(struct guard_file *f, struct errmsg *e)
 {
 	char path[GUARD_PATH_BYTES];
 	char old[GUARD_PATH_BYTES];
 
+	if (f->fd < 0) {
+		return open_new(f, e);
+	}
 	if (f->bytes < FILE_BYTES) {
 		return 0;
 	}

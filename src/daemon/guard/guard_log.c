@@ -31,6 +31,7 @@ struct guard_log {
 	uint64_t anchored;
 	ns_t anchored_ns;
 	bool has_anchored;
+	size_t n_batch; /* records that were read, and of which the guard does not know yet that they are safe */
 	struct pinfold_guard_record batch[BATCH];
 };
 
@@ -52,33 +53,52 @@ static void note_copied(struct guard_log *l)
 	pthread_mutex_unlock(&g->lock);
 }
 
-/* One batch. @return records that were read; 0: nothing is left; negative errno with a sentence */
-static ssize_t copy_some(struct guard_log *l, struct errmsg *e)
+/* Fill the batch. @return 0; 1 nothing is left; negative errno with a sentence */
+static int batch_read(struct guard_log *l, struct errmsg *e)
 {
-	struct pinfold_guard_id id = { .revision = PINFOLD_GUARD_REVISION };
-	struct guard *g = l->g;
-	ssize_t n = g->o.dev->read(g->o.dev_ctx, l->fd, l->batch, sizeof(l->batch));
-	int r;
+	const struct guard_options *o = &l->g->o;
+	ssize_t n = o->dev->read(o->dev_ctx, l->fd, l->batch, sizeof(l->batch));
 
 	if (n == -EAGAIN || n == -EINTR) {
-		return 0;
+		return 1;
 	}
 	if (n <= 0 || n > (ssize_t)sizeof(l->batch) || n % (ssize_t)sizeof(l->batch[0]) != 0) {
 		return errmsg_set(e, n < 0 ? (int)n : -EBADMSG, "the guard's log can't be read: %s",
 				  n < 0 ? strerror((int)-n) : "not whole records");
 	}
-	n /= (ssize_t)sizeof(l->batch[0]);
-	r = guard_file_append(&l->file, l->batch, (size_t)n, e);
+	l->n_batch = (size_t)n / sizeof(l->batch[0]);
+	return 0;
+}
+
+/*
+ * One batch. The device gives each record once: what can't be written, or the guard can't be told of, stays in the batch
+ * for the next try. @return 0; 1 nothing is left; negative errno with a sentence
+ */
+static int copy_some(struct guard_log *l, struct errmsg *e)
+{
+	struct pinfold_guard_id id = { .revision = PINFOLD_GUARD_REVISION };
+	int r = l->n_batch ? 0 : batch_read(l, e);
+
+	if (r != 0) {
+		return r;
+	}
+	r = guard_file_append(&l->file, l->batch, l->n_batch, e);
 	if (r < 0) {
+		if (r == -EBADMSG) {
+			l->n_batch = 0; /* will not become true */
+		}
 		errmsg_prefix(e, "the guard's log is not copied: ");
 		return r;
 	}
 	note_copied(l);
 	id.id = l->file.last;
-	r = guard_io_call(g->io, PINFOLD_GUARD_EXPORTED, &id, sizeof(id));
-	return r < 0 ? errmsg_set(e, r, "the guard can't be told that its log was copied: %s",
-				  strerror(-r))
-		     : n;
+	r = guard_io_call(l->g->io, PINFOLD_GUARD_EXPORTED, &id, sizeof(id));
+	if (r < 0) {
+		return errmsg_set(e, r, "the guard can't be told that its log was copied: %s",
+				  strerror(-r));
+	}
+	l->n_batch = 0;
+	return 0;
 }
 
 /* Into the audit log, if there is news and it is time. */
@@ -117,15 +137,15 @@ static ns_t copy_all(struct guard_log *l, bool *ret_fails)
 {
 	ns_t again_ns = (ns_t)l->g->o.anchor_ms * NS_PER_MS;
 	struct errmsg e = { "" };
-	ssize_t n;
+	int r;
 
 	do {
-		n = copy_some(l, &e);
-	} while (n > 0);
-	guard_trouble(l->g, GUARD_LOG, n < 0 ? e.text : NULL);
+		r = copy_some(l, &e);
+	} while (r == 0);
+	guard_trouble(l->g, GUARD_LOG, r < 0 ? e.text : NULL);
 	anchor(l, false);
-	*ret_fails = n < 0;
-	if (n < 0) {
+	*ret_fails = r < 0;
+	if (r < 0) {
 		return host_clock_monotonic_ns() + AGAIN_NS;
 	}
 	return l->file.last == l->anchored ? UINT64_MAX : l->anchored_ns + again_ns;
@@ -198,16 +218,14 @@ int guard_log_start(struct guard *g, uint64_t instance, struct guard_log **ret, 
 void guard_log_stop(struct guard_log *l)
 {
 	struct errmsg e = { "" };
-	ssize_t n;
 
 	if (!l) {
 		return;
 	}
 	BUG_ON(eventfd_write(l->stop_fd, 1) < 0);
 	pthread_join(l->thread, NULL);
-	do {
-		n = copy_some(l, &e);
-	} while (n > 0);
+	while (copy_some(l, &e) == 0) {
+	}
 	anchor(l, true);
 	guard_file_close(&l->file);
 	l->g->o.dev->close(l->g->o.dev_ctx, l->fd);
