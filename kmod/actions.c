@@ -64,11 +64,14 @@ static int each_thread(struct pid *pid, int (*act)(struct task_struct *t, const 
 	return error;
 }
 
-/* Let a thread that is to die run before anything else, wherever it can. */
+/*
+ * Let a thread that is to die run before anything else, wherever it can. One that is dead is left alone: the kernel would give it
+ * the bandwidth of a deadline task, which is given back when a task stops running, and this one never runs again.
+ */
 static int hurry(struct task_struct *t, const void *unused)
 {
 	set_cpus_allowed_ptr(t, cpu_possible_mask);
-	return process_prefer(t);
+	return READ_ONCE(t->exit_state) ? 0 : process_prefer(t);
 }
 
 static u64 us_since(u64 begun_ns)

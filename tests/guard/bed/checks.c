@@ -32,6 +32,7 @@ const struct check checks[] = {
 	{ "commands/ban", check_ban, SHORT | BOTH },
 	{ "commands/freeze", check_freeze, SHORT | BOTH },
 	{ "commands/reclaim", check_reclaim, SHORT | BOTH },
+	{ "commands/kill-again", check_kill_again, SHORT | BOTH },
 	{ "commands/reads", check_reads, SHORT | BOTH },
 	{ "commands/registry", check_registry, BOTH },
 	{ "commands/crowd", check_crowd, STOCK },

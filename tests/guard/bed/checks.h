@@ -55,6 +55,9 @@ void check_reads(struct bed *b);
 void check_registry(struct bed *b);
 void check_crowd(struct bed *b);
 
+/* check_states.c */
+void check_kill_again(struct bed *b);
+
 /* check_auth.c */
 void check_auth(struct bed *b);
 void check_auth_back_off(struct bed *b);

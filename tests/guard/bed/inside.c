@@ -3,7 +3,8 @@
  * What runs inside the machine: those who hog it, processes that stand for VMs, their registrar, and who attacks the log. One
  * command per call, for the shell that scripts/bed/guard-init runs:
  *   hog SECONDS              a FIFO-99 task on every core, until a dialogue at a terminal is over; nothing ordinary runs meanwhile
- *   vm NAME=VALUE...         a process that stands for a VM; prints its pid. spin=1 busy=CORE uid=N fifo=PRIORITY
+ *   vm NAME=VALUE...         a process that stands for a VM; prints its pid. spin=1 core=N uid=N fifo=PRIORITY; kept=1: nobody
+ *                            asks for its exit status
  *   register ID PID NAME UID CORES FLAGS    as the registrar; CORES and FLAGS are hexadecimal
  *   unregister ID | exported SEQ | state | lookup ID
  *   hold SECONDS             be the registrar and do nothing
@@ -154,7 +155,7 @@ static int do_hog(char **args)
 }
 
 struct vm_options {
-	bool spins;
+	bool spins, is_kept;
 	long core;
 	uid_t uid;
 	int fifo;
@@ -180,6 +181,8 @@ static struct vm_options vm_parse(char **args)
 			o.uid = (uid_t)n;
 		} else if (strncmp(*args, "fifo=", 5) == 0) {
 			o.fifo = (int)n;
+		} else if (strncmp(*args, "kept=", 5) == 0) {
+			o.is_kept = n != 0;
 		} else {
 			errx(1, "%s: unknown", *args);
 		}
@@ -214,7 +217,16 @@ static void vm_run(const struct vm_options *o, int ready_fd)
 	}
 }
 
-/* Returns when the process is what it shall be. It is nobody's child then: init collects it. */
+/* The parent of one that is kept: what is left of it stays as long as this one. */
+static _Noreturn void keep(void)
+{
+	prctl(PR_SET_NAME, "keeper");
+	for (;;) {
+		pause();
+	}
+}
+
+/* Returns when the process is what it shall be. It is nobody's child then: init collects it, unless it is kept. */
 static pid_t vm_start(const struct vm_options *o)
 {
 	int ready[2], number[2];
@@ -231,10 +243,17 @@ static pid_t vm_start(const struct vm_options *o)
 			close(ready[0]);
 			vm_run(o, ready[1]);
 		}
-		_exit(write(number[1], &pid, sizeof(pid)) == sizeof(pid) && pid > 0 ? 0 : 1);
+		close(ready[1]);
+		if (write(number[1], &pid, sizeof(pid)) != sizeof(pid) || pid < 0) {
+			_exit(1);
+		}
+		if (o->is_kept) {
+			keep();
+		}
+		_exit(0);
 	}
 	close(ready[1]);
-	if (parent < 0 || waitpid(parent, NULL, 0) != parent ||
+	if (parent < 0 || (!o->is_kept && waitpid(parent, NULL, 0) != parent) ||
 	    read(number[0], &pid, sizeof(pid)) != sizeof(pid)) {
 		err(1, "fork");
 	}
