@@ -138,6 +138,15 @@ static bool is_stopped(struct pid *pid)
 	return stopped;
 }
 
+bool actions_is_stopped(const struct registry_vm *vm)
+{
+	struct pid *pid = process_of(vm);
+	bool stopped = pid && is_stopped(pid);
+
+	put_pid(pid);
+	return stopped;
+}
+
 static int stop_or_go(const struct registry_vm *vm, int signal, u64 *ret_us)
 {
 	u64 begun_ns = ktime_get_boottime_ns();

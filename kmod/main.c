@@ -148,6 +148,11 @@ static int op_move(void *ctx, const struct registry_vm *vm, u32 core)
 	return actions_move(vm, core);
 }
 
+static bool op_is_stopped(void *ctx, const struct registry_vm *vm)
+{
+	return actions_is_stopped(vm);
+}
+
 static u64 op_cpu_ns(void *ctx, const struct registry_vm *vm)
 {
 	return actions_cpu_ns(vm);
@@ -186,6 +191,7 @@ static const struct guard_ops ops = {
 	.thaw = op_thaw,
 	.move = op_move,
 	.is_on_core = op_is_on_core,
+	.is_stopped = op_is_stopped,
 	.cpu_ns = op_cpu_ns,
 	.cores = op_cores,
 	.core = op_core,

@@ -103,11 +103,34 @@ static u32 add_meant(const struct action *a, const struct guard_actor *who, stru
 	return count;
 }
 
+/* Why the VM can't be stopped or let go on: somebody else has stopped it for his own reason, and it stays so. NULL: it can. */
+static const char *refusal(const struct action *a, const struct guard_actor *who,
+			   const struct registry_vm *vm)
+{
+	const struct guard *g = who->guard;
+
+	if (vm->flags & PINFOLD_GUARD_FROZEN)
+		return NULL;
+	if (a->command.id == COMMAND_THAW)
+		return " is not frozen";
+	if (a->command.id == COMMAND_FREEZE && g->ops->is_stopped(g->ctx, vm))
+		return " is stopped already, and not by the guard";
+	return NULL;
+}
+
 static int prepare_one(struct action *a, const struct guard_actor *who, struct text *told)
 {
+	const char *why;
+
 	if (registry_find(&who->guard->registry, a->command.number, &a->vm)) {
 		add_number(told, "there is no VM ", a->command.number, "; 'vms' lists them");
 		return -ENOENT;
+	}
+	why = refusal(a, who, &a->vm);
+	if (why) {
+		guard_add_vm(told, &a->vm);
+		text_add(told, why);
+		return -EPERM;
 	}
 	text_add(told, command_entry(a->command.id)->name);
 	text_add(told, " ");
@@ -333,11 +356,19 @@ static enum deed deed_of(const struct action *a)
 static bool step_one(struct action *a, const struct guard_actor *who, struct text *told)
 {
 	struct registry_vm vm;
+	const char *why;
 	u64 us = 0;
 	int r;
 
 	if (!find_again(a, who, &vm, told))
 		return finish(who, -ESRCH, told);
+	why = refusal(a, who, &vm);
+	if (why) {
+		guard_add_vm(told, &vm);
+		text_add(told, why);
+		text_add(told, ": nothing was done");
+		return finish(who, -EPERM, told);
+	}
 	r = do_to(a, who, &vm, deed_of(a), &us);
 	add_outcome(told, &vm, deed_of(a), r, us);
 	return finish(who, r, told);

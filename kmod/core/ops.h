@@ -52,6 +52,8 @@ struct guard_ops {
 	int (*move)(void *ctx, const struct registry_vm *vm, u32 core);
 	/* Whether a thread of it runs on this core now, or may run nowhere else. */
 	bool (*is_on_core)(void *ctx, const struct registry_vm *vm, u32 core);
+	/* Whether a signal has stopped its process, whoever sent it. */
+	bool (*is_stopped)(void *ctx, const struct registry_vm *vm);
 	/* CPU time that its process has used so far; 0: it has ended. */
 	u64 (*cpu_ns)(void *ctx, const struct registry_vm *vm);
 

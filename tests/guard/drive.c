@@ -91,6 +91,7 @@ static void check_deed(const struct registry_vm *vm)
 	if (permits(m, "kill", &number) || permits(m, "freeze", &number) ||
 	    permits(m, "thaw", &number)) {
 		REQUIRE(vm->id == number);
+		REQUIRE(!permits(m, "thaw", &number) || vm->flags & PINFOLD_GUARD_FROZEN);
 		REQUIRE(vm->start_ticks == m->start_ticks[number]);
 	} else if (permits(m, "kill-user", &number) || permits(m, "ban", &number)) {
 		REQUIRE(vm->owner_uid == number);

@@ -205,6 +205,38 @@ static void is_stopped_between_two_steps(void)
 	CHECK_INT(world.kills, 2);
 }
 
+/* By the daemon, because it does not obey, or by a debugger: "thaw" would let it go on, also after a "freeze". */
+static void what_others_have_stopped_stays_so(void)
+{
+	begin();
+	world.processes[0].is_frozen = true;
+	world_type(0, "thaw 7\rfreeze 7\r");
+	CHECK_SHOWS(0, "VM 7 \"web\" is not frozen\n");
+	CHECK_SHOWS(0, "VM 7 \"web\" is stopped already, and not by the guard\n");
+	/* Not even when the question was asked before. */
+	world.processes[0].is_frozen = false;
+	world_type(0, "freeze 7\r");
+	world.processes[0].is_frozen = true;
+	world_answer(0, 0);
+	CHECK_SHOWS(0, "is stopped already, and not by the guard: nothing was done\n");
+	CHECK(logged(PINFOLD_GUARD_LOG_RESULT,
+		     "VM 7 \"web\" is stopped already, and not by the guard: nothing was done"));
+	CHECK_INT(world.deeds, 0);
+	CHECK_INT(flags_of(7), 0);
+	/* The other terminal is faster. */
+	world.processes[0].is_frozen = false;
+	order(0, "freeze 7");
+	world_type(0, "thaw 7\r");
+	world_wake(1, 'c', "chord");
+	order(1, "thaw 7");
+	world_answer(0, 0);
+	CHECK_SHOWS(0, "VM 7 \"web\" is not frozen: nothing was done\n");
+	CHECK_INT(world.thaws, 1);
+	order(0, "freeze 7");
+	order(0, "freeze 7"); /* somebody has let it go on meanwhile */
+	CHECK_INT(world.freezes, 3);
+}
+
 static void reclaim_kills_what_cannot_be_moved(void)
 {
 	begin();
@@ -444,6 +476,15 @@ static void replace_thread(void *ctx)
 	note_state();
 }
 
+static void mark(u64 id, u32 flags)
+{
+	struct registry_undo undo;
+	struct registry_vm vm;
+
+	CHECK_INT(registry_find(&world.guard.registry, id, &vm), 0);
+	CHECK_INT(registry_mark(&world.guard.registry, &vm, flags, 0, &undo), 0);
+}
+
 static void a_thread_given_up_does_nothing_more(void)
 {
 	static const char *const commands[] = { "kill 7",	  "freeze 7", "thaw 7",
@@ -456,6 +497,7 @@ static void a_thread_given_up_does_nothing_more(void)
 		begin();
 		world_add(20, "more", 1000, 2, false);
 		world.processes[1].is_immovable = true;
+		mark(7, strcmp(commands[i], "thaw 7") == 0 ? PINFOLD_GUARD_FROZEN : 0);
 		world.in_op = replace_thread;
 		order(0, commands[i]);
 		CHECK(!world.in_op);
@@ -728,6 +770,7 @@ int main(void)
 		{ "each command does what it says", each_command_does_what_it_says },
 		{ "kill-user kills all of one", kill_user_kills_all_of_one },
 		{ "is stopped between two steps", is_stopped_between_two_steps },
+		{ "what others have stopped stays so", what_others_have_stopped_stays_so },
 		{ "reclaim kills what cannot be moved", reclaim_kills_what_cannot_be_moved },
 		{ "marks are taken back when it failed", marks_are_taken_back_when_it_failed },
 		{ "another process is left alone", another_process_is_left_alone },

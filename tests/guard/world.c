@@ -168,6 +168,14 @@ static bool fake_is_on_core(void *ctx, const struct registry_vm *vm, u32 core)
 	return p->is_alive && p->core == core;
 }
 
+static bool fake_is_stopped(void *ctx, const struct registry_vm *vm)
+{
+	const struct process *p = vm->process;
+
+	(void)ctx;
+	return p->is_alive && p->is_frozen;
+}
+
 static u64 fake_cpu_ns(void *ctx, const struct registry_vm *vm)
 {
 	const struct process *p = vm->process;
@@ -232,6 +240,7 @@ static const struct guard_ops ops = {
 	.thaw = fake_thaw,
 	.move = fake_move,
 	.is_on_core = fake_is_on_core,
+	.is_stopped = fake_is_stopped,
 	.cpu_ns = fake_cpu_ns,
 	.cores = fake_cores,
 	.core = fake_core,

@@ -135,6 +135,24 @@ void check_freeze(struct bed *b)
 	end(b);
 }
 
+/* The daemon does that with one that does not obey: it must not go on, with or without a "freeze". */
+void check_freeze_stopped(struct bed *b)
+{
+	int pid;
+
+	begin(b);
+	pid = vm_new(b, 21, 1000, "spin=1", "0");
+	bed_run(b, NULL, "kill -STOP %d", pid);
+	expect_state(b, pid, "T");
+	need(strstr(command(b, SERIAL, "thaw 21"), "is not frozen"), "\"thaw 21\" says: %s",
+	     said());
+	need(strstr(command(b, SERIAL, "freeze 21"), "is stopped already"),
+	     "\"freeze 21\" says: %s", said());
+	expect_state(b, pid, "T");
+	expect_flags(b, 21, "flags 0");
+	end(b);
+}
+
 void check_reclaim(struct bed *b)
 {
 	char cores[64];

@@ -31,6 +31,7 @@ const struct check checks[] = {
 	{ "commands/kill-user", check_kill_user, SHORT | BOTH },
 	{ "commands/ban", check_ban, SHORT | BOTH },
 	{ "commands/freeze", check_freeze, SHORT | BOTH },
+	{ "commands/freeze-stopped", check_freeze_stopped, BOTH },
 	{ "commands/reclaim", check_reclaim, SHORT | BOTH },
 	{ "commands/kill-again", check_kill_again, SHORT | BOTH },
 	{ "commands/reads", check_reads, SHORT | BOTH },

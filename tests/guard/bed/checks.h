@@ -50,6 +50,7 @@ void check_kill_core(struct bed *b);
 void check_kill_user(struct bed *b);
 void check_ban(struct bed *b);
 void check_freeze(struct bed *b);
+void check_freeze_stopped(struct bed *b);
 void check_reclaim(struct bed *b);
 void check_reads(struct bed *b);
 void check_registry(struct bed *b);
