@@ -365,6 +365,35 @@ static void frozen_and_let_go(void)
 	end();
 }
 
+static bool is_faulted(const char *id)
+{
+	return info(id).state == VMS_FAULTED;
+}
+
+static bool is_stopped(const char *id)
+{
+	return host_process_is_stopped(info(id).pid);
+}
+
+/* Stopped by the scheduler because it does not obey: what is thawed is not let go. */
+static void frozen_and_faulted(void)
+{
+	char id[VMS_ID_BYTES];
+
+	begin(true);
+	if (!start_endless(RIG_UID, "one", id)) {
+		return;
+	}
+	freeze_at_terminal(id);
+	CHECK(until(is_frozen, id));
+	fake_dispatch_fault(rig.dispatch, info(id).slot, SCHED_REASON_HUNG);
+	CHECK(until(is_faulted, id));
+	thaw_at_terminal(id, info(id).pid);
+	CHECK(until(is_thawed, id));
+	CHECK(until(is_stopped, id));
+	end();
+}
+
 static void frozen_and_ended(void)
 {
 	char id[2][VMS_ID_BYTES];
@@ -632,6 +661,7 @@ static const struct test_case cases[] = {
 	{ "killed a moment ago", killed_a_moment_ago },
 	{ "killed while no daemon was there", killed_while_no_daemon_was_there },
 	{ "frozen and let go", frozen_and_let_go },
+	{ "frozen and faulted", frozen_and_faulted },
 	{ "frozen and ended", frozen_and_ended },
 	{ "frozen over a restart", frozen_over_a_restart },
 	{ "frozen over two restarts", frozen_over_two_restarts },

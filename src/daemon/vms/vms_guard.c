@@ -180,8 +180,9 @@ static void thaw(struct vms *v, struct vms_vm *vm)
 	vm->is_guard_frozen = false;
 	/* One that is not met yet is waited for: vms_guard_await_thaw(). */
 	is_wanted = vm->is_added && vm->state == VMS_RUNNING;
-	if (vm->pidfd >= 0 && !vm->is_frozen) {
-		host_proc_kill(vm->pidfd, SIGCONT); /* where the guard is gone it did not */
+	if (vm->pidfd >= 0) {
+		/* The guard let it go on, or is gone: one that the scheduler has stopped stays so all the same. */
+		host_proc_kill(vm->pidfd, vm->is_frozen ? SIGSTOP : SIGCONT);
 	}
 	pthread_cond_broadcast(&vm->changed);
 	pthread_mutex_unlock(&v->lock);
