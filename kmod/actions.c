@@ -179,11 +179,12 @@ int actions_thaw(const struct registry_vm *vm, u64 *ret_us)
 
 /*
  * As an ordinary task: whoever scheduled it may be dead, and a real-time thread among others lets none of them run, not even a
- * new daemon.
+ * new daemon. One that is to die keeps what hurry() gave it. (What the flags are in lives as long as the thread's reference.)
  */
 static int banish(struct task_struct *t, const void *mask)
 {
-	sched_set_normal(t, 0);
+	if (!(READ_ONCE(t->signal->flags) & SIGNAL_GROUP_EXIT))
+		sched_set_normal(t, 0);
 	return set_cpus_allowed_ptr(t, mask);
 }
 

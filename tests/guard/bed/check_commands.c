@@ -52,6 +52,13 @@ static void expect_state(struct bed *b, int pid, const char *letters)
 	}
 }
 
+/* Its scheduling class: 0 ordinary, 6 deadline. */
+static void expect_policy(struct bed *b, int pid, int policy)
+{
+	bed_run(b, NULL, "is=$(cut -d ' ' -f 41 /proc/%d/stat); echo policy $is; [ $is = %d ]", pid,
+		policy);
+}
+
 void check_kill(struct bed *b)
 {
 	int pid, other;
@@ -166,9 +173,38 @@ void check_reclaim(struct bed *b)
 	authorised(b, SERIAL, "reclaim 1");
 	status_of(b, pid, "Cpus_allowed_list", cores);
 	need(strcmp(cores, "2") == 0, "the VM may now run on %s", cores);
-	bed_run(b, NULL, "is=$(cut -d ' ' -f 41 /proc/%d/stat); echo policy $is; [ $is = 0 ]", pid);
+	expect_policy(b, pid, 0);
 	expect_flags(b, 30, RECLAIMED);
 	need(!process_is_gone(b, pid), "the VM died");
+	end(b);
+}
+
+/*
+ * It was killed, can't die yet (its group is frozen, the old way), and is a deadline task, so that it can as soon as it may. It must
+ * not become an ordinary one that starves behind whoever hogs the cores.
+ */
+void check_reclaim_dying(struct bed *b)
+{
+	int pid;
+
+	begin(b);
+	pid = vm_new(b, 31, 1000, "core=1 fifo=50", "1");
+	bed_run(b, NULL,
+		"mkdir -p /tmp/freezer; mount -t cgroup -o freezer none /tmp/freezer; mkdir "
+		"/tmp/freezer/vm; cd /tmp/freezer/vm; "
+		"echo %d >cgroup.procs; echo FROZEN >freezer.state; "
+		"until grep -q FROZEN freezer.state; do usleep 20000; done",
+		pid);
+	authorised(b, SERIAL, "kill 31");
+	need(strstr(said(), "had no effect yet"), "\"kill 31\" says: %s", said());
+	expect_policy(b, pid, 6);
+	authorised(b, SERIAL, "reclaim 1");
+	expect_policy(b, pid, 6);
+	bed_run(b, NULL, "echo THAWED >/tmp/freezer/vm/freezer.state");
+	expect_gone(b, pid);
+	bed_run(b, NULL,
+		"guard_inside unregister 31; "
+		"until rmdir /tmp/freezer/vm; do usleep 20000; done; umount /tmp/freezer");
 	end(b);
 }
 
