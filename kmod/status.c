@@ -5,13 +5,6 @@
 #include "main.h"
 #include "threads.h"
 
-static void add_number(struct text *out, const char *before, u64 n, const char *after)
-{
-	text_add(out, before);
-	text_add_u64(out, n);
-	text_add(out, after);
-}
-
 static void add_terminal(struct text *out, const char *name,
 			 const struct pinfold_guard_terminal *terminal)
 {
@@ -24,9 +17,9 @@ static void add_terminal(struct text *out, const char *name,
 
 	text_add(out, name);
 	text_add(out, states[terminal->state]);
-	add_number(out, ", thread ", terminal->pid, "");
-	add_number(out, ", woken ", terminal->wakeups, " times");
-	add_number(out, ", lost ", terminal->deaths, " threads\n");
+	text_add_number(out, ", thread ", terminal->pid, "");
+	text_add_number(out, ", woken ", terminal->wakeups, " times");
+	text_add_number(out, ", lost ", terminal->deaths, " threads\n");
 }
 
 static void add_sources(struct text *out)
@@ -58,14 +51,15 @@ void status_write(struct text *out)
 	threads_state(&state);
 	add_terminal(out, "terminal A: ", &state.terminals[0]);
 	add_terminal(out, "terminal B: ", &state.terminals[1]);
-	add_number(out, "control core ", state.control_core, "");
-	add_number(out, ", spare threads: ", state.spares, "\n");
+	text_add_number(out, "control core ", state.control_core, "");
+	text_add_number(out, ", spare threads: ", state.spares, "\n");
 	if (state.abandoned)
-		add_number(out, "given up, the module can't be unloaded before they end: ",
-			   state.abandoned, "\n");
+		text_add_number(out, "given up, the module can't be unloaded before they end: ",
+				state.abandoned, "\n");
 	if (fifo)
-		add_number(out, "refused SCHED_DEADLINE, wait behind hogs of priority 99: ", fifo,
-			   "\n");
+		text_add_number(out,
+				"refused SCHED_DEADLINE, wait behind hogs of priority 99: ", fifo,
+				"\n");
 	add_sources(out);
 	text_add(out, device_has_registrar() ? "daemon: attached\n" : "daemon: none attached\n");
 }

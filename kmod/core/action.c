@@ -26,36 +26,12 @@ static void add_ms(struct text *t, u64 us)
 	text_add(t, " ms");
 }
 
-static void add_number(struct text *t, const char *before, u64 n, const char *behind)
-{
-	text_add(t, before);
-	text_add_u64(t, n);
-	text_add(t, behind);
-}
-
 static void add_whom(struct text *t, const struct registry_vm *vm)
 {
 	guard_add_vm(t, vm);
-	add_number(t, " of user ", vm->owner_uid, ", process ");
+	text_add_number(t, " of user ", vm->owner_uid, ", process ");
 	text_add_u64(t, (u64)vm->pid);
 	text_add(t, vm->flags & PINFOLD_GUARD_KILLED ? " (killed before)" : "");
-}
-
-static bool has_core(const struct registry_vm *vm, u64 core)
-{
-	return vm->cores[core / 64] >> (core % 64) & 1;
-}
-
-/* Whether the VM has this core for itself. */
-static bool holds_core(const struct registry_vm *vm, u64 core)
-{
-	return has_core(vm, core) && (vm->flags & PINFOLD_GUARD_EXCLUSIVE) &&
-	       !(vm->flags & PINFOLD_GUARD_RECLAIMED);
-}
-
-static bool is_same_process(const struct registry_vm *a, const struct registry_vm *b)
-{
-	return a->pid == b->pid && a->start_ticks == b->start_ticks && a->process == b->process;
 }
 
 /* Whether a command that is about many VMs is about this one. */
@@ -96,9 +72,9 @@ static u32 add_meant(const struct action *a, const struct guard_actor *who, stru
 			ids[count] = vm.id;
 		count++;
 	}
-	add_number(told, "? ", count, count ? " now:" : " now");
+	text_add_number(told, "? ", count, count ? " now:" : " now");
 	for (u32 i = 0; i < count && i < IDS_TOLD; i++)
-		add_number(told, " ", ids[i], "");
+		text_add_number(told, " ", ids[i], "");
 	text_add(told, count > IDS_TOLD ? " ..." : "");
 	return count;
 }
@@ -123,7 +99,7 @@ static int prepare_one(struct action *a, const struct guard_actor *who, struct t
 	const char *why;
 
 	if (registry_find(&who->guard->registry, a->command.number, &a->vm)) {
-		add_number(told, "there is no VM ", a->command.number, "; 'vms' lists them");
+		text_add_number(told, "there is no VM ", a->command.number, "; 'vms' lists them");
 		return -ENOENT;
 	}
 	why = refusal(a, who, &a->vm);
@@ -145,14 +121,14 @@ static bool is_core(const struct action *a, const struct guard_actor *who, struc
 
 	if (a->command.number < g->ops->cores(g->ctx))
 		return true;
-	add_number(told, "there is no core ", a->command.number, "; 'cores' lists them");
+	text_add_number(told, "there is no core ", a->command.number, "; 'cores' lists them");
 	return false;
 }
 
 static int prepare_many(struct action *a, const struct guard_actor *who, const char *what,
 			struct text *told)
 {
-	add_number(told, what, a->command.number, "");
+	text_add_number(told, what, a->command.number, "");
 	if (add_meant(a, who, told))
 		return 0;
 	text_add(told, ", so there is nothing to do");
@@ -173,10 +149,10 @@ static int prepare_ban(struct action *a, const struct guard_actor *who, struct t
 		return -EPERM;
 	}
 	if (registry_is_banned(&who->guard->registry, (u32)a->command.number)) {
-		add_number(told, "user ", a->command.number, " is banned already");
+		text_add_number(told, "user ", a->command.number, " is banned already");
 		return -EEXIST;
 	}
-	add_number(told, "ban user ", a->command.number, " and kill every VM of that user");
+	text_add_number(told, "ban user ", a->command.number, " and kill every VM of that user");
 	add_meant(a, who, told);
 	return 0;
 }
@@ -184,10 +160,10 @@ static int prepare_ban(struct action *a, const struct guard_actor *who, struct t
 static int prepare_unban(struct action *a, const struct guard_actor *who, struct text *told)
 {
 	if (!registry_is_banned(&who->guard->registry, (u32)a->command.number)) {
-		add_number(told, "user ", a->command.number, " is not banned");
+		text_add_number(told, "user ", a->command.number, " is not banned");
 		return -ENOENT;
 	}
-	add_number(told, "let user ", a->command.number, " start VMs again?");
+	text_add_number(told, "let user ", a->command.number, " start VMs again?");
 	return 0;
 }
 
@@ -198,7 +174,7 @@ static bool find_holder(const struct action *a, const struct guard_actor *who,
 	u64 after = 0;
 
 	while (!registry_next(&who->guard->registry, after, ret)) {
-		if (holds_core(ret, a->command.number))
+		if (registry_holds_core(ret, a->command.number))
 			return true;
 		after = ret->id;
 	}
@@ -210,10 +186,10 @@ static int prepare_reclaim(struct action *a, const struct guard_actor *who, stru
 	if (!is_core(a, who, told))
 		return -ENOENT;
 	if (!find_holder(a, who, &a->vm)) {
-		add_number(told, "no VM has core ", a->command.number, " for itself");
+		text_add_number(told, "no VM has core ", a->command.number, " for itself");
 		return -ENOENT;
 	}
-	add_number(told, "take core ", a->command.number, " away from ");
+	text_add_number(told, "take core ", a->command.number, " away from ");
 	add_whom(told, &a->vm);
 	text_add(told, "?");
 	return 0;
@@ -316,8 +292,9 @@ static bool find_again(const struct action *a, const struct guard_actor *who,
 		text_add(told, " is gone already: nothing was done");
 		return false;
 	}
-	if (!is_same_process(&a->vm, ret)) {
-		add_number(told, "VM ", a->vm.id, " is another process by now: nothing was done");
+	if (!registry_is_same(&a->vm, ret)) {
+		text_add_number(told, "VM ", a->vm.id,
+				" is another process by now: nothing was done");
 		return false;
 	}
 	return true;
@@ -337,11 +314,11 @@ static void add_outcome(struct text *t, const struct registry_vm *vm, enum deed 
 		text_add(t, deeds[deed].name);
 		text_add(t, " had no effect yet");
 		add_ms(t, us);
-		add_number(t, "; see 'show ", vm->id, "'");
+		text_add_number(t, "; see 'show ", vm->id, "'");
 	} else {
 		text_add(t, ": ");
 		text_add(t, deeds[deed].name);
-		add_number(t, " failed with error ", (u64)-r, "");
+		text_add_number(t, " failed with error ", (u64)-r, "");
 	}
 }
 
@@ -379,14 +356,14 @@ static void add_count(const struct action *a, const struct guard_actor *who, str
 {
 	bool is_core_of = a->command.id == COMMAND_KILL_CORE;
 
-	add_number(told, is_core_of ? "core " : "user ", a->command.number, "");
+	text_add_number(told, is_core_of ? "core " : "user ", a->command.number, "");
 	text_add(told, a->command.id == COMMAND_BAN ? " is banned, " : ": ");
-	add_number(told, "", a->done, a->done == 1 ? " VM gone" : " VMs gone");
+	text_add_number(told, "", a->done, a->done == 1 ? " VM gone" : " VMs gone");
 	add_ms(told, elapsed_us(a, who));
 	if (a->late)
-		add_number(told, ", ", a->late, " not gone yet");
+		text_add_number(told, ", ", a->late, " not gone yet");
 	if (a->failed) {
-		add_number(told, ", ", a->failed, " failed with error ");
+		text_add_number(told, ", ", a->failed, " failed with error ");
 		text_add_u64(told, (u64)-a->error);
 	}
 }
@@ -454,7 +431,7 @@ static bool step_ban(struct action *a, const struct guard_actor *who, struct tex
 	if (r == -ENOSPC)
 		text_add(told, "too many users are banned: unban one first. Nothing was done");
 	else
-		add_number(told, "ban failed with error ", (u64)-r, "");
+		text_add_number(told, "ban failed with error ", (u64)-r, "");
 	return finish(who, r, told);
 }
 
@@ -462,8 +439,8 @@ static bool step_unban(struct action *a, const struct guard_actor *who, struct t
 {
 	int r = registry_unban(&who->guard->registry, (u32)a->command.number);
 
-	add_number(told, "user ", a->command.number,
-		   r ? " was not banned any more" : " may start VMs again");
+	text_add_number(told, "user ", a->command.number,
+			r ? " was not banned any more" : " may start VMs again");
 	return finish(who, r, told);
 }
 
@@ -475,18 +452,19 @@ static bool step_reclaim(struct action *a, const struct guard_actor *who, struct
 
 	if (!find_again(a, who, &vm, told))
 		return finish(who, -ESRCH, told);
-	if (!holds_core(&vm, a->command.number)) {
+	if (!registry_holds_core(&vm, a->command.number)) {
 		guard_add_vm(told, &vm);
 		text_add(told, " does not have that core for itself any more: nothing was done");
 		return finish(who, -ESRCH, told);
 	}
 	r = do_to(a, who, &vm, DEED_MOVE, &us);
 	if (!r || r == -ESRCH) {
-		add_number(told, "core ", a->command.number, r ? ": " : " is back in the pool: ");
+		text_add_number(told, "core ", a->command.number,
+				r ? ": " : " is back in the pool: ");
 		add_outcome(told, &vm, DEED_MOVE, r, elapsed_us(a, who));
 		return finish(who, r, told);
 	}
-	add_number(told, "it can't be moved (error ", (u64)-r, ") and was killed: ");
+	text_add_number(told, "it can't be moved (error ", (u64)-r, ") and was killed: ");
 	r = do_to(a, who, &vm, DEED_KILL, &us);
 	add_outcome(told, &vm, DEED_KILL, r, us);
 	return finish(who, r, told);

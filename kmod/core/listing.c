@@ -40,20 +40,15 @@ static void write_state(struct text *t, u32 flags)
 		text_add(t, "shared");
 }
 
-static bool has_core(const struct registry_vm *vm, u32 core)
-{
-	return vm->cores[core / 64] >> (core % 64) & 1;
-}
-
 /* "2-3,5" */
 static void write_cores(struct text *t, const struct registry_vm *vm)
 {
 	for (u32 first = 0; first < PINFOLD_GUARD_CORES; first++) {
 		u32 last = first;
 
-		if (!has_core(vm, first))
+		if (!registry_has_core(vm->cores, first))
 			continue;
-		while (last + 1 < PINFOLD_GUARD_CORES && has_core(vm, last + 1))
+		while (last + 1 < PINFOLD_GUARD_CORES && registry_has_core(vm->cores, last + 1))
 			last++;
 		text_add(t, t->used ? "," : "");
 		text_add_u64(t, first);
@@ -66,13 +61,6 @@ static void write_cores(struct text *t, const struct registry_vm *vm)
 }
 
 /* Adds a number with a word before it. */
-static void add_number(struct text *t, const char *before, u64 n, const char *behind)
-{
-	text_add(t, before);
-	text_add_u64(t, n);
-	text_add(t, behind);
-}
-
 static const char *const help_end[] = {
 	"Ctrl-C gives up, Ctrl-U erases the line. What changes something asks for an",
 	"answer: 'pinfold guard respond', on a machine that has the key, computes it.",
@@ -137,8 +125,7 @@ static void see_core(struct core_users *users, const struct registry_vm *vm)
 	/* Of one that was killed the number may be another process's by now. */
 	if (vm->pid == users->pid && !(vm->flags & PINFOLD_GUARD_KILLED))
 		users->running = *vm;
-	if (has_core(vm, users->core) && (vm->flags & PINFOLD_GUARD_EXCLUSIVE) &&
-	    !(vm->flags & PINFOLD_GUARD_RECLAIMED))
+	if (registry_holds_core(vm, users->core))
 		users->holder = *vm;
 }
 
@@ -147,10 +134,10 @@ static void write_policy(struct text *t, const struct guard_core *core)
 {
 	switch (core->policy) {
 	case 'f':
-		add_number(t, "FIFO ", core->priority, "");
+		text_add_number(t, "FIFO ", core->priority, "");
 		break;
 	case 'r':
-		add_number(t, "RR ", core->priority, "");
+		text_add_number(t, "RR ", core->priority, "");
 		break;
 	case 'd':
 		text_add(t, "deadline");
@@ -198,7 +185,7 @@ static bool cores_line(struct listing *l, const struct guard_actor *who, struct 
 		see_core(&users, &vm);
 	text_init(&holder, buf, sizeof(buf));
 	if (users.holder.id)
-		add_number(&holder, "VM ", users.holder.id, "");
+		text_add_number(&holder, "VM ", users.holder.id, "");
 	text_add_right(out, users.core, 4);
 	text_add(out, "  ");
 	add_left(out, &holder, 12);
@@ -282,7 +269,7 @@ static const char *const kinds[PINFOLD_GUARD_LOG_KINDS_END] = {
 static void add_two_digits(struct text *t, u64 n, const char *behind)
 {
 	text_add(t, n < 10 ? "0" : "");
-	add_number(t, "", n, behind);
+	text_add_number(t, "", n, behind);
 }
 
 static void add_record_head(struct text *out, const struct pinfold_guard_record *r)
@@ -319,10 +306,10 @@ static bool log_line(struct listing *l, const struct guard_actor *who, struct te
 		return false;
 	text_init(&said, buf, sizeof(buf));
 	if (le32_to_cpu(r.count) > 1)
-		add_number(&said, "", le32_to_cpu(r.count), " times: ");
+		text_add_number(&said, "", le32_to_cpu(r.count), " times: ");
 	text_add_n(&said, r.text, sizeof(r.text));
 	if (le32_to_cpu(r.result) && has_outcome(le16_to_cpu(r.kind)))
-		add_number(&said, " (error ", le32_to_cpu(r.result), ")");
+		text_add_number(&said, " (error ", le32_to_cpu(r.result), ")");
 	if (l->at != le64_to_cpu(r.seq)) /* the one that was next is overwritten */
 		l->offset = 0;
 	l->at = le64_to_cpu(r.seq);
@@ -351,7 +338,7 @@ static void show_vm(struct listing *l, const struct guard_actor *who, struct tex
 	struct registry_vm vm;
 
 	if (registry_find(registry, l->command.number, &vm)) {
-		add_number(out, "there is no VM ", l->command.number, "; 'vms' lists them\n");
+		text_add_number(out, "there is no VM ", l->command.number, "; 'vms' lists them\n");
 		return;
 	}
 	text_init(&cores, cores_buf, sizeof(cores_buf));
@@ -360,11 +347,11 @@ static void show_vm(struct listing *l, const struct guard_actor *who, struct tex
 	mark_cut(&cores);
 	write_state(&state, vm.flags);
 	guard_add_vm(out, &vm);
-	add_number(out, "\n  user     ", vm.owner_uid,
-		   registry_is_banned(registry, vm.owner_uid) ? ", banned" : "");
-	add_number(out, "\n  process  ", (u64)vm.pid, ", ");
-	add_number(out, "begun at tick ", vm.start_ticks, "");
-	add_number(out, "\n  used     ", cpu_s(who, &vm), " s of CPU time\n  cores    ");
+	text_add_number(out, "\n  user     ", vm.owner_uid,
+			registry_is_banned(registry, vm.owner_uid) ? ", banned" : "");
+	text_add_number(out, "\n  process  ", (u64)vm.pid, ", ");
+	text_add_number(out, "begun at tick ", vm.start_ticks, "");
+	text_add_number(out, "\n  used     ", cpu_s(who, &vm), " s of CPU time\n  cores    ");
 	text_add(out, cores_buf);
 	text_add(out, "\n  state    ");
 	text_add(out, state_buf);
@@ -376,9 +363,10 @@ static void add_terminal(struct text *out, struct guard *g, u8 terminal, u64 now
 	u64 wait_ns = auth_wait_ns(&g->auth[terminal], now_ns);
 
 	text_add(out, terminal ? "terminal B: " : "terminal A: ");
-	add_number(out, "wrong answers in a row: ", auth_wrong(&g->auth[terminal]), "");
+	text_add_number(out, "wrong answers in a row: ", auth_wrong(&g->auth[terminal]), "");
 	if (wait_ns)
-		add_number(out, ", no challenge for ", (wait_ns + NS_PER_S - 1) / NS_PER_S, " s");
+		text_add_number(out, ", no challenge for ", (wait_ns + NS_PER_S - 1) / NS_PER_S,
+				" s");
 	text_add(out, "\n");
 }
 
@@ -392,13 +380,13 @@ static void show_status(struct guard *g, struct text *out)
 	for (u8 terminal = 0; terminal < ARRAY_SIZE(g->auth); terminal++)
 		add_terminal(out, g, terminal, now_ns);
 	registry_numbers(&g->registry, NULL, &vms, &bans);
-	add_number(out, "VMs: ", vms, "; ");
-	add_number(out, "banned users: ", bans, "\n");
+	text_add_number(out, "VMs: ", vms, "; ");
+	text_add_number(out, "banned users: ", bans, "\n");
 	chain_numbers(&g->chain, &first, &last, &exported, head);
-	add_number(out, "log: records ", first, "");
-	add_number(out, " to ", last, ", saved up to ");
-	add_number(out, "", exported,
-		   chain_can_begin(&g->chain) ? "\n" : "; full: nothing can be changed\n");
+	text_add_number(out, "log: records ", first, "");
+	text_add_number(out, " to ", last, ", saved up to ");
+	text_add_number(out, "", exported,
+			chain_can_begin(&g->chain) ? "\n" : "; full: nothing can be changed\n");
 	text_add(out,
 		 g->ops->is_keyed(g->ctx) ? "key: loaded" : "key: none, nothing can be changed");
 	text_add(out, g->open_reads ? "; reading needs no login\n" : "\n");

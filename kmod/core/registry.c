@@ -248,10 +248,20 @@ int registry_next(struct registry *r, u64 after, struct registry_vm *ret)
 	return found;
 }
 
-/* A reference may have been put, and its address used again: pid and start tell processes apart. */
-static bool is_same(const struct registry_vm *a, const struct registry_vm *b)
+bool registry_is_same(const struct registry_vm *a, const struct registry_vm *b)
 {
 	return a->process == b->process && a->pid == b->pid && a->start_ticks == b->start_ticks;
+}
+
+bool registry_has_core(const u64 *cores, u64 core)
+{
+	return core < PINFOLD_GUARD_CORES && cores[core / 64] >> (core % 64) & 1;
+}
+
+bool registry_holds_core(const struct registry_vm *vm, u64 core)
+{
+	return registry_has_core(vm->cores, core) && (vm->flags & PINFOLD_GUARD_EXCLUSIVE) &&
+	       !(vm->flags & PINFOLD_GUARD_RECLAIMED);
 }
 
 /* The entry that a copy was made of, if it still is the same process. */
@@ -259,7 +269,7 @@ static struct registry_slot *find_same(const struct registry *r, const struct re
 {
 	struct registry_slot *slot = find(r, REGISTRY_BY_ID, vm->id);
 
-	return slot && is_same(&slot->vm, vm) ? slot : NULL;
+	return slot && registry_is_same(&slot->vm, vm) ? slot : NULL;
 }
 
 int registry_mark(struct registry *r, const struct registry_vm *vm, u32 set, u32 clear,

@@ -136,6 +136,18 @@ int registry_next_ban(struct registry *r, u64 first, u32 *ret_uid);
 /** The list of banned users with its generation. */
 void registry_bans(struct registry *r, struct pinfold_guard_bans *ret);
 
+/**
+ * Whether copies are of the same process. A reference may have been put, and its address used again: pid and start tell
+ * processes apart.
+ */
+bool registry_is_same(const struct registry_vm *a, const struct registry_vm *b);
+
+/** Whether a core is in a set of PINFOLD_GUARD_CORES. Any number may be asked for. */
+bool registry_has_core(const u64 *cores, u64 core);
+
+/** Whether the VM has this core for itself. */
+bool registry_holds_core(const struct registry_vm *vm, u64 core);
+
 /** Numbers for PINFOLD_GUARD_STATE. Either may be NULL. */
 void registry_numbers(struct registry *r, u64 *ret_generation, u32 *ret_vms, u32 *ret_bans);
 

@@ -71,6 +71,13 @@ void text_add_u64(struct text *t, u64 n)
 	text_add_right(t, n, 0);
 }
 
+void text_add_number(struct text *t, const char *before, u64 n, const char *behind)
+{
+	text_add(t, before);
+	text_add_u64(t, n);
+	text_add(t, behind);
+}
+
 void text_add_left(struct text *t, const char *s, size_t width)
 {
 	size_t i;

@@ -27,6 +27,9 @@ void text_add_n(struct text *t, const char *s, size_t max);
 /** Add a number in decimal. */
 void text_add_u64(struct text *t, u64 n);
 
+/** The same between two strings. */
+void text_add_number(struct text *t, const char *before, u64 n, const char *behind);
+
 /** Add a number in decimal with blanks before it, at least @p width characters. */
 void text_add_right(struct text *t, u64 n, size_t width);
 

@@ -288,6 +288,23 @@ static void shows_every_ban(void)
 	end();
 }
 
+static void knows_its_cores(void)
+{
+	struct registry_vm vm = { .flags = PINFOLD_GUARD_EXCLUSIVE };
+
+	vm.cores[1] = 1;
+	memset(vm.name, 0xff, sizeof(vm.name)); /* what is behind them */
+	CHECK(registry_has_core(vm.cores, 64) && registry_holds_core(&vm, 64));
+	CHECK(!registry_has_core(vm.cores, 63) && !registry_has_core(vm.cores, 65));
+	/* A machine may have more cores than are told of. */
+	CHECK(!registry_has_core(vm.cores, PINFOLD_GUARD_CORES));
+	CHECK(!registry_has_core(vm.cores, UINT32_MAX));
+	vm.flags |= PINFOLD_GUARD_RECLAIMED;
+	CHECK(!registry_holds_core(&vm, 64));
+	vm.flags = 0;
+	CHECK(!registry_holds_core(&vm, 64));
+}
+
 static void is_full_until_the_dead_are_dropped(void)
 {
 	struct registry_vm vm;
@@ -331,6 +348,7 @@ int main(void)
 		{ "a mark that two made stays", a_mark_that_two_made_stays },
 		{ "bans users but not root", bans_users_but_not_root },
 		{ "shows every ban", shows_every_ban },
+		{ "knows its cores", knows_its_cores },
 		{ "is full until the dead are dropped", is_full_until_the_dead_are_dropped },
 	};
 
