@@ -60,7 +60,6 @@ static void write_cores(struct text *t, const struct registry_vm *vm)
 	}
 }
 
-/* Adds a number with a word before it. */
 static const char *const help_end[] = {
 	"Ctrl-C gives up, Ctrl-U erases the line. What changes something asks for an",
 	"answer: 'pinfold guard respond', on a machine that has the key, computes it.",

@@ -238,6 +238,11 @@ int32_t host_task_core(pid_t tid)
 	return core;
 }
 
+bool host_task_is_fifo(pid_t tid)
+{
+	return (sched_getscheduler(tid) & ~SCHED_RESET_ON_FORK) == SCHED_FIFO;
+}
+
 int host_task_set_fifo(pid_t tid, int prio)
 {
 	struct sched_param p = { .sched_priority = prio };

@@ -81,6 +81,9 @@ bool host_task_is_pinned(pid_t tid, uint32_t core);
 /** The only host core on which a thread may run. @return -1: it may run on several, or is gone */
 int32_t host_task_core(pid_t tid);
 
+/** Whether a thread has a real-time priority. */
+bool host_task_is_fifo(pid_t tid);
+
 /** SCHED_FIFO with a priority; 0: ordinary. @return 0; -errno */
 int host_task_set_fifo(pid_t tid, int prio);
 

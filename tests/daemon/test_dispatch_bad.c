@@ -247,6 +247,12 @@ static void one_that_leaves_its_core(void)
 		CHECK_INT(sched_getscheduler(tid), policy);
 		CHECK_INT(dispatch_vm_get(rig.d, 0, &info), 0);
 		CHECK_INT(info.strays, 2);
+		/* Taken from one that is where it belongs, it comes back as well. */
+		CHECK_INT(host_task_set_fifo(tid, 0), 0);
+		for (int i = 0; i < 100 && sched_getscheduler(tid) != policy; i++) {
+			rig_pause(20 * NS_PER_MS);
+		}
+		CHECK_INT(sched_getscheduler(tid), policy);
 	}
 	end();
 }

@@ -89,12 +89,17 @@ static void bring_back(struct dispatch *d, struct slot *sl)
 static void watch_places(struct dispatch *d, struct slot *sl)
 {
 	struct host_task_look look;
+	bool is_away;
 
 	if (host_task_look(&sl->task, &look) < 0) {
 		return;
 	}
-	if (sl->host_core != CORE_NONE && !host_task_is_pinned(sl->task.tid, sl->host_core)) {
+	is_away = sl->host_core != CORE_NONE && !host_task_is_pinned(sl->task.tid, sl->host_core);
+	/* One that was moved since, by a grant, is where it belongs, and may lack its priority still. */
+	if (is_away || (sl->prio && !host_task_is_fifo(sl->task.tid))) {
 		bring_back(d, sl);
+	}
+	if (is_away) {
 		tell_stray(d, sl, look.core);
 	}
 	for (uint32_t i = 0; i < sl->n_others; i++) {

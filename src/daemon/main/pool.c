@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Whether the pool is ours alone: claimed at the start, looked at while we run (docs/partition.md). */
 #include <errno.h>
-#include <sched.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "daemon/main/daemon.h"
+#include "host/task.h"
 #include "launch/pool_claim.h"
 #include "proto/grant.h"
 
@@ -57,7 +57,7 @@ void daemon_note_rivals(struct daemon *d, const struct partition_foreign *found,
 
 		/* A VM in the foreground has such a thread, too, but no real-time priority. */
 		if (strcmp(found[i].name, GRANT_THREAD_NAME) != 0 ||
-		    sched_getscheduler(found[i].tid) != SCHED_FIFO) {
+		    !host_task_is_fifo(found[i].tid)) {
 			continue;
 		}
 		d->rival_pid = found[i].pid;
