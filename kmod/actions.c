@@ -188,7 +188,23 @@ static int banish(struct task_struct *t, const void *mask)
 	return set_cpus_allowed_ptr(t, mask);
 }
 
-int actions_move(const struct registry_vm *vm, u32 core)
+/* Without cores that are taken, unless that leaves none. */
+static void keep_off(struct cpumask *mask, const u64 *taken)
+{
+	bool is_left = false;
+	unsigned int core;
+
+	for_each_cpu(core, mask)
+		is_left |= !registry_has_core(taken, core);
+	if (!is_left)
+		return;
+	for_each_cpu(core, mask) {
+		if (registry_has_core(taken, core))
+			cpumask_clear_cpu(core, mask);
+	}
+}
+
+int actions_move(const struct registry_vm *vm, u32 core, const u64 *taken)
 {
 	struct cpumask mask; /* 1 KiB of a stack of 16; nothing is allocated here */
 	struct pid *pid;
@@ -199,6 +215,7 @@ int actions_move(const struct registry_vm *vm, u32 core)
 	cpumask_clear_cpu(core, &mask);
 	if (cpumask_empty(&mask))
 		return -ENOSPC;
+	keep_off(&mask, taken);
 	pid = process_of(vm);
 	if (!pid)
 		return -ESRCH;

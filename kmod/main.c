@@ -143,9 +143,9 @@ static int op_thaw(void *ctx, const struct registry_vm *vm, u64 *ret_us)
 	return actions_thaw(vm, ret_us);
 }
 
-static int op_move(void *ctx, const struct registry_vm *vm, u32 core)
+static int op_move(void *ctx, const struct registry_vm *vm, u32 core, const u64 *taken)
 {
-	return actions_move(vm, core);
+	return actions_move(vm, core, taken);
 }
 
 static bool op_is_stopped(void *ctx, const struct registry_vm *vm)

@@ -55,7 +55,7 @@ int actions_kill(const struct registry_vm *vm, u64 *ret_us);
 int actions_freeze(const struct registry_vm *vm, u64 *ret_us);
 int actions_thaw(const struct registry_vm *vm, u64 *ret_us);
 bool actions_is_stopped(const struct registry_vm *vm);
-int actions_move(const struct registry_vm *vm, u32 core);
+int actions_move(const struct registry_vm *vm, u32 core, const u64 *taken);
 bool actions_is_on_core(const struct registry_vm *vm, u32 core);
 u64 actions_cpu_ns(const struct registry_vm *vm);
 void actions_see_core(u32 core, struct guard_core *ret);

@@ -242,6 +242,31 @@ static bool finish(const struct guard_actor *who, int result, const struct text 
 	return false;
 }
 
+/* The cores that other VMs have for themselves. */
+static void find_taken(const struct guard_actor *who, const struct registry_vm *vm, u64 *ret)
+{
+	struct registry_vm other;
+	u64 after = 0;
+
+	memset(ret, 0, sizeof(other.cores));
+	while (!registry_next(&who->guard->registry, after, &other)) {
+		after = other.id;
+		if (other.id == vm->id || !registry_is_alone(&other))
+			continue;
+		for (size_t i = 0; i < ARRAY_SIZE(other.cores); i++)
+			ret[i] |= other.cores[i];
+	}
+}
+
+static int move(const struct action *a, const struct guard_actor *who, const struct registry_vm *vm)
+{
+	const struct guard *g = who->guard;
+	u64 taken[PINFOLD_GUARD_CORES / 64];
+
+	find_taken(who, vm, taken);
+	return g->ops->move(g->ctx, vm, (u32)a->command.number, taken);
+}
+
 static int call(const struct action *a, const struct guard_actor *who, const struct registry_vm *vm,
 		enum deed deed, u64 *ret_us)
 {
@@ -254,7 +279,7 @@ static int call(const struct action *a, const struct guard_actor *who, const str
 	case DEED_THAW:
 		return ops->thaw(ctx, vm, ret_us);
 	case DEED_MOVE:
-		return ops->move(ctx, vm, (u32)a->command.number);
+		return move(a, who, vm);
 	default:
 		return ops->kill(ctx, vm, ret_us);
 	}

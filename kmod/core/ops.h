@@ -48,8 +48,11 @@ struct guard_ops {
 	int (*kill)(void *ctx, const struct registry_vm *vm, u64 *ret_us);
 	int (*freeze)(void *ctx, const struct registry_vm *vm, u64 *ret_us);
 	int (*thaw)(void *ctx, const struct registry_vm *vm, u64 *ret_us);
-	/* Let every thread run on any online core but core and the control core. */
-	int (*move)(void *ctx, const struct registry_vm *vm, u32 core);
+	/*
+	 * Let every thread run on any online core but core and the control core; and but those of taken, a set of
+	 * PINFOLD_GUARD_CORES, if there are others.
+	 */
+	int (*move)(void *ctx, const struct registry_vm *vm, u32 core, const u64 *taken);
 	/* Whether a thread of it runs on this core now, or may run nowhere else. */
 	bool (*is_on_core)(void *ctx, const struct registry_vm *vm, u32 core);
 	/* Whether a signal has stopped its process, whoever sent it. */

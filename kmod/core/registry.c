@@ -258,10 +258,15 @@ bool registry_has_core(const u64 *cores, u64 core)
 	return core < PINFOLD_GUARD_CORES && cores[core / 64] >> (core % 64) & 1;
 }
 
+bool registry_is_alone(const struct registry_vm *vm)
+{
+	return (vm->flags & (PINFOLD_GUARD_EXCLUSIVE | PINFOLD_GUARD_RECLAIMED)) ==
+	       PINFOLD_GUARD_EXCLUSIVE;
+}
+
 bool registry_holds_core(const struct registry_vm *vm, u64 core)
 {
-	return registry_has_core(vm->cores, core) && (vm->flags & PINFOLD_GUARD_EXCLUSIVE) &&
-	       !(vm->flags & PINFOLD_GUARD_RECLAIMED);
+	return registry_has_core(vm->cores, core) && registry_is_alone(vm);
 }
 
 /* The entry that a copy was made of, if it still is the same process. */

@@ -145,6 +145,9 @@ bool registry_is_same(const struct registry_vm *a, const struct registry_vm *b);
 /** Whether a core is in a set of PINFOLD_GUARD_CORES. Any number may be asked for. */
 bool registry_has_core(const u64 *cores, u64 core);
 
+/** Whether the VM has its cores for itself. */
+bool registry_is_alone(const struct registry_vm *vm);
+
 /** Whether the VM has this core for itself. */
 bool registry_holds_core(const struct registry_vm *vm, u64 core);
 

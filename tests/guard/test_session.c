@@ -274,6 +274,25 @@ static void marks_are_taken_back_when_it_failed(void)
 	CHECK_SHOWS(0, "VM 7 \"web\": kill had no effect yet after 100.0 ms; see 'show 7'\n");
 }
 
+static void reclaim_disturbs_no_other(void)
+{
+	struct pinfold_guard_vm said = { .id = 9,
+					 .flags = PINFOLD_GUARD_EXCLUSIVE,
+					 .cores = { 12 } };
+
+	begin();
+	CHECK_INT(registry_update(&world.guard.registry, &said), 0);
+	order(0, "reclaim 3");
+	CHECK_INT(world.processes[1].core, 2); /* its own */
+	begin();
+	world_add(20, "alone", 1000, 2, true);
+	order(0, "reclaim 3");
+	CHECK_INT(world.processes[1].core, 4);
+	/* The other way round: what was reclaimed is nobody's. */
+	order(0, "reclaim 2");
+	CHECK_INT(world.processes[3].core, 3);
+}
+
 /* The VM with this number goes, and another one gets it, maybe with the same pid. */
 static void replace(u64 id, bool has_same_pid)
 {
@@ -770,6 +789,7 @@ int main(void)
 		{ "each command does what it says", each_command_does_what_it_says },
 		{ "kill-user kills all of one", kill_user_kills_all_of_one },
 		{ "is stopped between two steps", is_stopped_between_two_steps },
+		{ "reclaim disturbs no other", reclaim_disturbs_no_other },
 		{ "what others have stopped stays so", what_others_have_stopped_stays_so },
 		{ "reclaim kills what cannot be moved", reclaim_kills_what_cannot_be_moved },
 		{ "marks are taken back when it failed", marks_are_taken_back_when_it_failed },

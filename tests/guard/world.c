@@ -138,7 +138,20 @@ static int fake_thaw(void *ctx, const struct registry_vm *vm, u64 *ret_us)
 	return freeze_or_thaw(vm, false, &world.thaws, ret_us);
 }
 
-static int fake_move(void *ctx, const struct registry_vm *vm, u32 core)
+/* The first core that the VM may be moved to; 0 is the control core. */
+static u32 core_for_moved(u32 core, const u64 *taken)
+{
+	static const u32 order[] = { 2, 3, 4, 1 };
+
+	for (size_t i = 0; i < ARRAY_SIZE(order); i++) {
+		if (order[i] != core && !registry_has_core(taken, order[i])) {
+			return order[i];
+		}
+	}
+	return core == order[0] ? order[1] : order[0];
+}
+
+static int fake_move(void *ctx, const struct registry_vm *vm, u32 core, const u64 *taken)
 {
 	u64 us;
 	struct process *p = act_on(vm, &us);
@@ -150,7 +163,7 @@ static int fake_move(void *ctx, const struct registry_vm *vm, u32 core)
 	if (p->is_immovable) {
 		return -EBUSY;
 	}
-	p->core = core == 2 ? 3 : 2;
+	p->core = core_for_moved(core, taken);
 	world.moves++;
 	return 0;
 }

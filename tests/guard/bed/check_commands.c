@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* Each command does what it says, as the machine's user space sees it; no daemon runs. */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/bits.h"
@@ -176,6 +177,30 @@ void check_reclaim(struct bed *b)
 	expect_policy(b, pid, 0);
 	expect_flags(b, 30, RECLAIMED);
 	need(!process_is_gone(b, pid), "the VM died");
+	end(b);
+}
+
+/* Onto nobody else's core, if there is another. Of three cores one is the control core: --cpus 4 has another. */
+void check_reclaim_beside(struct bed *b)
+{
+	bool has_more;
+	char cores[64];
+	int pid, other;
+
+	begin(b);
+	has_more = atoi(bed_run(b, NULL, "nproc")) > 3;
+	pid = vm_start(b, "uid=1000 core=1 fifo=50");
+	other = vm_start(b, "uid=1000 core=2 fifo=50");
+	bed_run(b, NULL,
+		"guard_inside register 32 %d one 1000 2 1 && guard_inside register 33 %d two 1000 "
+		"4 1",
+		pid, other);
+	authorised(b, SERIAL, "reclaim 1");
+	status_of(b, pid, "Cpus_allowed_list", cores);
+	need(strcmp(cores, has_more ? "3" : "2") == 0, "the VM may now run on %s", cores);
+	authorised(b, SERIAL, "reclaim 2");
+	status_of(b, other, "Cpus_allowed_list", cores);
+	need(strcmp(cores, has_more ? "1,3" : "1") == 0, "the other one may now run on %s", cores);
 	end(b);
 }
 

@@ -33,6 +33,7 @@ const struct check checks[] = {
 	{ "commands/freeze", check_freeze, SHORT | BOTH },
 	{ "commands/freeze-stopped", check_freeze_stopped, BOTH },
 	{ "commands/reclaim", check_reclaim, SHORT | BOTH },
+	{ "commands/reclaim-beside", check_reclaim_beside, BOTH },
 	{ "commands/reclaim-dying", check_reclaim_dying, BOTH },
 	{ "commands/kill-again", check_kill_again, SHORT | BOTH },
 	{ "commands/reads", check_reads, SHORT | BOTH },

@@ -52,6 +52,7 @@ void check_ban(struct bed *b);
 void check_freeze(struct bed *b);
 void check_freeze_stopped(struct bed *b);
 void check_reclaim(struct bed *b);
+void check_reclaim_beside(struct bed *b);
 void check_reclaim_dying(struct bed *b);
 void check_reads(struct bed *b);
 void check_registry(struct bed *b);
