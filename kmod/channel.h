@@ -62,7 +62,7 @@ bool terminal_is_served(enum arbiter_channel channel);
 /* The core that terminals are bound to. Interrupts of channels go there. Known before uart_init(). */
 u32 terminal_core(void);
 
-/* In main.c, exported for the USB module: the token came or went. */
-void pinfold_guard_token(bool is_present);
+/* In main.c, exported for the USB module: whether the token is there, and whether somebody looks for it. */
+void pinfold_guard_token(bool is_present, bool is_watched);
 
 #endif

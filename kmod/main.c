@@ -76,11 +76,11 @@ u32 main_sources(void)
 	       (atomic_read(&has_usb) ? PINFOLD_GUARD_USB : 0);
 }
 
-void pinfold_guard_token(bool is_present)
+void pinfold_guard_token(bool is_present, bool is_watched)
 {
 	bool was_present = atomic64_read(&token) & 1;
 
-	atomic_set(&has_usb, 1);
+	atomic_set(&has_usb, is_watched);
 	if (is_present == was_present)
 		return;
 	atomic64_inc(&token);

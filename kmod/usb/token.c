@@ -50,15 +50,15 @@ static int token_notify(struct notifier_block *unused, unsigned long action, voi
 	mutex_lock(&token_lock);
 	if (action == USB_DEVICE_ADD && !token_device && token_is(device)) {
 		token_device = device;
-		pinfold_guard_token(true);
+		pinfold_guard_token(true, true);
 	}
 	if (action == USB_DEVICE_REMOVE && device == token_device) {
 		token_device = NULL;
-		pinfold_guard_token(false);
+		pinfold_guard_token(false, true);
 		/* There may be a second one that says the same of itself. */
 		usb_for_each_dev(device, token_find);
 		if (token_device)
-			pinfold_guard_token(true);
+			pinfold_guard_token(true, true);
 	}
 	mutex_unlock(&token_lock);
 	return NOTIFY_OK;
@@ -97,7 +97,7 @@ static int __init token_init(void)
 	usb_register_notify(&token_block);
 	mutex_lock(&token_lock);
 	usb_for_each_dev(NULL, token_find);
-	pinfold_guard_token(token_device);
+	pinfold_guard_token(token_device, true);
 	mutex_unlock(&token_lock);
 	return 0;
 }
@@ -105,7 +105,7 @@ static int __init token_init(void)
 static void __exit token_exit(void)
 {
 	usb_unregister_notify(&token_block);
-	pinfold_guard_token(false);
+	pinfold_guard_token(false, false);
 }
 
 module_init(token_init);

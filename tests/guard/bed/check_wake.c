@@ -220,6 +220,10 @@ void check_wake_off(struct bed *b)
 	need(guard_state(b, "A.wakeups") == 0 && guard_state(b, "B.wakeups") == 0,
 	     "something woke a terminal");
 	guard_reload(b, "");
+	need(guard_state(b, "sources") & 8, "the USB token is no source");
+	bed_run(b, NULL, "rmmod pinfold_guard_usb");
+	need(!(guard_state(b, "sources") & 8), "the USB token is one without its module");
+	guard_reload(b, "");
 }
 
 /* How often the guard's threads were on a core since they were made. */
