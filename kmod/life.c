@@ -51,7 +51,7 @@ static int run(void *arg)
 	return 0;
 }
 
-/* Before the thread runs. It must not be bound yet, or SCHED_DEADLINE would be refused. */
+/* Before the thread runs. */
 static void prefer(struct thread *t)
 {
 	int r = process_prefer(t->task);

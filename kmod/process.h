@@ -22,7 +22,7 @@ struct pid *process_find(s32 nr, u64 start_ticks);
 struct pid *process_of(const struct registry_vm *vm);
 
 /**
- * Let a thread run before anything else. It must be allowed to run on every core of its partition. May wait.
+ * Let a thread run before anything else. May wait.
  * @return 0; -EBUSY: it was refused SCHED_DEADLINE and has SCHED_FIFO 99; another error: it has neither
  */
 int process_prefer(struct task_struct *task);
