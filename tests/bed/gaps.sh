@@ -138,23 +138,23 @@ other_cores()
 {
 	was=$(cat "$throttle")
 	up "backend = affinity" "rt_throttling = off" "fair_server = off" "cores = 0-3"
-	create busy riscv64/endless.elf
-	wait_for 60 has_run busy 5
-	pinfold pin busy --core 2
+	create alone riscv64/endless.elf
+	wait_for 60 has_run alone 5
+	pinfold pin alone --core 2
 	wait_for 60 is_alone 2
 	killed
 	up "backend = affinity" "rt_throttling = off" "fair_server = off" "cores = 1-3"
 	[ "$(cores_of ".[] | select(.host_core == 2) | .roles[]")" = housekeeping ]
-	wait_for 60 is_state busy running
+	wait_for 60 is_state alone running
 	down
 	[ "$(cat "$throttle")" = "$was" ]
 }
 
-# is_alone CORE: whether VM busy runs there as a real-time thread.
+# is_alone CORE: whether VM alone runs there as a real-time thread.
 is_alone()
 {
-	[ "$(taskset -p "$(vcpu_of busy)" | sed 's/.*: //')" = "$(printf %x $((1 << $1)))" ]
-	chrt -p "$(vcpu_of busy)" | grep SCHED_FIFO
+	[ "$(taskset -p "$(vcpu_of alone)" | sed 's/.*: //')" = "$(printf %x $((1 << $1)))" ]
+	chrt -p "$(vcpu_of alone)" | grep SCHED_FIFO
 }
 
 before=
