@@ -29,6 +29,7 @@
 #include <linux/moduleparam.h>
 #include <linux/serial_reg.h>
 #include <linux/spinlock.h>
+#include <linux/suspend.h>
 #include <linux/swait.h>
 
 #include "channel.h"
@@ -384,6 +385,22 @@ static void uart_set_up(void)
 	uart_out(UART_MCR, UART_MCR_DTR | UART_MCR_RTS | UART_MCR_OUT2);
 }
 
+/* Sleep resets the UART. What came before this is lost. */
+static int uart_on_power(struct notifier_block *unused, unsigned long event, void *unused_too)
+{
+	unsigned long flags;
+
+	if (event != PM_POST_SUSPEND && event != PM_POST_HIBERNATION && event != PM_POST_RESTORE)
+		return NOTIFY_DONE;
+	raw_spin_lock_irqsave(&uart.lock, flags);
+	uart_set_up();
+	uart_enable();
+	raw_spin_unlock_irqrestore(&uart.lock, flags);
+	return NOTIFY_OK;
+}
+
+static struct notifier_block uart_power = { .notifier_call = uart_on_power };
+
 /* Get the interrupt and see it come: an empty transmitter asks for one as soon as it may. */
 static int uart_get_interrupt(void)
 {
@@ -465,12 +482,19 @@ int uart_init(void)
 		uart_let_go(r == -EIO);
 		return r;
 	}
+	r = register_pm_notifier(&uart_power);
+	if (r) {
+		uart_let_go(true);
+		return r;
+	}
 	uart.is_on = true;
 	return 0;
 }
 
 void uart_exit(void)
 {
-	if (uart.is_on)
-		uart_let_go(true);
+	if (!uart.is_on)
+		return;
+	unregister_pm_notifier(&uart_power);
+	uart_let_go(true);
 }

@@ -5,7 +5,8 @@
 #include "checks.h"
 
 /* What a person waits for at the utmost; the machine is not hogged, but the host may be. */
-#define PROMPT_MS 20000
+#define PROMPT_MS  20000
+#define SUSPEND_MS 60000
 
 static void expect_silence(const char *said_by_monitor)
 {
@@ -224,6 +225,27 @@ void check_wake_off(struct bed *b)
 	bed_run(b, NULL, "rmmod pinfold_guard_usb");
 	need(!(guard_state(b, "sources") & 8), "the USB token is one without its module");
 	guard_reload(b, "");
+}
+
+/* Suspended to RAM and woken: the firmware has reset the UART. */
+void check_wake_suspend(struct bed *b)
+{
+	guard_load(b, "");
+	bed_run(b, NULL, "echo deep >/sys/power/mem_sleep");
+	bed_ask(b, "echo mem >/sys/power/state");
+	for (int64_t end_ms = now_ms() + SUSPEND_MS;
+	     !strstr(bed_monitor(b, "info status"), "suspended");) {
+		need(now_ms() < end_ms, "the machine does not sleep");
+	}
+	bed_monitor(b, "system_wakeup");
+	bed_answer(b, NULL, SUSPEND_MS);
+	bed_line_drop(b);
+	wake_by_break(b);
+	expect_prompt(b, SERIAL, SUSPEND_MS);
+	need(strstr(command(b, SERIAL, "status"), "terminal A: awake"), "\"status\" says: %s",
+	     said());
+	leave(b, SERIAL);
+	guard_sleeps(b);
 }
 
 /* How often the guard's threads were on a core since they were made. */

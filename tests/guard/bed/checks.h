@@ -34,6 +34,7 @@ void check_wake_screen(struct bed *b);
 void check_wake_graphics(struct bed *b);
 void check_wake_lines(struct bed *b);
 void check_wake_off(struct bed *b);
+void check_wake_suspend(struct bed *b);
 void check_idle(struct bed *b);
 
 /* check_hogged.c */
