@@ -106,7 +106,8 @@ int host_birth(const struct host_birth_fds *fds)
 			host_birth_fail("can't take an id of its own", r);
 		}
 	}
-	r = host_priv_keep_caps(order.caps);
+	/* Ambient ones are for a program that is executed. */
+	r = fds->program >= 0 ? host_priv_keep_caps(order.caps) : host_priv_set_caps(order.caps);
 	if (r < 0) {
 		host_birth_fail("can't set capabilities", r);
 	}

@@ -70,6 +70,11 @@ int host_priv_thread_has_caps(pid_t tid)
 	return 0;
 }
 
+int host_priv_set_caps(uint64_t caps)
+{
+	return caps_set(caps);
+}
+
 int host_priv_keep_caps(uint64_t caps)
 {
 	int r = caps_set(caps);

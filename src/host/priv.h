@@ -27,6 +27,9 @@ int host_priv_thread_has_caps(pid_t tid);
  */
 int host_priv_keep_caps(uint64_t caps);
 
+/** As host_priv_keep_caps(), for a program that executes no other. */
+int host_priv_set_caps(uint64_t caps);
+
 /**
  * Empty the calling thread's bounding set if it may (CAP_SETPCAP). Where it may not, the set stays:
  * it only matters to an exec, which no_new_privs robs of its gain.

@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -28,20 +29,25 @@ static uint8_t *stack_new(void)
 	return p + PAGE_BYTES;
 }
 
+static _Thread_local bool has_stack;
+
 int host_signal_stack(struct errmsg *e)
 {
 	stack_t stack = { .ss_size = STACK_BYTES };
 	stack_t old;
 
+	if (has_stack) {
+		return 0;
+	}
 	if (sigaltstack(NULL, &old) < 0) {
 		return errmsg_set(e, -errno, "no stack for signals: %s", strerror(errno));
 	}
-	if (!(old.ss_flags & SS_DISABLE)) {
-		return 0;
+	if (old.ss_flags & SS_DISABLE) {
+		stack.ss_sp = stack_new();
+		if (!stack.ss_sp || sigaltstack(&stack, NULL) < 0) {
+			return errmsg_set(e, -errno, "no stack for signals: %s", strerror(errno));
+		}
 	}
-	stack.ss_sp = stack_new();
-	if (!stack.ss_sp || sigaltstack(&stack, NULL) < 0) {
-		return errmsg_set(e, -errno, "no stack for signals: %s", strerror(errno));
-	}
+	has_stack = true;
 	return 0;
 }

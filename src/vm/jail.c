@@ -18,11 +18,13 @@
 #include <seccomp.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/bits.h"
@@ -292,11 +294,27 @@ static int export_filter(const struct jail_options *o, pid_t pid, int fd)
 	return r;
 }
 
-static int compile(const struct jail_options *o, pid_t pid, struct filter *f)
+/* In a process of its own: each child of a zygote would carry what the library leaves in the heap. */
+static int export_apart(const struct jail_options *o, pid_t pid, int fd)
+{
+	pid_t child = fork();
+	int status;
+
+	if (child == 0) {
+		_exit(export_filter(o, pid, fd) < 0 ? EXIT_FAILURE : EXIT_SUCCESS);
+	}
+	if (child < 0 || waitpid(child, &status, 0) < 0) {
+		return -errno;
+	}
+	return status == 0 ? 0 : -ECHILD;
+}
+
+static int compile(const struct jail_options *o, pid_t pid, struct filter *f,
+		   int (*export)(const struct jail_options *o, pid_t pid, int fd))
 {
 	_cleanup_close_ int fd = memfd_create("filter", MFD_CLOEXEC);
 	ssize_t n;
-	int r = fd < 0 ? -errno : export_filter(o, pid, fd);
+	int r = fd < 0 ? -errno : export(o, pid, fd);
 
 	if (r < 0) {
 		return r;
@@ -314,9 +332,9 @@ void jail_prepare(void)
 {
 	struct jail_options o = { .kvm_fd = -1 };
 
-	(void)compile(&o, PID_INIT, filter_of(&o)); /* else each does it */
+	(void)compile(&o, PID_INIT, filter_of(&o), export_apart); /* else each does it */
 	o.kvm_fd = 0;
-	(void)compile(&o, PID_INIT, filter_of(&o));
+	(void)compile(&o, PID_INIT, filter_of(&o), export_apart);
 }
 
 /* For all threads. */
@@ -331,7 +349,7 @@ static int install(struct filter *f)
 static int close_filter(const struct jail_options *o, struct errmsg *e)
 {
 	struct filter *f = filter_of(o);
-	int r = f->pid == getpid() ? 0 : compile(o, getpid(), f);
+	int r = f->pid == getpid() ? 0 : compile(o, getpid(), f, export_filter);
 
 	r = r < 0 ? r : install(f);
 	return r < 0 ? errmsg_set(e, r, "can't enter the seccomp filter: %s", strerror(-r)) : 0;

@@ -27,7 +27,7 @@
 /* Everything that came with CONFIG. */
 struct start {
 	struct proto_msg msg;
-	struct proto_config cfg;
+	const struct proto_config *cfg; /* in msg */
 	struct vm_fds fds;
 	int console_fd;
 	int listen_fd;
@@ -55,7 +55,7 @@ static int receive_config(struct start *s, struct errmsg *e)
 	if (s->msg.hdr.type != PROTO_CONFIG) {
 		return errmsg_set(e, -EPROTO, "the first message must be the configuration");
 	}
-	memcpy(&s->cfg, s->msg.body, sizeof(s->cfg));
+	s->cfg = (const void *)s->msg.body;
 	return 0;
 }
 
@@ -73,16 +73,16 @@ static void sort_fds(struct start *s)
 	size_t next = 0;
 
 	for (size_t i = 0; i < PROTO_FD_COUNT; i++) {
-		*slots[i] = s->cfg.fds & (1u << i) ? s->msg.fds[next++] : -1;
+		*slots[i] = s->cfg->fds & (1u << i) ? s->msg.fds[next++] : -1;
 	}
 }
 
 static struct jail_options jail_options_of(const struct start *s)
 {
 	return (struct jail_options){
-		.flags = s->cfg.jail,
-		.uid = s->cfg.uid,
-		.gid = s->cfg.gid,
+		.flags = s->cfg->jail,
+		.uid = s->cfg->uid,
+		.gid = s->cfg->gid,
 		.kvm_fd = -1,
 	};
 }
@@ -128,11 +128,11 @@ static int prepare(struct start *s, struct control *c, struct proto_ready *ready
 	o = jail_options_of(s);
 	r = jail_begin(&o, e);
 	callbacks = control_callbacks(c);
-	r = r < 0 ? r : vm_new(&s->cfg, &s->fds, &callbacks, &c->vm, ready, e);
+	r = r < 0 ? r : vm_new(s->cfg, &s->fds, &callbacks, &c->vm, ready, e);
 	r = r < 0 ? r : attach(s, c, e);
 	r = r < 0 ? r : vm_thread_start(c->vm, e);
 	r = r < 0 ? r : enter_jail(s, c->vm, ready, &ready->jail, e);
-	return r < 0 || !(s->cfg.flags & PROTO_CFG_START) ? r : vm_start(c->vm, e);
+	return r < 0 || !(s->cfg->flags & PROTO_CFG_START) ? r : vm_start(c->vm, e);
 }
 
 static int fail(int r, const struct errmsg *e)

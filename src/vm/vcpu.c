@@ -325,7 +325,8 @@ static void run_turn(struct vm *vm)
 		}
 	}
 	host_timer_disarm(&vm->timer);
-	if (console_has_output(&vm->console)) {
+	/* Who heard of a stop takes what was printed before it as well. */
+	if (atomic_load(&vm->state) == PROTO_VM_RUNNING && console_has_output(&vm->console)) {
 		vm->cb.on_output(vm->cb.opaque);
 	}
 }

@@ -40,7 +40,7 @@
 /* What malloc() takes from the kernel beyond what it needs. */
 #define TOP_PAD_BYTES (8 * 1024)
 /* The smallest pieces of its heap that a zygote keeps from its children. */
-#define RETIRED_BYTES_MIN 32
+#define RETIRED_BYTES_MIN 16
 
 static void prepare_engines(bool is_lean)
 {

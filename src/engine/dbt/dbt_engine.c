@@ -18,6 +18,7 @@
 
 #include "base/bug.h"
 #include "engine/dbt/dbt_priv.h"
+#include "host/sigstack.h"
 
 /* Instructions per stretch of translated code when nobody limits them: the kick ends it earlier. */
 #define STRETCH_INSNS (1ULL << 40)
@@ -433,8 +434,11 @@ static int dbt_run(struct engine *eng, uint64_t max_insns, struct vm_exit *ret, 
 	enum served s = SERVED_AGAIN;
 	bool is_first = true;
 	uint64_t done;
+	int r = host_signal_stack(e); /* a VM's vCPU thread has one from before its jail */
 
-	(void)e;
+	if (r < 0) {
+		return r;
+	}
 	dbt_signal_own(d);
 	d->is_interrupt_doubtful = true;
 	while (s == SERVED_AGAIN) {

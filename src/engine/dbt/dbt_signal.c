@@ -10,8 +10,6 @@
 #include <errno.h>
 #include <string.h>
 
-#include "host/sigstack.h"
-
 static _Thread_local struct dbt_engine *volatile owner;
 static struct sigaction old_segv, old_bus;
 static bool is_installed;
@@ -40,12 +38,9 @@ static void on_fault(int signo, siginfo_t *info, void *uc)
 int dbt_signal_init(struct errmsg *e)
 {
 	struct sigaction sa = { .sa_sigaction = on_fault, .sa_flags = SA_SIGINFO | SA_ONSTACK };
-	int r;
 
-	/* For callers that run guests on this thread; a VM's vCPU thread sees to itself. */
-	r = host_signal_stack(e);
-	if (r < 0 || is_installed) {
-		return r;
+	if (is_installed) {
+		return 0;
 	}
 	sigfillset(&sa.sa_mask); /* a kick comes after the fault has been dealt with */
 	if (sigaction(SIGSEGV, &sa, &old_segv) < 0 || sigaction(SIGBUS, &sa, &old_bus) < 0) {
