@@ -30,9 +30,8 @@
 #define PIDFD_THREAD O_EXCL
 #endif
 
-int host_task_init(struct host_task *ret, pid_t pid, pid_t tid)
+int host_task_init(struct host_task *ret, pid_t pid, pid_t tid, struct host_task_look *ret_look)
 {
-	struct host_task_look look;
 	char path[64];
 	int stat_fd;
 	int times_fd;
@@ -54,7 +53,7 @@ int host_task_init(struct host_task *ret, pid_t pid, pid_t tid)
 		.pid = pid, .tid = tid, .stat_fd = stat_fd, .times_fd = times_fd
 	};
 	ret->end_fd = (int)syscall(SYS_pidfd_open, tid, PIDFD_THREAD);
-	if (host_task_look(ret, &look) < 0) {
+	if (host_task_look(ret, ret_look) < 0) {
 		/* It ended meanwhile: the number may be another's. */
 		host_task_done(ret);
 		return -ESRCH;
@@ -139,28 +138,40 @@ void host_task_refresh(const struct host_task *t, int prio)
 	}
 }
 
-int host_task_list(pid_t pid, pid_t *ret, size_t max)
+/* Entries of a folder that were read at once; the number of the last. */
+static void take_numbers(const char *buf, size_t n_bytes, pid_t *ret, size_t max, size_t *n)
 {
-	char path[64];
-	struct dirent *entry;
-	size_t n = 0;
-	DIR *dir;
+	for (size_t at = 0; at < n_bytes;) {
+		const struct dirent64 *entry = (const void *)(buf + at);
 
-	snprintf(path, sizeof(path), "/proc/%d/task", pid);
-	dir = opendir(path);
-	if (!dir) {
-		return errno == ENOENT ? -ESRCH : -errno;
-	}
-	while ((entry = readdir(dir))) {
+		at += entry->d_reclen;
 		if (entry->d_name[0] == '.') {
 			continue;
 		}
-		if (n < max) {
-			ret[n] = (pid_t)strtol(entry->d_name, NULL, 10);
+		if (*n < max) {
+			ret[*n] = (pid_t)strtol(entry->d_name, NULL, 10);
 		}
-		n++;
+		++*n;
 	}
-	closedir(dir);
+}
+
+/* Not by opendir(), which takes much memory for so few. */
+int host_task_list(pid_t pid, pid_t *ret, size_t max)
+{
+	_Alignas(struct dirent64) char buf[1024];
+	_cleanup_close_ int fd = -1;
+	char path[64];
+	ssize_t got;
+	size_t n = 0;
+
+	snprintf(path, sizeof(path), "/proc/%d/task", pid);
+	fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0) {
+		return errno == ENOENT ? -ESRCH : -errno;
+	}
+	while ((got = getdents64(fd, buf, sizeof(buf))) > 0) {
+		take_numbers(buf, (size_t)got, ret, max, &n);
+	}
 	return n ? (int)n : -ESRCH;
 }
 
@@ -179,17 +190,12 @@ static bool has_name(pid_t pid, pid_t tid, const char *name)
 	return strcmp(text, name) == 0;
 }
 
-int host_task_find(pid_t pid, const char *name, pid_t *ret)
+int host_task_find_in(pid_t pid, const pid_t *tids, size_t n, const char *name, pid_t *ret)
 {
-	pid_t tids[64];
 	pid_t found = 0;
-	int n = host_task_list(pid, tids, ARRAY_SIZE(tids));
 
-	if (n < 0) {
-		return n;
-	}
-	for (int i = 0; i < n && i < (int)ARRAY_SIZE(tids); i++) {
-		if (!has_name(pid, tids[i], name)) {
+	for (size_t i = 0; i < n; i++) {
+		if (tids[i] == pid || !has_name(pid, tids[i], name)) {
 			continue;
 		}
 		if (found) {
@@ -202,6 +208,18 @@ int host_task_find(pid_t pid, const char *name, pid_t *ret)
 	}
 	*ret = found;
 	return 0;
+}
+
+int host_task_find(pid_t pid, const char *name, pid_t *ret)
+{
+	pid_t tids[64];
+	int n = host_task_list(pid, tids, ARRAY_SIZE(tids));
+
+	if (n < 0) {
+		return n;
+	}
+	n = n < (int)ARRAY_SIZE(tids) ? n : (int)ARRAY_SIZE(tids);
+	return host_task_find_in(pid, tids, (size_t)n, name, ret);
 }
 
 int host_task_pin(pid_t tid, uint32_t core)
@@ -272,11 +290,8 @@ bool host_process_is_stopped(pid_t pid)
 		struct host_task_look look = { .state = 'X' };
 		struct host_task t;
 
-		if (host_task_init(&t, pid, tids[i]) < 0) {
+		if (host_task_init(&t, pid, tids[i], &look) < 0) {
 			continue; /* gone meanwhile */
-		}
-		if (host_task_look(&t, &look) < 0) {
-			look.state = 'X';
 		}
 		host_task_done(&t);
 		if (!strchr("TtZX", look.state)) {

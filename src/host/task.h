@@ -38,10 +38,11 @@ struct host_task_times {
 
 /**
  * Watch a thread.
- * @param ret untouched on failure; host_task_done() ends it
+ * @param ret      host_task_done() ends it; has no descriptors on failure
+ * @param ret_look how it is now
  * @return 0; -ESRCH; -EMFILE; negative errno
  */
-int host_task_init(struct host_task *ret, pid_t pid, pid_t tid);
+int host_task_init(struct host_task *ret, pid_t pid, pid_t tid, struct host_task_look *ret_look);
 
 /** Close. */
 void host_task_done(struct host_task *t);
@@ -67,10 +68,13 @@ void host_task_refresh(const struct host_task *t, int prio);
 int host_task_list(pid_t pid, pid_t *ret, size_t max);
 
 /**
- * Find the only thread of a process with a name.
+ * Find the only thread of a process with a name, beside its first thread.
  * @return 0; -ENOENT; -ENOTUNIQ; -ESRCH
  */
 int host_task_find(pid_t pid, const char *name, pid_t *ret);
+
+/** As host_task_find(), among @p n threads of the process. */
+int host_task_find_in(pid_t pid, const pid_t *tids, size_t n, const char *name, pid_t *ret);
 
 /** Let a thread run on one host core only. When it returns, it runs on no other. @return 0; -errno */
 int host_task_pin(pid_t tid, uint32_t core);

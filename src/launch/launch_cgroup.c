@@ -49,8 +49,13 @@ struct group_file {
 struct limit {
 	const char *controller;
 	struct group_file file;
-	bool is_constant; /* the same for all VMs */
 	struct base *base;
+};
+
+/* An empty group of version 1. */
+struct spare {
+	char path[PATH_BYTES];
+	int tasks_fd; /* by which the next process joins it */
 };
 
 /* Where the groups of VMs are made: looked for once per process. */
@@ -60,16 +65,19 @@ struct base {
 	char path[PATH_BYTES];
 	unsigned int n_made; /* by one that makes many */
 	unsigned int n_spares;
-	char spares[SPARES_MAX][PATH_BYTES];
+	struct spare spares[SPARES_MAX];
+	unsigned long long max
+		[SPARES_MAX]; /* the limit of group n, if it is among the last that were made, at n % SPARES_MAX ... */
+	unsigned int max_of[SPARES_MAX]; /* ... plus 1 */
 };
 
 static pthread_mutex_t base_lock = PTHREAD_MUTEX_INITIALIZER;
 static struct base memory_base, pids_base; /* base_lock */
 
-static const struct limit memory_limit = {
-	"memory", { "memory.limit_in_bytes", "memory.max" }, false, &memory_base
-};
-static const struct limit pids_limit = { "pids", { "pids.max", "pids.max" }, true, &pids_base };
+static const struct limit memory_limit = { "memory",
+					   { "memory.limit_in_bytes", "memory.max" },
+					   &memory_base };
+static const struct limit pids_limit = { "pids", { "pids.max", "pids.max" }, &pids_base };
 
 static int write_number(const char *dir, const char *file, unsigned long long v)
 {
@@ -165,40 +173,82 @@ static int get_base(const struct limit *l, bool is_lost, bool is_many, char *ret
 	return version;
 }
 
-static bool take_spare(struct base *b, char path[PATH_BYTES])
+static bool take_spare(struct base *b, struct spare *ret)
 {
 	bool has = false;
 
 	pthread_mutex_lock(&base_lock);
 	if (b->n_spares > 0) {
-		memcpy(path, b->spares[--b->n_spares], PATH_BYTES);
+		*ret = b->spares[--b->n_spares];
 		has = true;
 	}
 	pthread_mutex_unlock(&base_lock);
 	return has;
 }
 
+/* Whether it is a group that this process made as one of many. */
+static bool is_own(const char *path, unsigned int *ret_n)
+{
+	const char *name = strrchr(path, '/');
+	int pid;
+
+	return name && sscanf(name, "/vm-%d-%u", &pid, ret_n) == 2 && pid == getpid();
+}
+
+/* Its limit, as this process set it last; 0: not known */
+static unsigned long long max_get(struct base *b, const char *path)
+{
+	unsigned long long max = 0;
+	unsigned int n;
+
+	pthread_mutex_lock(&base_lock);
+	if (is_own(path, &n) && b->max_of[n % SPARES_MAX] == n + 1) {
+		max = b->max[n % SPARES_MAX];
+	}
+	pthread_mutex_unlock(&base_lock);
+	return max;
+}
+
+static void max_set(struct base *b, const char *path, unsigned long long max)
+{
+	unsigned int n;
+
+	pthread_mutex_lock(&base_lock);
+	if (is_own(path, &n)) {
+		b->max_of[n % SPARES_MAX] = n + 1;
+		b->max[n % SPARES_MAX] = max;
+	}
+	pthread_mutex_unlock(&base_lock);
+}
+
 /* @return whether it is kept for another VM */
 static bool keep_spare(struct base *b, const char *path)
 {
-	const char *name = strrchr(path, '/');
-	char own[32];
-	char text[64];
-	bool is_kept = false;
+	struct spare spare;
+	char file[PATH_BYTES + 64];
+	unsigned int n;
+	char c;
 
-	snprintf(own, sizeof(own), "/vm-%d-", getpid());
-	/* Somebody is in it who should be dead: not for another VM. */
-	if (!name || strncmp(name, own, strlen(own)) != 0 ||
-	    host_text_read(text, sizeof(text), "%s/tasks", path) != 0) {
+	if (!is_own(path, &n)) {
 		return false;
 	}
-	pthread_mutex_lock(&base_lock);
-	if (b->n_spares < SPARES_MAX) {
-		snprintf(b->spares[b->n_spares++], PATH_BYTES, "%s", path);
-		is_kept = true;
+	snprintf(spare.path, sizeof(spare.path), "%s", path);
+	snprintf(file, sizeof(file), "%s/tasks", path);
+	spare.tasks_fd = open(file, O_RDWR | O_CLOEXEC);
+	/* Somebody is in it who should be dead: not for another VM. */
+	if (spare.tasks_fd >= 0 && read(spare.tasks_fd, &c, 1) == 0) {
+		pthread_mutex_lock(&base_lock);
+		if (b->n_spares < SPARES_MAX) {
+			b->spares[b->n_spares++] = spare;
+			spare.tasks_fd = -1;
+			path = NULL;
+		}
+		pthread_mutex_unlock(&base_lock);
 	}
-	pthread_mutex_unlock(&base_lock);
-	return is_kept;
+	if (spare.tasks_fd >= 0) {
+		close(spare.tasks_fd);
+	}
+	return !path;
 }
 
 static bool name_group(struct base *b, const char *base, pid_t pid, bool is_many,
@@ -237,24 +287,45 @@ static int make_group(const struct limit *l, pid_t pid, bool is_many, char path[
 	return 0;
 }
 
-/* A group with the limit, an old one or a new one. @return as make_group() */
-static int get_group(const struct limit *l, pid_t pid, bool is_many, unsigned long long max,
-		     char path[PATH_BYTES])
+static int open_tasks(const char *path)
 {
+	char file[PATH_BYTES + 64];
+
+	snprintf(file, sizeof(file), "%s/tasks", path);
+	return open(file, O_WRONLY | O_CLOEXEC);
+}
+
+/*
+ * A group with the limit, an old one or a new one.
+ * @param ret_fd of version 1: to join it; or -1
+ * @return as make_group()
+ */
+static int get_group(const struct limit *l, pid_t pid, bool is_many, unsigned long long max,
+		     char path[PATH_BYTES], int *ret_fd)
+{
+	struct spare spare;
 	int version;
 
-	while (is_many && take_spare(l->base, path)) {
+	while (is_many && take_spare(l->base, &spare)) {
 		/* It fails when more is charged to the last VM than this one may have, or it is gone. */
-		if (l->is_constant || write_number(path, l->file.v1, max) == 0) {
+		if (max_get(l->base, spare.path) == max
+			    ? access(spare.path, F_OK) == 0
+			    : write_number(spare.path, l->file.v1, max) == 0) {
+			max_set(l->base, spare.path, max);
+			memcpy(path, spare.path, PATH_BYTES);
+			*ret_fd = spare.tasks_fd;
 			return 1;
 		}
-		rmdir(path);
+		close(spare.tasks_fd);
+		rmdir(spare.path);
 	}
 	version = make_group(l, pid, is_many, path);
 	if (version && write_number(path, version == 1 ? l->file.v1 : l->file.v2, max) < 0) {
 		rmdir(path);
 		return 0;
 	}
+	max_set(l->base, path, max);
+	*ret_fd = version == 1 ? open_tasks(path) : -1;
 	return version;
 }
 
@@ -263,21 +334,17 @@ static void make(const struct limit *l, pid_t pid, bool is_many, unsigned long l
 		 int *joins, size_t *n_joins)
 {
 	char path[PATH_BYTES];
-	char file[PATH_BYTES + 64];
-	int version = get_group(l, pid, is_many, max, path);
-	int fd;
+	int fd = -1;
+	int version = get_group(l, pid, is_many, max, path, &fd);
 
 	ret[0] = '\0';
 	if (!version) {
 		return;
 	}
-	if (version == 1) {
-		snprintf(file, sizeof(file), "%s/tasks", path);
-		fd = open(file, O_WRONLY | O_CLOEXEC);
-		if (fd >= 0) {
-			joins[(*n_joins)++] = fd;
-		}
-	} else if (write_number(path, "cgroup.procs", (unsigned long long)pid) < 0) {
+	if (fd >= 0) {
+		joins[(*n_joins)++] = fd;
+	}
+	if (version == 2 && write_number(path, "cgroup.procs", (unsigned long long)pid) < 0) {
 		rmdir(path);
 		return;
 	}
@@ -289,6 +356,7 @@ void launch_cgroup_make(pid_t pid, bool is_many, uint64_t mem_bytes, char *memor
 {
 	uint64_t max_bytes;
 	cpu_set_t cpus;
+	cpu_set_t now;
 	bool has_cpus = sched_getaffinity(0, sizeof(cpus), &cpus) == 0;
 
 	memory[0] = '\0';
@@ -298,7 +366,8 @@ void launch_cgroup_make(pid_t pid, bool is_many, uint64_t mem_bytes, char *memor
 	make(&pids_limit, pid, is_many, TASKS_MAX, pids, joins, n_joins);
 	/* Where cpusets are on, Linux before 6.2 lets a newcomer run on all cores of its group. It is born where
 	 * its maker may run, and stays there. */
-	if (has_cpus) {
+	if (has_cpus &&
+	    (sched_getaffinity(pid, sizeof(now), &now) < 0 || !CPU_EQUAL(&cpus, &now))) {
 		sched_setaffinity(pid, sizeof(cpus), &cpus);
 	}
 }
@@ -371,10 +440,11 @@ void launch_cgroup_remove_spares(void)
 	struct base *const bases[] = { &memory_base, &pids_base };
 
 	for (size_t i = 0; i < ARRAY_SIZE(bases); i++) {
-		char path[PATH_BYTES];
+		struct spare spare;
 
-		while (take_spare(bases[i], path)) {
-			remove_group(path);
+		while (take_spare(bases[i], &spare)) {
+			close(spare.tasks_fd);
+			remove_group(spare.path);
 		}
 	}
 }

@@ -276,28 +276,6 @@ void dispatch_slot_close(struct dispatch *d, uint32_t slot)
 	pthread_mutex_unlock(&d->lock);
 }
 
-int dispatch_vm_add(struct dispatch *d, uint32_t slot, const struct dispatch_vm *vm,
-		    struct errmsg *e)
-{
-	struct epoll_event ev = { .events = EPOLLIN, .data.u32 = slot };
-	struct slot *s = &d->slot[slot];
-	int r = 0;
-
-	pthread_mutex_lock(&d->lock);
-	BUG_ON(!s->is_open || vm->gen == 0);
-	if (s->state != SCHED_VM_FREE) {
-		r = errmsg_set(e, -EEXIST, "slot %u is in use", slot);
-	} else {
-		s->vm = *vm;
-		s->state = SCHED_VM_CREATED;
-		BUG_ON(epoll_ctl(d->epoll_fd, EPOLL_CTL_ADD, vm->pidfd, &ev) < 0);
-		ev.data.u32 = slot | ACKED;
-		BUG_ON(epoll_ctl(d->epoll_fd, EPOLL_CTL_ADD, s->notify_fd, &ev) < 0);
-	}
-	pthread_mutex_unlock(&d->lock);
-	return r;
-}
-
 static void revoke_locked(struct slot *s)
 {
 	atomic_store(&s->grant->revoked, s->epoch);
@@ -357,6 +335,32 @@ static int handle_locked(struct dispatch *d, const struct sched_event *ev, struc
 	if (r == 0) {
 		grant_locked(d, s);
 	}
+	return r;
+}
+
+int dispatch_vm_add(struct dispatch *d, uint32_t slot, const struct dispatch_vm *vm,
+		    struct errmsg *e)
+{
+	const struct sched_event start = { .type = SCHED_EV_VM_START };
+	struct epoll_event ev = { .events = EPOLLIN, .data.u32 = slot };
+	struct slot *s = &d->slot[slot];
+	int r = 0;
+
+	pthread_mutex_lock(&d->lock);
+	BUG_ON(!s->is_open || vm->gen == 0);
+	if (s->state != SCHED_VM_FREE) {
+		r = errmsg_set(e, -EEXIST, "slot %u is in use", slot);
+	} else if (d->refuse_r && d->refuse_type == SCHED_EV_VM_START) {
+		r = errmsg_set(e, d->refuse_r, "vm_start is refused: %s", strerror(-d->refuse_r));
+	} else {
+		s->vm = *vm;
+		s->state = SCHED_VM_CREATED;
+		BUG_ON(epoll_ctl(d->epoll_fd, EPOLL_CTL_ADD, vm->pidfd, &ev) < 0);
+		ev.data.u32 = slot | ACKED;
+		BUG_ON(epoll_ctl(d->epoll_fd, EPOLL_CTL_ADD, s->notify_fd, &ev) < 0);
+		r = handle_locked(d, &start, s);
+	}
+	pthread_mutex_unlock(&d->lock);
 	return r;
 }
 

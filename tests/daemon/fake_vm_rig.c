@@ -290,7 +290,8 @@ int rig_attach(struct rig *r, uint32_t i, ns_t slice_ns)
 				  .prio = SCHED_PRIO_DEFAULT,
 				  .slice_ns = slice_ns,
 				  .pid = f->pid,
-				  .pidfd = f->pidfd };
+				  .pidfd = f->pidfd,
+				  .is_alone = true };
 	struct dispatch_fds fds;
 	struct errmsg e = { "" };
 	int res;
@@ -315,7 +316,7 @@ int rig_attach(struct rig *r, uint32_t i, ns_t slice_ns)
 		return res;
 	}
 	f->is_added = true;
-	return rig_event(r, i, SCHED_EV_VM_START);
+	return 0;
 }
 
 void rig_go(struct rig *r, ns_t slice_ns)

@@ -14,6 +14,7 @@
 #include "fake_vm_rig.h"
 #include "host/task.h"
 #include "host/timer.h"
+#include "proto/grant.h"
 #include "test.h"
 
 static const char *program;
@@ -318,6 +319,31 @@ static void pages_hold(void)
 	end();
 }
 
+/* The next VM of a slot has the pages of the one before, and nothing that was on them. */
+static void pages_are_clean_again(void)
+{
+	static const uint8_t none[PAGE_BYTES];
+	_Alignas(64) uint8_t was[2][PAGE_BYTES];
+	struct dispatch_fds fds;
+	uint64_t n;
+
+	begin();
+	rig_bury(&rig, 0);
+	CHECK_INT(dispatch_slot_open(rig.d, 0, &fds, NULL), 0);
+	CHECK_INT(pread(fds.grant_fd, was[0], PAGE_BYTES, 0), PAGE_BYTES);
+	CHECK_INT(pread(fds.ack_fd, was[1], PAGE_BYTES, 0), PAGE_BYTES);
+	CHECK(((const struct grant_page *)(const void *)was[0])->magic == GRANT_MAGIC);
+	CHECK(((const struct ack_page *)(const void *)was[1])->magic == ACK_MAGIC);
+	for (int i = 0; i < 2; i++) {
+		CHECK(memcmp(was[i] + 8, none, PAGE_BYTES - 8) == 0);
+	}
+	CHECK(read(fds.notify_fd, &n, sizeof(n)) < 0 && errno == EAGAIN);
+	CHECK(write(fds.grant_fd, "x", 1) < 0 && errno == EPERM);
+	CHECK_INT(dispatch_slot_open(rig.d, 0, &fds, NULL), -EBUSY);
+	dispatch_slot_close(rig.d, 0);
+	end();
+}
+
 static void a_hung_exclusive_one(void)
 {
 	struct sched_event ev = { .type = SCHED_EV_EXCL_CAP, .arg = 1 };
@@ -465,6 +491,7 @@ static const struct test_case cases[] = {
 	{ "one that leaves its core", one_that_leaves_its_core },
 	{ "one whose core goes offline", one_whose_core_goes_offline },
 	{ "pages hold", pages_hold },
+	{ "pages are clean again", pages_are_clean_again },
 	{ "a hung exclusive one", a_hung_exclusive_one },
 	{ "sudden deaths", sudden_deaths },
 	{ "a thread that ends", a_thread_that_ends },

@@ -10,11 +10,12 @@
 static inline ns_t vcpu_time_ns(pid_t pid)
 {
 	struct host_task_times now = { 0 };
+	struct host_task_look look;
 	struct host_task task;
 	pid_t tid;
 
 	if (host_task_find(pid, GRANT_THREAD_NAME, &tid) < 0 ||
-	    host_task_init(&task, pid, tid) < 0) {
+	    host_task_init(&task, pid, tid, &look) < 0) {
 		return 0;
 	}
 	(void)host_task_times(&task, &now);

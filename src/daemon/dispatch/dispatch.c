@@ -318,7 +318,8 @@ static int init_sched(struct dispatch *d, const struct sched_roles *roles, struc
 	}
 	d->mem = aligned_alloc(64, (bytes + 63) / 64 * 64);
 	d->slots = calloc(d->cfg.limits.vms, sizeof(*d->slots));
-	if (!d->mem || !d->slots) {
+	d->pages = calloc(d->cfg.limits.vms, sizeof(*d->pages));
+	if (!d->mem || !d->slots || !d->pages) {
 		return errmsg_set(e, -ENOMEM, "no memory for the scheduler");
 	}
 	d->s = sched_init(d->mem, &d->cfg);
@@ -397,10 +398,12 @@ static void dispatch_free(struct dispatch *d)
 	if (d->command_fd >= 0) {
 		close(d->command_fd);
 	}
+	dispatch_pages_free(d);
 	dispatch_notices_done(d);
 	dispatch_locks_close(d);
 	free(d->mem);
 	free(d->slots);
+	free(d->pages);
 	free(d);
 }
 

@@ -7,8 +7,7 @@
  *
  *   dispatch_start()                    dispatch is held (no grants)
  *   dispatch_event(USER_ADD ...)        users
- *   dispatch_slot_open()  ─▶ descriptors for launch_vm_attach()  ─▶ dispatch_vm_add()
- *   dispatch_event(VM_START ...)
+ *   dispatch_slot_open()  ─▶ descriptors for launch_vm_attach()  ─▶ dispatch_vm_add(): it may run
  *   dispatch_go()                       locks of an earlier daemon adopted, grants flow
  *   dispatch_notice_take()              what the life cycle must know
  *
@@ -51,8 +50,11 @@ struct dispatch_vm {
 	ns_t limit_cpu_ns; /**< 0: none */
 	pid_t pid;
 	pid_t tid;	      /**< of the vCPU thread; 0: to be found */
+	const pid_t *tids;    /**< all its threads when they were listed last; borrowed */
+	uint32_t n_tids;      /**< if it has as many now, they are not listed again; 0: not known */
 	int pidfd;	      /**< stays with the caller, open until dispatch_vm_remove() */
 	char freeze_dir[256]; /**< its own cgroup v2 folder; "": frozen by SIGSTOP */
+	bool is_alone; /**< it has no socket to another process of its own, that could get its pages from it */
 };
 
 /** Descriptors for launch_vm_attach(); they stay with the dispatcher. */
@@ -132,7 +134,7 @@ int dispatch_slot_open(struct dispatch *d, uint32_t slot, struct dispatch_fds *r
 void dispatch_slot_close(struct dispatch *d, uint32_t slot);
 
 /**
- * Begin to watch a VM that is attached: finds its threads, keeps them off the pool.
+ * Begin to watch a VM that is attached: finds its threads, keeps them off the pool, and starts it (VM_START).
  * @return 0; what sched_handle() says; -ESRCH process gone; -EPROTO not a VM with one vCPU thread
  */
 int dispatch_vm_add(struct dispatch *d, uint32_t slot, const struct dispatch_vm *vm,

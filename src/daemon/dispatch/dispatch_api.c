@@ -114,8 +114,7 @@ static const char *why_busy(const struct sched_event *ev)
 					   : "that core is another VM's own, or offline";
 }
 
-/* A sentence for what sched_handle() says. */
-static int explain(int r, const struct sched_event *ev, struct errmsg *e)
+int dispatch_explain(int r, const struct sched_event *ev, struct errmsg *e)
 {
 	if (r == -EBUSY && ev->type == SCHED_EV_EXCL_REQUEST) {
 		return errmsg_set(e, r, "%s", why_busy(ev));
@@ -146,7 +145,7 @@ int dispatch_event(struct dispatch *d, const struct sched_event *ev, struct errm
 	}
 	copy.now_ns = 0; /* it happens when it is handled */
 	r = dispatch_command(d, run_event, &copy);
-	return r < 0 ? explain(r, ev, e) : 0;
+	return r < 0 ? dispatch_explain(r, ev, e) : 0;
 }
 
 static int run_go(struct dispatch *d, void *arg)

@@ -61,7 +61,7 @@
 #define PRIO_STOP 2
 #define PRIO_DIE  1
 
-enum slot_state { SLOT_FREE, SLOT_OPEN, SLOT_VM };
+enum slot_state { SLOT_FREE, SLOT_VM };
 
 /* What is to be looked at again when due_ns comes. */
 enum todo {
@@ -69,6 +69,15 @@ enum todo {
 	TODO_FREEZE = 2, /* the kernel has not confirmed yet */
 	TODO_UNMUTE = 4, /* its eventfd is heard again */
 	TODO_DEATH = 8,	 /* killed: the pidfd says so as well, this is the second string */
+};
+
+/* What a slot's VM has of us. Whoever has the slot has them, not the dispatcher's thread. */
+struct pages {
+	int grant_fd, ack_fd, notify_fd;
+	struct grant_page *grant; /* NULL: there are none */
+	struct ack_page *ack;
+	bool is_open;	  /* in use */
+	bool is_keepable; /* only the VM's own process ever had them */
 };
 
 /* One VM and its vCPU. */
@@ -86,7 +95,7 @@ struct slot {
 	uint16_t core;	     /* pool core that it owns or is next on, or SCHED_CORE_NONE */
 	uint32_t number, gen;
 	uint64_t epoch; /* of the grant in force */
-	int grant_fd, ack_fd, notify_fd, pidfd;
+	int notify_fd, pidfd;
 	struct grant_page *grant;
 	struct ack_page *ack;
 	struct host_task task; /* the vCPU thread */
@@ -152,8 +161,9 @@ struct dispatch {
 	struct sched *s;
 	struct sched_out out;
 	struct slot *slots;
-	uint32_t n_vms; /* slots in state SLOT_VM */
-	uint32_t top;	/* slots above were never used */
+	struct pages *pages; /* by slot */
+	uint32_t n_vms;	     /* slots in state SLOT_VM */
+	uint32_t top;	     /* slots above were never used */
 	struct pool_core cores[SCHED_CORES_MAX];
 	int locks_fd;
 	struct locks_file *locks;
@@ -193,6 +203,8 @@ int dispatch_epoll_add(struct dispatch *d, int fd, enum source source, uint32_t 
 
 /* dispatch_api.c */
 void dispatch_commands_run(struct dispatch *d);
+/* A sentence for what sched_handle() says. */
+int dispatch_explain(int r, const struct sched_event *ev, struct errmsg *e);
 int dispatch_command(struct dispatch *d, int (*run)(struct dispatch *d, void *arg), void *arg);
 int dispatch_vm_copy(struct dispatch *d, uint32_t number, struct dispatch_vm_info *ret);
 
@@ -229,6 +241,7 @@ void dispatch_death_check(struct dispatch *d, struct slot *sl);
 
 /* dispatch_slot.c */
 void dispatch_slot_done(struct dispatch *d, struct slot *sl);
+void dispatch_pages_free(struct dispatch *d);
 void dispatch_slot_keep_off(struct dispatch *d, struct slot *sl);
 
 /* dispatch_locks.c */

@@ -366,10 +366,15 @@ void guard_close(struct guard *g)
 	free(g);
 }
 
+bool guard_is_attached(struct guard *g)
+{
+	return g && says(g, &g->info.is_attached);
+}
+
 /* One call about a VM. @return -ENODEV: nobody is there to be told */
 static int vm_call(struct guard *g, unsigned int request, struct pinfold_guard_vm *vm)
 {
-	if (!g || !says(g, &g->info.is_attached)) {
+	if (!guard_is_attached(g)) {
 		return -ENODEV;
 	}
 	vm->revision = PINFOLD_GUARD_REVISION;
@@ -415,7 +420,7 @@ void guard_vm_unregister(struct guard *g, uint64_t id)
 	struct pinfold_guard_id arg = { .revision = PINFOLD_GUARD_REVISION, .id = id };
 	int r;
 
-	if (!g || !says(g, &g->info.is_attached)) {
+	if (!guard_is_attached(g)) {
 		return;
 	}
 	r = guard_io_call(g->io, PINFOLD_GUARD_UNREGISTER, &arg, sizeof(arg));

@@ -106,6 +106,9 @@ void guard_stop(struct guard *g);
 /** After guard_stop(). Registered VMs stay so. NULL is allowed. */
 void guard_close(struct guard *g);
 
+/** Whether this daemon is the one that tells the guard of VMs. NULL is allowed. */
+bool guard_is_attached(struct guard *g);
+
 /**
  * Register a VM before its first instruction, or renew its entry.
  * @param vm flags only PINFOLD_GUARD_EXCLUSIVE; revision is filled in

@@ -140,18 +140,18 @@ void vms_cgroup_path(const struct vms *v, uint32_t slot, char ret[PATH_MAX_BYTES
 	}
 }
 
-/* Whether the folder of a slot waits for a VM; it does not any more. */
-static bool take_kept(struct vms *v, uint32_t slot)
+/* The folder of a slot, if it waits for a VM; it does not any more. @return descriptor, or -1 */
+static int take_kept(struct vms *v, uint32_t slot)
 {
-	bool is_kept;
+	int fd = -1;
 
 	pthread_mutex_lock(&v->lock);
-	is_kept = slot < VMS_CGROUPS_KEPT && v->is_cgroup_kept[slot];
-	if (is_kept) {
+	if (slot < VMS_CGROUPS_KEPT && v->is_cgroup_kept[slot]) {
 		v->is_cgroup_kept[slot] = false;
+		fd = v->cgroup_fd[slot];
 	}
 	pthread_mutex_unlock(&v->lock);
-	return is_kept;
+	return fd;
 }
 
 int vms_cgroup_make(struct vms *v, uint32_t slot, char ret[PATH_MAX_BYTES])
@@ -165,7 +165,7 @@ int vms_cgroup_make(struct vms *v, uint32_t slot, char ret[PATH_MAX_BYTES])
 	if (!path[0]) {
 		return -1;
 	}
-	fd = take_kept(v, slot) ? open(path, O_PATH | O_DIRECTORY | O_CLOEXEC) : -1;
+	fd = take_kept(v, slot);
 	if (fd < 0) {
 		snprintf(name, sizeof(name), "vm-%u", slot);
 		return make_folder(v, name, ret);
@@ -175,26 +175,32 @@ int vms_cgroup_make(struct vms *v, uint32_t slot, char ret[PATH_MAX_BYTES])
 }
 
 /* Nobody is in it, and it would not freeze who comes. */
-static bool is_fresh(const char *path)
+static bool is_fresh(int fd)
 {
 	char text[128];
 
-	return host_text_read(text, sizeof(text), "%s/cgroup.events", path) > 0 &&
+	return host_text_read_at(fd, "cgroup.events", text, sizeof(text)) > 0 &&
 	       strstr(text, "populated 0") && strstr(text, "frozen 0");
 }
 
-void vms_cgroup_give(struct vms *v, uint32_t slot, const char *path)
+void vms_cgroup_give(struct vms *v, uint32_t slot, const char *path, int *fd)
 {
 	char own[PATH_MAX_BYTES];
 
 	vms_cgroup_path(v, slot, own);
-	if (!path[0] || slot >= VMS_CGROUPS_KEPT || strcmp(path, own) != 0 || !is_fresh(path)) {
+	if (path[0] && *fd >= 0 && slot < VMS_CGROUPS_KEPT && strcmp(path, own) == 0 &&
+	    is_fresh(*fd)) {
+		pthread_mutex_lock(&v->lock);
+		v->is_cgroup_kept[slot] = true;
+		v->cgroup_fd[slot] = *fd;
+		pthread_mutex_unlock(&v->lock);
+	} else {
 		vms_cgroup_remove(path);
-		return;
+		if (*fd >= 0) {
+			close(*fd);
+		}
 	}
-	pthread_mutex_lock(&v->lock);
-	v->is_cgroup_kept[slot] = true;
-	pthread_mutex_unlock(&v->lock);
+	*fd = -1;
 }
 
 /* Whether a folder is that of a slot that has a VM, or keeps it for one; or, by its id, of a VM that an older version made. */
@@ -247,8 +253,11 @@ void vms_cgroup_done(struct vms *v)
 	for (uint32_t slot = 0; slot < VMS_CGROUPS_KEPT; slot++) {
 		char path[PATH_MAX_BYTES];
 
+		int fd = take_kept(v, slot);
+
 		vms_cgroup_path(v, slot, path);
-		if (path[0] && take_kept(v, slot)) {
+		if (fd >= 0) {
+			close(fd);
 			rmdir(path);
 		}
 	}

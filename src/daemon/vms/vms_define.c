@@ -13,13 +13,16 @@
 
 #define REMOVE_WAIT_MS 10000
 
-/* The row of a definition; the text belongs to the caller. */
-static int row_make(const struct vms_vm *vm, const struct vm_spec *spec, struct store_row *ret,
+/* The row of a definition; the text belongs to the caller. Holds talk. */
+static int row_make(struct vms_vm *vm, const struct vm_spec *spec, struct store_row *ret,
 		    char **ret_text, struct errmsg *e)
 {
 	json_t *o = spec_to_json(spec);
 	char *text = o ? json_dumps(o, JSON_COMPACT) : NULL;
 
+	if (o && !vm->digest) {
+		vm->digest = vms_json_digest(o);
+	}
 	json_decref(o);
 	if (!text) {
 		return errmsg_set(e, -ENOMEM, "out of memory");
@@ -44,8 +47,8 @@ static int row_make(const struct vms_vm *vm, const struct vm_spec *spec, struct 
 	return 0;
 }
 
-int vms_row_put(struct vms *v, const struct vms_vm *vm, const struct vm_spec *spec,
-		enum store_op op, struct errmsg *e)
+int vms_row_put(struct vms *v, struct vms_vm *vm, const struct vm_spec *spec, enum store_op op,
+		struct errmsg *e)
 {
 	struct store_change change = { .op = op };
 	char *text = NULL;

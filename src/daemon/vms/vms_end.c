@@ -58,11 +58,11 @@ uint64_t vms_end_begin(struct vms *v, struct vms_vm *vm, enum vms_state end,
 		snprintf(vm->message, sizeof(vm->message), "%s", message);
 	}
 	if (end != VMS_FAULTED) {
-		vms_state_set_locked(vm, VMS_STOPPING);
+		vm->state = VMS_STOPPING; /* nobody waits for that: not vms_state_set_locked() */
 	}
 	vms_cancel_locked(vm);
 	is_added = vm->is_added;
-	if (!is_added) {
+	if (!is_added && !vm->is_adding) {
 		end_direct_locked(vm);
 	}
 	/* By these it is this run that dies, even if another one begins meanwhile. */
@@ -173,7 +173,7 @@ static void leave_dispatcher(struct vms *v, struct vms_vm *vm)
 	vm->pidfd = -1;
 	vm->net_pid = 0;
 	pthread_mutex_unlock(&v->lock);
-	vms_cgroup_give(v, vm->slot, vm->cgroup_dir);
+	vms_cgroup_give(v, vm->slot, vm->cgroup_dir, &vm->cgroup_fd);
 	vms_slot_give(v, vm, r < 0);
 }
 

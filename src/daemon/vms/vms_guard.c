@@ -80,7 +80,7 @@ int vms_guard_add(struct vms *v, struct vms_vm *vm, struct errmsg *e)
 	struct pinfold_guard_vm g;
 	int r;
 
-	if (!v->o.guard || describe(v, vm, &g) < 0) {
+	if (!guard_is_attached(v->o.guard) || describe(v, vm, &g) < 0) {
 		return 0; /* one that is dead already: somebody else tells */
 	}
 	r = guard_vm_register(v->o.guard, &g, e);
@@ -91,7 +91,7 @@ static void update(struct vms *v, struct vms_vm *vm, uint32_t more_flags)
 {
 	struct pinfold_guard_vm g;
 
-	if (v->o.guard && describe(v, vm, &g) == 0) {
+	if (guard_is_attached(v->o.guard) && describe(v, vm, &g) == 0) {
 		g.flags |= more_flags;
 		(void)guard_vm_update(v->o.guard, &g);
 	}

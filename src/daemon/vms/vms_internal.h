@@ -32,6 +32,7 @@
 #define VMS_RESULT_KILLED "killed: "
 #define VMS_RESULT_FAULT  "fault: "
 #define VMS_ZOMBIES	  64
+#define VMS_TIDS	  64u  /* more threads than a VM process may have */
 #define VMS_STAT_BYTES	  1024 /* more than /proc/PID/stat has */
 /** Names of what a running VM has in run_dir/vms/ID/. */
 #define VMS_SOCKET "socket"
@@ -101,7 +102,8 @@ struct vms_vm {
 	enum vms_state state;
 	pthread_cond_t changed; /* state, or what is shown */
 	bool has_process;	/* from before the launch until it is buried */
-	bool is_added;		/* the dispatcher knows it */
+	bool is_adding;		/* the dispatcher is being told of it */
+	bool is_added;		/* the dispatcher knows it, and has started it */
 	bool is_frozen;		/* by the scheduler: it can't answer */
 	bool is_ending;		/* end_state is decided */
 	bool has_event;		/* its socket was readable while somebody talked to it */
@@ -139,10 +141,14 @@ struct vms_vm {
 	/* talk */
 	pthread_mutex_t talk;
 	struct launch_vm lv;
-	pid_t tid;	   /* of its vCPU thread */
+	pid_t tid;	      /* of its vCPU thread */
+	pid_t tids[VMS_TIDS]; /* all its threads, before it was started */
+	uint32_t n_tids;
+	uint64_t digest;   /* vms_spec_digest(), or 0: not known yet */
 	bool is_reclaimed; /* the guard took its core while no daemon was there */
 	struct vms_image *image, *context, *kernel, *initrd, *code;
 	char cgroup_dir[256]; /* made for it; or "" */
+	int cgroup_fd;	      /* of cgroup_dir; or -1 */
 	char freeze_dir
 		[256]; /* by which it is frozen: cgroup_dir, or one of launch/ or partition/ */
 
@@ -209,7 +215,8 @@ struct vms {
 	char cgroup_mount[256];
 
 	pthread_mutex_t lock;
-	bool is_cgroup_kept[VMS_CGROUPS_KEPT]; /* the folder of that slot waits for a VM */
+	bool is_cgroup_kept[VMS_CGROUPS_KEPT]; /* the folder of that slot waits for a VM, ... */
+	int cgroup_fd[VMS_CGROUPS_KEPT];       /* ... with its descriptor */
 	struct vms_vm *by_id[VMS_BUCKETS], *by_name[VMS_BUCKETS], *by_pid[VMS_BUCKETS];
 	struct vms_owner *owners[VMS_BUCKETS];
 	struct vms_vm *first, *last;
@@ -321,8 +328,8 @@ void vms_counts_sync(struct vms *v);
 /* vms_define.c */
 
 /** The row of a VM's definition, durable. */
-int vms_row_put(struct vms *v, const struct vms_vm *vm, const struct vm_spec *spec,
-		enum store_op op, struct errmsg *e);
+int vms_row_put(struct vms *v, struct vms_vm *vm, const struct vm_spec *spec, enum store_op op,
+		struct errmsg *e);
 /** Read all definitions and the history of each from the store. */
 int vms_load(struct vms *v, struct errmsg *e);
 /** Its definition says that it is shared, and no row that it has a core: durable, in one. Holds talk. */
@@ -406,6 +413,8 @@ void vms_path(const struct vms *v, const char *id, const char *file, char ret[VM
 int vms_start_ticks(pid_t pid, uint64_t *ret);
 /** Digest of what can't change in a definition. */
 uint64_t vms_spec_digest(const struct vm_spec *spec);
+/** The same of spec_to_json(), which loses what may change; NULL is allowed. */
+uint64_t vms_json_digest(json_t *o);
 /** Write the record of a running VM. Holds talk. */
 int vms_record_write(struct vms *v, struct vms_vm *vm, bool is_paused, struct errmsg *e);
 /**
@@ -427,10 +436,10 @@ void vms_cgroup_init(struct vms *v);
 void vms_cgroup_done(struct vms *v);
 /** The folder of a slot. @param ret path, or "" */
 void vms_cgroup_path(const struct vms *v, uint32_t slot, char ret[256]);
-/** Make it, or take the one that was kept. @param ret path, or "" @return O_PATH descriptor, or -1 */
+/** Make it, or take the one that was kept. @param ret path, or "" @return O_PATH descriptor for vms_cgroup_give(), or -1 */
 int vms_cgroup_make(struct vms *v, uint32_t slot, char ret[256]);
-/** Keep it for the next VM, or remove it. The slot is still the VM's, and its process is dead. */
-void vms_cgroup_give(struct vms *v, uint32_t slot, const char *path);
+/** Keep it for the next VM, or remove it. The slot is still the VM's, and its process is dead. @param fd -1 afterwards */
+void vms_cgroup_give(struct vms *v, uint32_t slot, const char *path, int *fd);
 /** Remove a folder, killing what is in it. */
 void vms_cgroup_remove(const char *path);
 /**

@@ -198,7 +198,6 @@ int vms_meet_join(struct vms *v, struct meeting *m)
 	r = vms_guard_add(v, vm, &m->e);
 	r = r < 0 ? r : vms_dispatch_add(v, vm, &m->e);
 	r = r < 0 ? r : vms_watch_add(v, vm, &m->e);
-	r = r < 0 ? r : vms_sched(v, vm, SCHED_EV_VM_START, &m->e);
 	if (r < 0) {
 		return r;
 	}

@@ -48,11 +48,10 @@ int vms_start_ticks(pid_t pid, uint64_t *ret)
 	return p && sscanf(p, " %" SCNu64, ret) == 1 ? 0 : -ESRCH;
 }
 
-uint64_t vms_spec_digest(const struct vm_spec *spec)
+uint64_t vms_json_digest(json_t *o)
 {
 	static const char *const may_change[] = { "prio", "slice_ns", "exclusive", "core",
 						  "limits" };
-	json_t *o = spec_to_json(spec);
 	char *text;
 	uint64_t h;
 
@@ -62,6 +61,14 @@ uint64_t vms_spec_digest(const struct vm_spec *spec)
 	text = o ? json_dumps(o, JSON_COMPACT) : NULL;
 	h = fnv64_text(FNV64_START, text ? text : "") >> 1; /* JSON numbers end at 2^63 */
 	free(text);
+	return h;
+}
+
+uint64_t vms_spec_digest(const struct vm_spec *spec)
+{
+	json_t *o = spec_to_json(spec);
+	uint64_t h = vms_json_digest(o);
+
 	json_decref(o);
 	return h;
 }
@@ -72,11 +79,10 @@ static json_t *record_pack(const struct vms_vm *vm, uint64_t ticks, bool is_paus
 		"{s:i, s:s, s:i, s:I, s:I, s:I, s:I, s:I, s:I, s:i, s:b, s:i, s:s, s:s, s:s}",
 		"version", RECORD_VERSION, "id", vm->id, "pid", (int)vm->pid, "ticks",
 		(json_int_t)ticks, "slot", (json_int_t)vm->slot, "gen", (json_int_t)vm->gen,
-		"digest", (json_int_t)vms_spec_digest(&vm->spec), "run", (json_int_t)vm->run,
-		"started_ns", (json_int_t)vm->started_ns, "runs", (int)vm->runs, "paused",
-		(int)is_paused, "fault", vm->is_frozen ? (int)vm->fault : 0, "cgroup_memory",
-		vm->lv.cgroup_memory, "cgroup_pids", vm->lv.cgroup_pids, "freeze_dir",
-		vm->freeze_dir);
+		"digest", (json_int_t)vm->digest, "run", (json_int_t)vm->run, "started_ns",
+		(json_int_t)vm->started_ns, "runs", (int)vm->runs, "paused", (int)is_paused,
+		"fault", vm->is_frozen ? (int)vm->fault : 0, "cgroup_memory", vm->lv.cgroup_memory,
+		"cgroup_pids", vm->lv.cgroup_pids, "freeze_dir", vm->freeze_dir);
 }
 
 static int write_file(const char *path, const char *text)
@@ -102,6 +108,7 @@ static int put_record(struct vms *v, struct vms_vm *vm, bool is_paused, struct e
 	int r;
 
 	r = vms_start_ticks(vm->pid, &ticks);
+	vm->digest = vm->digest ? vm->digest : vms_spec_digest(&vm->spec);
 	if (r == 0) {
 		pthread_mutex_lock(&v->lock);
 		o = record_pack(vm, ticks, is_paused);
@@ -227,13 +234,17 @@ int vms_dir_make(const struct vms *v, const char *id, struct errmsg *e)
 	struct sockaddr_un addr = { .sun_family = AF_UNIX };
 	char path[VMS_PATH_BYTES];
 	_cleanup_close_ int fd = -1;
+	bool is_new;
 
 	vms_path(v, id, NULL, path);
-	if (mkdir(path, 0700) < 0 && errno != EEXIST) {
+	is_new = mkdir(path, 0700) == 0;
+	if (!is_new && errno != EEXIST) {
 		return errmsg_set(e, -errno, "%s: %s", path, strerror(errno));
 	}
 	vms_path(v, id, VMS_SOCKET, path);
-	unlink(path);
+	if (!is_new) {
+		unlink(path);
+	}
 	snprintf(addr.sun_path, sizeof(addr.sun_path), "%.107s", path);
 	fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
 	/* The mode of the descriptor becomes that of the file. */

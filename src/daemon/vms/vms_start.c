@@ -3,7 +3,7 @@
  * Starting a VM, on the thread of who asks for it:
  *
  *   quota, slot ─▶ image, folder, socket, cgroup ─▶ pages of the dispatcher ─▶ launch_vm(): it is attached and
- *   started, and waits for a grant ─▶ record ─▶ dispatcher watches ─▶ watcher watches ─▶ VM_START: grants flow
+ *   started, and waits for a grant ─▶ record ─▶ dispatcher watches, VM_START: grants flow ─▶ watcher watches
  *
  * Whatever fails is undone by vms_bury(), which knows from the VM how far it came. A kill may come at
  * any moment: it sets is_ending, and the cancel descriptor ends every wait.
@@ -60,40 +60,53 @@ int vms_excl_request(struct vms *v, struct vms_vm *vm, struct errmsg *e)
 	return r < 0 ? r : dispatch_event(v->o.dispatch, &ev, e);
 }
 
+/* From here on a kill waits until the scheduler can be told of it. @return 0; -ECANCELED: one came before that */
+static int begin_add(struct vms *v, struct vms_vm *vm, struct dispatch_vm *d, struct errmsg *e)
+{
+	bool is_ending;
+
+	pthread_mutex_lock(&v->lock);
+	d->gen = vm->gen;
+	d->prio = vm->spec.prio;
+	d->slice_ns = vm->spec.config.slice_ns;
+	d->limit_cpu_ns = vms_backstop_ns(vm->spec.config.limits.cpu_ns);
+	d->is_alone = !vm->spec.net[0];
+	is_ending = vm->is_ending;
+	vm->is_adding = !is_ending;
+	pthread_mutex_unlock(&v->lock);
+	/* What it used under an earlier daemon counts. */
+	if (d->limit_cpu_ns) {
+		d->limit_cpu_ns = d->limit_cpu_ns > vm->cpu_ns ? d->limit_cpu_ns - vm->cpu_ns : 1;
+	}
+	return is_ending ? errmsg_set(e, -ECANCELED, "the VM was killed while it started") : 0;
+}
+
 int vms_dispatch_add(struct vms *v, struct vms_vm *vm, struct errmsg *e)
 {
-	struct dispatch_vm d = { .pid = vm->lv.pid, .tid = vm->tid, .pidfd = vm->lv.pidfd };
+	struct dispatch_vm d = { .pid = vm->lv.pid,
+				 .tid = vm->tid,
+				 .tids = vm->tids,
+				 .n_tids = vm->n_tids,
+				 .pidfd = vm->lv.pidfd };
 	bool is_ending;
 	int r = users_number(v->o.users, vm->owner, &d.user, e);
 
+	r = r < 0 ? r : begin_add(v, vm, &d, e);
 	if (r < 0) {
 		return r;
-	}
-	pthread_mutex_lock(&v->lock);
-	d.gen = vm->gen;
-	d.prio = vm->spec.prio;
-	d.slice_ns = vm->spec.config.slice_ns;
-	d.limit_cpu_ns = vms_backstop_ns(vm->spec.config.limits.cpu_ns);
-	pthread_mutex_unlock(&v->lock);
-	/* What it used under an earlier daemon counts. */
-	if (d.limit_cpu_ns) {
-		d.limit_cpu_ns = d.limit_cpu_ns > vm->cpu_ns ? d.limit_cpu_ns - vm->cpu_ns : 1;
 	}
 	memcpy(d.freeze_dir, vm->freeze_dir, sizeof(d.freeze_dir));
 	r = dispatch_vm_add(v->o.dispatch, vm->slot, &d, e);
-	if (r < 0) {
-		return r;
-	}
 	pthread_mutex_lock(&v->lock);
-	vm->is_added = true;
+	vm->is_adding = false;
+	vm->is_added = r == 0;
 	is_ending = vm->is_ending;
 	pthread_mutex_unlock(&v->lock);
-	/* A kill that came before this did not tell the scheduler. */
-	if (is_ending) {
+	if (r == 0 && is_ending) {
 		vms_sched(v, vm, SCHED_EV_VM_KILL, NULL);
 		return errmsg_set(e, -ECANCELED, "the VM was killed while it started");
 	}
-	return 0;
+	return r;
 }
 
 /*
@@ -136,15 +149,17 @@ static void settle_cgroup(const struct vms *v, struct vms_vm *vm)
 
 int vms_admit(struct vms *v, struct vms_vm *vm, struct errmsg *e)
 {
+	int n = host_task_list(vm->lv.pid, vm->tids, VMS_TIDS);
 	int r;
 
-	if (host_task_find(vm->lv.pid, GRANT_THREAD_NAME, &vm->tid) < 0) {
+	vm->n_tids = n > 0 && n <= (int)VMS_TIDS ? (uint32_t)n : 0;
+	if (host_task_find_in(vm->lv.pid, vm->tids, vm->n_tids, GRANT_THREAD_NAME, &vm->tid) < 0) {
 		return errmsg_set(e, -EPROTO, "the VM process has not one vCPU thread");
 	}
 	r = partition_admit(v->o.partition, vm->lv.pid, vm->tid, vm->freeze_dir, e);
 	if (r == 0 && strcmp(vm->freeze_dir, vm->cgroup_dir) != 0) {
 		/* It lives elsewhere now. */
-		vms_cgroup_give(v, vm->slot, vm->cgroup_dir);
+		vms_cgroup_give(v, vm->slot, vm->cgroup_dir, &vm->cgroup_fd);
 		vm->cgroup_dir[0] = '\0';
 	}
 	return r;
@@ -205,7 +220,6 @@ int vms_launch_fill(struct vms *v, struct vms_vm *vm, const struct vm_spec *spec
 static int launch_with(struct vms *v, struct vms_vm *vm, struct launch_options *o, struct errmsg *e)
 {
 	_cleanup_close_ int listen_fd = vms_dir_make(v, vm->id, e);
-	_cleanup_close_ int cgroup_fd = -1;
 	struct dispatch_fds fds;
 	int r;
 
@@ -213,8 +227,8 @@ static int launch_with(struct vms *v, struct vms_vm *vm, struct launch_options *
 		return listen_fd;
 	}
 	o->listen_fd = listen_fd;
-	cgroup_fd = is_moved_to_root(v) ? -1 : vms_cgroup_make(v, vm->slot, vm->cgroup_dir);
-	o->cgroup_fd = cgroup_fd;
+	vm->cgroup_fd = is_moved_to_root(v) ? -1 : vms_cgroup_make(v, vm->slot, vm->cgroup_dir);
+	o->cgroup_fd = vm->cgroup_fd;
 	r = dispatch_slot_open(v->o.dispatch, vm->slot, &fds, e);
 	if (r < 0) {
 		return r;
@@ -231,6 +245,10 @@ static int launch_with(struct vms *v, struct vms_vm *vm, struct launch_options *
 	if (vm->context) {
 		/* It has loaded it, and no guest has run yet. A lie would only keep damage unseen. */
 		atomic_store(&vm->context->is_summed, true);
+	}
+	if (vm->cgroup_fd >= 0 && vm->slot >= VMS_CGROUPS_KEPT) {
+		close(vm->cgroup_fd);
+		vm->cgroup_fd = -1;
 	}
 	tell_zygotes(v);
 	settle_cgroup(v, vm);
@@ -256,7 +274,7 @@ static int launch(struct vms *v, struct vms_vm *vm, const struct vm_spec *spec, 
 	return r;
 }
 
-/* Shown, written down, watched. */
+/* Shown, written down, started, watched. */
 static int introduce(struct vms *v, struct vms_vm *vm, struct errmsg *e)
 {
 	const struct proto_ready *ready = &vm->lv.ready;
@@ -275,10 +293,18 @@ static int introduce(struct vms *v, struct vms_vm *vm, struct errmsg *e)
 	r = r < 0 ? r : vms_record_write(v, vm, false, e);
 	r = r < 0 ? r : vms_guard_add(v, vm, e);
 	r = r < 0 ? r : vms_dispatch_add(v, vm, e);
-	return r < 0 ? r : vms_watch_add(v, vm, e);
+	if (r < 0) {
+		return r;
+	}
+	/* What it has said meanwhile is heard now. */
+	r = vms_watch_add(v, vm, e);
+	if (r < 0) {
+		vms_sched(v, vm, SCHED_EV_VM_KILL, NULL); /* it may be on a core */
+	}
+	return r;
 }
 
-/* All that comes before VM_START. */
+/* All of it, with VM_START. */
 static int make_ready(struct vms *v, struct vms_vm *vm, const struct vm_spec *spec,
 		      struct errmsg *e)
 {
@@ -393,9 +419,10 @@ static int start(struct vms *v, struct vms_vm *vm, struct errmsg *e)
 	if (r < 0) {
 		return r;
 	}
-	vms_fault_forget(v, vm);
+	if (vm->runs > 1) {
+		vms_fault_forget(v, vm);
+	}
 	r = make_ready(v, vm, &spec, e);
-	r = r < 0 ? r : vms_sched(v, vm, SCHED_EV_VM_START, e);
 	if (r < 0) {
 		return undo(v, vm, r, e);
 	}

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/bug.h"
 #include "base/fnv.h"
@@ -87,6 +88,9 @@ static void vm_free(struct vms_vm *vm)
 	pthread_mutex_destroy(&vm->talk);
 	pthread_mutex_destroy(&vm->out_lock);
 	free(vm->out.ring);
+	if (vm->cgroup_fd >= 0) { /* its process lives on without us */
+		close(vm->cgroup_fd);
+	}
 	free(vm);
 }
 
@@ -128,7 +132,7 @@ struct vms_vm *vms_vm_new(const char *id, uid_t owner, const struct vm_spec *spe
 	vm->spec = *spec;
 	vm->refs = 1;
 	vm->slot = SCHED_NONE;
-	vm->cancel_fd = vm->pidfd = vm->console_fd = vm->stderr_fd = -1;
+	vm->cancel_fd = vm->pidfd = vm->console_fd = vm->stderr_fd = vm->cgroup_fd = -1;
 	vm->out.is_over = true;
 	cond_init(&vm->changed);
 	cond_init(&vm->out_changed);
