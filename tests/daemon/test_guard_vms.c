@@ -198,8 +198,9 @@ static void freeze_at_terminal(const char *id)
 
 static void thaw_at_terminal(const char *id, pid_t pid)
 {
-	CHECK(fake_guard_mark(&fake, number(id), 0, PINFOLD_GUARD_FROZEN));
 	kill(pid, SIGCONT);
+	/* The daemon hears of it when it is done. */
+	CHECK(fake_guard_mark(&fake, number(id), 0, PINFOLD_GUARD_FROZEN));
 }
 
 static bool start_endless(uid_t uid, const char *name, char id[VMS_ID_BYTES])

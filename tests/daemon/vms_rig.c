@@ -86,22 +86,27 @@ static unsigned int list_children(pid_t *pids, unsigned int max)
 	return n;
 }
 
-/* VM processes outlive who made them: a test that hangs must not leave them behind. */
+/* VM processes outlive who made them: a test that fails or hangs must not leave them the cores of those that follow. */
+static void kill_children(void)
+{
+	pid_t pids[256];
+	unsigned int n = list_children(pids, 256);
+
+	while (n > 0) {
+		kill(pids[--n], SIGKILL);
+	}
+}
+
 static void *watchdog_main(void *arg)
 {
 	unsigned int left_s = WATCHDOG_S;
-	pid_t pids[256];
-	unsigned int n;
 
 	(void)arg;
 	while (left_s > 0) {
 		left_s = sleep(left_s);
 	}
 	printf("FAIL: the test takes too long\n");
-	n = list_children(pids, 256);
-	while (n > 0) {
-		kill(pids[--n], SIGKILL);
-	}
+	kill_children();
 	_exit(1);
 }
 
@@ -368,6 +373,7 @@ int rig_main(int argc, char **argv, struct rig *r, const struct test_case *cases
 		if (!argv[2] || strstr(cases[i].name, argv[2])) {
 			memset(r, 0, sizeof(*r));
 			status |= run(&cases[i], 1);
+			kill_children();
 		}
 	}
 	return status || rig_failures ? 1 : 0;
