@@ -242,8 +242,8 @@ static bool finish(const struct guard_actor *who, int result, const struct text 
 	return false;
 }
 
-/* The cores that other VMs have for themselves. */
-static void find_taken(const struct guard_actor *who, const struct registry_vm *vm, u64 *ret)
+/* The cores that VMs have for themselves; the one that is reclaimed has none any more: it is marked. */
+static void find_taken(const struct guard_actor *who, u64 *ret)
 {
 	struct registry_vm other;
 	u64 after = 0;
@@ -251,7 +251,7 @@ static void find_taken(const struct guard_actor *who, const struct registry_vm *
 	memset(ret, 0, sizeof(other.cores));
 	while (!registry_next(&who->guard->registry, after, &other)) {
 		after = other.id;
-		if (other.id == vm->id || !registry_is_alone(&other))
+		if (!registry_is_alone(&other))
 			continue;
 		for (size_t i = 0; i < ARRAY_SIZE(other.cores); i++)
 			ret[i] |= other.cores[i];
@@ -263,7 +263,7 @@ static int move(const struct action *a, const struct guard_actor *who, const str
 	const struct guard *g = who->guard;
 	u64 taken[PINFOLD_GUARD_CORES / 64];
 
-	find_taken(who, vm, taken);
+	find_taken(who, taken);
 	return g->ops->move(g->ctx, vm, (u32)a->command.number, taken);
 }
 
