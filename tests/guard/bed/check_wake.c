@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "checks.h"
+#include "uapi/pinfold_guard.h"
 
 /* What a person waits for at the utmost; the machine is not hogged, but the host may be. */
 #define PROMPT_MS  20000
@@ -246,6 +247,9 @@ void check_wake_suspend(struct bed *b)
 	     said());
 	leave(b, SERIAL);
 	guard_sleeps(b);
+	wake_by_chord(b);
+	guard_expect(b, "A.state", PINFOLD_GUARD_AWAKE, SUSPEND_MS);
+	bed_stop(b); /* nothing in it gives the graphics card its text back */
 }
 
 /* How often the guard's threads were on a core since they were made. */

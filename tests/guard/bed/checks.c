@@ -19,7 +19,7 @@ const struct check checks[] = {
 	{ "wake/graphics", check_wake_graphics, BOTH },
 	{ "wake/lines", check_wake_lines, STOCK },
 	{ "wake/off", check_wake_off, STOCK },
-	{ "wake/suspend", check_wake_suspend, STOCK },
+	{ "wake/suspend", check_wake_suspend, STOCK }, /* leaves no machine behind */
 	{ "idle", check_idle, STOCK },
 	{ "hogged/chord", check_hogged_chord, STOCK },
 	{ "hogged/sysrq", check_hogged_sysrq, STOCK },
