@@ -138,7 +138,7 @@ void host_task_refresh(const struct host_task *t, int prio)
 	}
 }
 
-/* Entries of a folder that were read at once; the number of the last. */
+/* Of entries that were read at once, those with a number. */
 static void take_numbers(const char *buf, size_t n_bytes, pid_t *ret, size_t max, size_t *n)
 {
 	for (size_t at = 0; at < n_bytes;) {

@@ -208,6 +208,18 @@ static bool start_endless(uid_t uid, const char *name, char id[VMS_ID_BYTES])
 	return rig_run(&rig, uid, name, "arm64", "endless.elf", id);
 }
 
+/* With a VM that was frozen at a terminal. */
+static bool begin_frozen(char id[VMS_ID_BYTES])
+{
+	begin(true);
+	if (!start_endless(RIG_UID, "one", id)) {
+		return false;
+	}
+	freeze_at_terminal(id);
+	CHECK(until(is_frozen, id));
+	return true;
+}
+
 static void registered_from_start_to_end(void)
 {
 	char id[VMS_ID_BYTES];
@@ -336,12 +348,9 @@ static void frozen_and_let_go(void)
 	char id[VMS_ID_BYTES];
 	struct errmsg e = { 0 };
 
-	begin(true);
-	if (!start_endless(RIG_UID, "one", id)) {
+	if (!begin_frozen(id)) {
 		return;
 	}
-	freeze_at_terminal(id);
-	CHECK(until(is_frozen, id));
 	CHECK_INT(info(id).state, VMS_PAUSED);
 	CHECK_INT(vms_resume(rig.vms, id, &e), -EBUSY);
 	CHECK(strstr(e.text, "frozen at the guard's terminal") != NULL);
@@ -381,12 +390,9 @@ static void frozen_and_faulted(void)
 {
 	char id[VMS_ID_BYTES];
 
-	begin(true);
-	if (!start_endless(RIG_UID, "one", id)) {
+	if (!begin_frozen(id)) {
 		return;
 	}
-	freeze_at_terminal(id);
-	CHECK(until(is_frozen, id));
 	fake_dispatch_fault(rig.dispatch, info(id).slot, SCHED_REASON_HUNG);
 	CHECK(until(is_faulted, id));
 	thaw_at_terminal(id, info(id).pid);
@@ -491,12 +497,9 @@ static void frozen_when_the_module_goes(void)
 {
 	char id[VMS_ID_BYTES];
 
-	begin(true);
-	if (!start_endless(RIG_UID, "one", id)) {
+	if (!begin_frozen(id)) {
 		return;
 	}
-	freeze_at_terminal(id);
-	CHECK(until(is_frozen, id));
 	fake_guard_load(&fake, false);
 	CHECK(until(is_thawed, id));
 	CHECK(executes(id));

@@ -13,8 +13,6 @@
 #include "daemon/vms/vms_meet.h"
 #include "host/task.h"
 
-#define THREADS_MAX 64 /* more than a VM process may have */
-
 static bool is_on_pool(const struct sched_roles *roles, pid_t tid)
 {
 	int32_t core = host_task_core(tid);
@@ -32,10 +30,10 @@ static void calm_one(const char *dir, const char *id, const struct sched_roles *
 	struct vms_record rec;
 	int r = vms_record_read(dir, id, &rec, NULL);
 	_cleanup_close_ int pidfd = r < 0 ? -1 : vms_meet_open(&rec, NULL);
-	pid_t tids[THREADS_MAX];
+	pid_t tids[VMS_TIDS];
 	int n = pidfd < 0 ? 0 : host_task_list(rec.pid, tids, ARRAY_SIZE(tids));
 
-	for (int i = 0; i < n && i < THREADS_MAX; i++) {
+	for (int i = 0; i < n && i < (int)VMS_TIDS; i++) {
 		if (!is_on_pool(roles, tids[i])) {
 			(void)host_task_set_fifo(tids[i], 0);
 		}

@@ -58,7 +58,7 @@ uint64_t vms_end_begin(struct vms *v, struct vms_vm *vm, enum vms_state end,
 		snprintf(vm->message, sizeof(vm->message), "%s", message);
 	}
 	if (end != VMS_FAULTED) {
-		vm->state = VMS_STOPPING; /* nobody waits for that: not vms_state_set_locked() */
+		vms_state_set_locked(vm, VMS_STOPPING);
 	}
 	vms_cancel_locked(vm);
 	is_added = vm->is_added;
