@@ -37,12 +37,6 @@ static void wrong_answer(unsigned int kind, const char *challenge, const char *e
 	answer_to(other, ret);
 }
 
-static void begin(struct bed *b)
-{
-	guard_load(b, "");
-	dialogue_begin(b);
-}
-
 static void refuse(struct bed *b, enum place where, const char *line, unsigned int kind,
 		   const char *earlier)
 {
@@ -60,7 +54,7 @@ void check_auth(struct bed *b)
 	char challenge[128], earlier[16];
 	int pid;
 
-	begin(b);
+	commands_begin(b);
 	pid = vm_new(b, 7, 1000, "", "0");
 	vm_new(b, 8, 1000, "", "0");
 	for (unsigned int i = 0; i < ROUNDS; i++) {
@@ -85,7 +79,7 @@ void check_auth_back_off(struct bed *b)
 	int pid;
 
 	guard_reload(b, ""); /* nothing wrong so far */
-	begin(b);
+	commands_begin(b);
 	pid = vm_new(b, 7, 1000, "", "0");
 	answer_to("A login 0000000000000000", text);
 	for (unsigned int i = 0; i < 6; i++) {
@@ -116,7 +110,7 @@ void check_auth_expired(struct bed *b)
 {
 	char challenge[128], text[16];
 
-	begin(b);
+	commands_begin(b);
 	need(say(b, SERIAL, "login") == REPLY_ANSWER, "\"login\" says: %s", said());
 	challenge_in(said(), challenge);
 	answer_to(challenge, text);

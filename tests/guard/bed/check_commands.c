@@ -12,19 +12,6 @@
 #define FROZEN	  "flags 4"
 #define RECLAIMED "flags 9"
 
-static void begin(struct bed *b)
-{
-	guard_load(b, "");
-	dialogue_begin(b);
-}
-
-static void end(struct bed *b)
-{
-	leave(b, SERIAL);
-	guard_sleeps(b);
-	bed_run(b, NULL, "killall -9 vm 2>/dev/null; true");
-}
-
 static void expect_flags(struct bed *b, unsigned int id, const char *flags)
 {
 	const char *is = bed_run(b, NULL, "guard_inside lookup %u", id);
@@ -53,18 +40,11 @@ static void expect_state(struct bed *b, int pid, const char *letters)
 	}
 }
 
-/* Its scheduling class: 0 ordinary, 6 deadline. */
-static void expect_policy(struct bed *b, int pid, int policy)
-{
-	bed_run(b, NULL, "is=$(cut -d ' ' -f 41 /proc/%d/stat); echo policy $is; [ $is = %d ]", pid,
-		policy);
-}
-
 void check_kill(struct bed *b)
 {
 	int pid, other;
 
-	begin(b);
+	commands_begin(b);
 	pid = vm_new(b, 7, 1000, "", "0");
 	other = vm_new(b, 8, 1000, "", "0");
 	need(strstr(command(b, SERIAL, "kill 99"), "no VM"), "\"kill 99\" says: %s", said());
@@ -74,27 +54,27 @@ void check_kill(struct bed *b)
 	expect_flags(b, 7, KILLED);
 	need(!process_is_gone(b, other), "another VM died");
 	bed_run(b, NULL, "guard_inside unregister 7");
-	end(b);
+	commands_end(b);
 }
 
 void check_kill_core(struct bed *b)
 {
 	int on, off;
 
-	begin(b);
+	commands_begin(b);
 	on = vm_new(b, 11, 1000, "spin=1 core=1", "0");
 	off = vm_new(b, 12, 1000, "spin=1 core=2", "0");
 	authorised(b, SERIAL, "kill-core 1");
 	expect_gone(b, on);
 	need(!process_is_gone(b, off), "a VM on another core died");
-	end(b);
+	commands_end(b);
 }
 
 void check_kill_user(struct bed *b)
 {
 	int first, second, other;
 
-	begin(b);
+	commands_begin(b);
 	first = vm_new(b, 13, 1001, "", "0");
 	second = vm_new(b, 14, 1001, "spin=1", "0");
 	other = vm_new(b, 15, 1002, "", "0");
@@ -102,14 +82,14 @@ void check_kill_user(struct bed *b)
 	expect_gone(b, first);
 	expect_gone(b, second);
 	need(!process_is_gone(b, other), "somebody else's VM died");
-	end(b);
+	commands_end(b);
 }
 
 void check_ban(struct bed *b)
 {
 	int pid, status;
 
-	begin(b);
+	commands_begin(b);
 	pid = vm_new(b, 16, 1003, "", "0");
 	authorised(b, SERIAL, "ban 1003");
 	expect_gone(b, pid);
@@ -124,14 +104,14 @@ void check_ban(struct bed *b)
 	authorised(b, SERIAL, "unban 1003");
 	pid = vm_new(b, 18, 1003, "", "0");
 	need(!process_is_gone(b, pid), "a VM of a user who is not banned any more died");
-	end(b);
+	commands_end(b);
 }
 
 void check_freeze(struct bed *b)
 {
 	int pid;
 
-	begin(b);
+	commands_begin(b);
 	pid = vm_new(b, 19, 1000, "spin=1", "0");
 	expect_state(b, pid, "R");
 	authorised(b, SERIAL, "freeze 19");
@@ -140,7 +120,7 @@ void check_freeze(struct bed *b)
 	authorised(b, SERIAL, "thaw 19");
 	expect_state(b, pid, "R");
 	expect_flags(b, 19, "flags 0");
-	end(b);
+	commands_end(b);
 }
 
 /* The daemon does that with one that does not obey: it must not go on, with or without a "freeze". */
@@ -148,7 +128,7 @@ void check_freeze_stopped(struct bed *b)
 {
 	int pid;
 
-	begin(b);
+	commands_begin(b);
 	pid = vm_new(b, 21, 1000, "spin=1", "0");
 	bed_run(b, NULL, "kill -STOP %d", pid);
 	expect_state(b, pid, "T");
@@ -158,7 +138,7 @@ void check_freeze_stopped(struct bed *b)
 	     "\"freeze 21\" says: %s", said());
 	expect_state(b, pid, "T");
 	expect_flags(b, 21, "flags 0");
-	end(b);
+	commands_end(b);
 }
 
 void check_reclaim(struct bed *b)
@@ -166,7 +146,7 @@ void check_reclaim(struct bed *b)
 	char cores[64];
 	int pid;
 
-	begin(b);
+	commands_begin(b);
 	/* Of the cores 1 and 2 that it is registered with, its thread uses 1. */
 	pid = vm_new(b, 30, 1000, "spin=1 core=1 fifo=50", "1");
 	status_of(b, pid, "Cpus_allowed_list", cores);
@@ -174,10 +154,10 @@ void check_reclaim(struct bed *b)
 	authorised(b, SERIAL, "reclaim 1");
 	status_of(b, pid, "Cpus_allowed_list", cores);
 	need(strcmp(cores, "2") == 0, "the VM may now run on %s", cores);
-	expect_policy(b, pid, 0);
+	expect_policy(b, pid, "0 0");
 	expect_flags(b, 30, RECLAIMED);
 	need(!process_is_gone(b, pid), "the VM died");
-	end(b);
+	commands_end(b);
 }
 
 /* Onto nobody else's core, if there is another. Of three cores one is the control core: --cpus 4 has another. */
@@ -187,7 +167,7 @@ void check_reclaim_beside(struct bed *b)
 	char cores[64];
 	int pid, other;
 
-	begin(b);
+	commands_begin(b);
 	has_more = atoi(bed_run(b, NULL, "nproc")) > 3;
 	pid = vm_start(b, "uid=1000 core=1 fifo=50");
 	other = vm_start(b, "uid=1000 core=2 fifo=50");
@@ -201,7 +181,7 @@ void check_reclaim_beside(struct bed *b)
 	authorised(b, SERIAL, "reclaim 2");
 	status_of(b, other, "Cpus_allowed_list", cores);
 	need(strcmp(cores, has_more ? "1,3" : "1") == 0, "the other one may now run on %s", cores);
-	end(b);
+	commands_end(b);
 }
 
 /*
@@ -212,7 +192,7 @@ void check_reclaim_dying(struct bed *b)
 {
 	int pid;
 
-	begin(b);
+	commands_begin(b);
 	pid = vm_new(b, 31, 1000, "core=1 fifo=50", "1");
 	bed_run(b, NULL,
 		"mkdir -p /tmp/freezer; mount -t cgroup -o freezer none /tmp/freezer; mkdir "
@@ -222,22 +202,22 @@ void check_reclaim_dying(struct bed *b)
 		pid);
 	authorised(b, SERIAL, "kill 31");
 	need(strstr(said(), "had no effect yet"), "\"kill 31\" says: %s", said());
-	expect_policy(b, pid, 6);
+	expect_policy(b, pid, "0 6");
 	authorised(b, SERIAL, "reclaim 1");
-	expect_policy(b, pid, 6);
+	expect_policy(b, pid, "0 6");
 	bed_run(b, NULL, "echo THAWED >/tmp/freezer/vm/freezer.state");
 	expect_gone(b, pid);
 	bed_run(b, NULL,
 		"guard_inside unregister 31; "
 		"until rmdir /tmp/freezer/vm; do usleep 20000; done; umount /tmp/freezer");
-	end(b);
+	commands_end(b);
 }
 
 void check_reads(struct bed *b)
 {
 	int pid;
 
-	begin(b);
+	commands_begin(b);
 	pid = vm_new(b, 40, 1007, "spin=1 core=1", "1");
 	need(strstr(command(b, SERIAL, "vms"), "login"), "without a login \"vms\" says: %s",
 	     said());
@@ -255,7 +235,7 @@ void check_reads(struct bed *b)
 	bed_run(b, NULL, "kill -9 %d", pid);
 	expect_gone(b, pid);
 	need(!strstr(command(b, SERIAL, "vms"), "vm40"), "\"vms\" still says: %s", said());
-	end(b);
+	commands_end(b);
 }
 
 /* Numbers of an earlier process are not those of another one. */
@@ -264,7 +244,7 @@ void check_registry(struct bed *b)
 	const char *out;
 	int pid, status;
 
-	begin(b);
+	commands_begin(b);
 	pid = vm_new(b, 50, 1000, "", "0");
 	bed_run(b, &status, "guard_inside register 51 %d twice 1000 2 0 2>&1 | grep -q 'exists'",
 		pid);
@@ -275,7 +255,7 @@ void check_registry(struct bed *b)
 	bed_run(b, NULL, "sleep 4; guard_inside unregister 50");
 	out = bed_run(b, &status, "guard_inside stall 2>&1");
 	need(status == 0, "a registrar that stalls: %s", out);
-	end(b);
+	commands_end(b);
 }
 
 /* Commands are answered at both terminals while a thousand VMs come and go, from five processes at once. */
@@ -288,7 +268,7 @@ void check_crowd(struct bed *b)
 	const char *out;
 
 	guard_reload(b, ""); /* nothing registered */
-	begin(b);
+	commands_begin(b);
 	authorised(b, SERIAL, "login");
 	wake_by_chord(b);
 	expect_prompt(b, CONSOLE, 20000);
@@ -304,6 +284,6 @@ void check_crowd(struct bed *b)
 	need(strstr(out, "vms 1000\n"), "the registrar saw: %s", out);
 	note("%u commands meanwhile", commands);
 	leave(b, CONSOLE);
-	end(b);
+	commands_end(b);
 	guard_expect(b, "vms", 0, 30000);
 }

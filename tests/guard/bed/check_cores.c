@@ -168,13 +168,6 @@ void check_cores_partition(struct bed *b)
 	end_both(b);
 }
 
-/* Real-time priority and policy of A's thread: fields 40 and 41 of its stat. */
-static void expect_policy(struct bed *b, const char *want)
-{
-	bed_run(b, NULL, "is=$(cut -d ' ' -f 40,41 /proc/%u/stat); echo $is; [ \"$is\" = '%s' ]",
-		(unsigned int)guard_state(b, "A.pid"), want);
-}
-
 /* Tasks of somebody else hold what deadline tasks may have. */
 void check_cores_bandwidth(struct bed *b)
 {
@@ -187,12 +180,12 @@ void check_cores_bandwidth(struct bed *b)
 		    "refused SCHED_DEADLINE, wait behind hogs of priority 99: 8"),
 	     "\"status\" says: %s", said());
 	expect_kill(b);
-	expect_policy(b, "99 1"); /* SCHED_FIFO */
+	expect_policy(b, (int)guard_state(b, "A.pid"), "99 1"); /* SCHED_FIFO */
 	expect_cores(b, "A.pid", "0");
 	end_both(b);
 	bed_run(b, NULL, "killall deadline");
 	guard_reload(b, "");
-	expect_policy(b, "0 6"); /* SCHED_DEADLINE */
+	expect_policy(b, (int)guard_state(b, "A.pid"), "0 6"); /* SCHED_DEADLINE */
 	need(dialogue_begin(b) == 'A', "B came");
 	need(!strstr(command(b, SERIAL, "status"), "refused SCHED_DEADLINE"), "\"status\" says: %s",
 	     said());

@@ -7,19 +7,6 @@
 
 #define WAIT_MS 30000
 
-static void begin(struct bed *b)
-{
-	guard_load(b, "");
-	dialogue_begin(b);
-}
-
-static void end(struct bed *b)
-{
-	leave(b, SERIAL);
-	guard_sleeps(b);
-	bed_run(b, NULL, "killall -9 keeper vm 2>/dev/null; true");
-}
-
 /* What deadline tasks have reserved of the cores. */
 static long bandwidth(struct bed *b)
 {
@@ -44,7 +31,7 @@ void check_kill_again(struct bed *b)
 	long had;
 	int pid;
 
-	begin(b);
+	commands_begin(b);
 	had = bandwidth(b);
 	pid = vm_new(b, 60, 1000, "kept=1", "0");
 	for (int i = 0; i < 6; i++) {
@@ -54,5 +41,5 @@ void check_kill_again(struct bed *b)
 	}
 	expect_bandwidth(b, had);
 	bed_run(b, NULL, "guard_inside unregister 60");
-	end(b);
+	commands_end(b);
 }

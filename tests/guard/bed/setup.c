@@ -91,6 +91,25 @@ void guard_sleeps(struct bed *b)
 	guard_expect(b, "B.state", 0, PATIENCE_MS);
 }
 
+void commands_begin(struct bed *b)
+{
+	guard_load(b, "");
+	dialogue_begin(b);
+}
+
+void commands_end(struct bed *b)
+{
+	leave(b, SERIAL);
+	guard_sleeps(b);
+	bed_run(b, NULL, "killall -9 keeper vm 2>/dev/null; true");
+}
+
+void expect_policy(struct bed *b, int tid, const char *want)
+{
+	bed_run(b, NULL, "is=$(cut -d ' ' -f 40,41 /proc/%d/stat); echo $is; [ \"$is\" = '%s' ]",
+		tid, want);
+}
+
 int vm_start(struct bed *b, const char *options)
 {
 	return atoi(bed_run(b, NULL, "guard_inside vm %s", options));

@@ -27,6 +27,15 @@ void guard_expect(struct bed *b, const char *name, uint64_t value, int timeout_m
 /** Wait until both terminals sleep. */
 void guard_sleeps(struct bed *b);
 
+/** Load the module unless it is there, and a dialogue on the serial line. */
+void commands_begin(struct bed *b);
+
+/** End it, and what stood for VMs. */
+void commands_end(struct bed *b);
+
+/** Fail unless a thread has this "PRIORITY POLICY", as fields 40 and 41 of its stat are: "99 1" FIFO, "0 6" deadline, "0 0" ordinary. */
+void expect_policy(struct bed *b, int tid, const char *want);
+
 /** A process that stands for a VM. @param options of "guard_inside vm" @return its pid */
 int vm_start(struct bed *b, const char *options);
 
