@@ -68,16 +68,17 @@ static bool take_byte(const struct thread *t, u8 *ret)
 static bool step(struct thread *t, const u8 *byte)
 {
 	struct text out;
-	bool goes_on;
+	bool goes_on, is_served;
 
 	if (byte && (*byte == '\r' || *byte == '\n'))
 		device_tidy();
 	text_init(&out, t->out, sizeof(t->out));
 	threads_begin_command(t);
 	goes_on = byte ? session_byte(&t->session, *byte, &out) : session_tick(&t->session, &out);
-	if (!threads_end_command(t))
+	is_served = threads_end_command(t);
+	device_changed(); /* also by a command that was given up */
+	if (!is_served)
 		return false;
-	device_changed();
 	send(t, &out);
 	return goes_on;
 }
