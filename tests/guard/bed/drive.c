@@ -105,13 +105,27 @@ static void print_kernel(const struct bed *b)
 	}
 }
 
+/* What the monitor says of each processor: where it is, its flags, whether it is halted. */
+static void print_registers(const char *said)
+{
+	for (const char *line = said; *line; line += strcspn(line, "\n"), line += *line != '\0') {
+		int n = (int)strcspn(line, "\r\n");
+
+		if (strncmp(line, "CPU#", 4) == 0 || strncmp(line, "RIP=", 4) == 0) {
+			printf("    monitor | %.*s\n", n, line);
+		}
+	}
+}
+
 /* Where the processors of a machine are whose shell is silent: SysRq asks them, even those that have interrupts off. */
 static void ask_processors(struct bed *b)
 {
 	if (setjmp(check_end) == 0) {
+		print_registers(bed_monitor(b, "info registers -a"));
 		bed_key(b, "alt-sysrq-9");
 		bed_key(b, "alt-sysrq-l");
 		poll(NULL, 0, PROCESSORS_MS);
+		print_registers(bed_monitor(b, "info registers -a"));
 	}
 }
 
