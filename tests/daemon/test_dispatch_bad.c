@@ -120,7 +120,7 @@ static void a_forged_park_frozen_alone(void)
 
 	rig_init(&rig, program);
 	if (!rig_use_thread_groups(&rig)) {
-		printf("  skipped: no cgroup v2 here\n");
+		test_skip("no cgroup v2 here");
 		rig_done(&rig);
 		return;
 	}

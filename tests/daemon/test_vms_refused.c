@@ -53,7 +53,7 @@ static bool leave_pool(cpu_set_t *ret_before)
 	BUG_ON(sched_getaffinity(0, sizeof(*ret_before), ret_before) < 0);
 	if (!CPU_ISSET(0, ret_before) || !CPU_ISSET(POOL_CORE, ret_before) ||
 	    host_task_set_fifo(0, 1) < 0) {
-		printf("  skipped: needs cores 0 and 1, and real-time priority\n");
+		test_skip("needs cores 0 and 1, and real-time priority");
 		return false;
 	}
 	CHECK_INT(host_task_set_fifo(0, 0), 0);
@@ -101,6 +101,54 @@ static void a_paused_one_behind_another(void)
 	CHECK(kill(pid, 0) < 0);
 	kill(hog, SIGKILL);
 	CHECK_INT(waitpid(hog, NULL, 0), hog);
+	rig_check_clean(&rig);
+	rig_close(&rig, true);
+	rig_remove(&rig);
+	CHECK_INT(sched_setaffinity(0, sizeof(before), &before), 0);
+}
+
+static bool has_memory(pid_t pid)
+{
+	char text[64];
+
+	return host_text_read(text, sizeof(text), "/proc/%d/statm", pid) > 0 && text[0] != '0';
+}
+
+/* Killed by somebody else while its vCPU thread waits for a core that it does not get: no pidfd tells of that. */
+static void one_that_cant_die(void)
+{
+	const ns_t until_ns = host_clock_monotonic_ns() + SOON_NS * TEST_SLOWDOWN;
+	char id[VMS_ID_BYTES];
+	cpu_set_t before;
+	struct vms_info i;
+	pid_t pid, tid, hog;
+
+	if (!leave_pool(&before)) {
+		return;
+	}
+	rig_open(&rig);
+	if (!rig_run(&rig, RIG_UID, "vm", "riscv64", "endless.elf", id)) {
+		return;
+	}
+	pid = pid_of(id);
+	CHECK_INT(host_task_find(pid, "vcpu", &tid), 0);
+	hog = hog_start();
+	CHECK_INT(host_task_set_fifo(tid, PRIO), 0);
+	CHECK_INT(host_task_pin(tid, POOL_CORE), 0);
+	CHECK_INT(vms_audit(rig.vms), 0);
+	CHECK_INT(kill(pid, SIGKILL), 0);
+	while (has_memory(pid) && host_clock_monotonic_ns() < until_ns) {
+		usleep(1000);
+	}
+	CHECK_INT(vms_audit(rig.vms), 0); /* most end a moment later */
+	CHECK_INT(rig_state(&rig, id), VMS_RUNNING);
+	CHECK_INT(vms_audit(rig.vms), 1);
+	CHECK_INT(rig_state(&rig, id), VMS_STOPPING); /* the scheduler takes it off that core */
+	CHECK_INT(vms_audit(rig.vms), 0);
+	kill(hog, SIGKILL);
+	CHECK_INT(waitpid(hog, NULL, 0), hog);
+	CHECK_INT(rig_end(&rig, id, &i), VMS_KILLED);
+	CHECK(strstr(i.message, "ended from outside") != NULL);
 	rig_check_clean(&rig);
 	rig_close(&rig, true);
 	rig_remove(&rig);
@@ -270,6 +318,7 @@ static const struct test_case cases[] = {
 	{ "a record that could not be written", a_record_that_could_not_be_written },
 	{ "hurried threads are ordinary again", hurried_threads },
 	{ "a paused one behind another on its core", a_paused_one_behind_another },
+	{ "one that can't die", one_that_cant_die },
 	{ "a slot that is no more", a_slot_that_is_no_more },
 	{ "an update", an_update },
 };

@@ -99,11 +99,31 @@ uint64_t vms_resident_bytes(pid_t pid)
 	return sscanf(text, "%*u %" SCNu64, &pages) == 1 ? pages * PAGE_BYTES : 0;
 }
 
-/* Memory of one VM; and whether it died without a notice. */
+/*
+ * Killed by somebody else, its first thread has ended and another can't: it is queued behind an exclusive VM on the core
+ * where it slept. The scheduler takes it off there.
+ */
+static void end_stuck(struct vms *v, struct vms_vm *vm, pid_t pid)
+{
+	bool is_faulted;
+
+	log_warn("audit: a VM process ends and can't, it is taken off its core id=%s pid=%d",
+		 vm->id, pid);
+	pthread_mutex_lock(&v->lock);
+	is_faulted = vm->state == VMS_FAULTED;
+	pthread_mutex_unlock(&v->lock);
+	if (is_faulted) {
+		vms_end_begin(v, vm, VMS_FAULTED, NULL, NULL);
+	} else {
+		vms_end_begin(v, vm, VMS_KILLED, NULL, "its process was ended from outside");
+	}
+}
+
+/* Memory of one VM; and whether it died without a notice, or can't die. */
 static bool audit_process(struct vms *v, struct vms_vm *vm)
 {
+	bool is_dead, is_stuck, is_over;
 	uint64_t bytes;
-	bool is_dead;
 	pid_t pid;
 
 	pthread_mutex_lock(&v->lock);
@@ -120,15 +140,21 @@ static bool audit_process(struct vms *v, struct vms_vm *vm)
 		vm->memory_bytes = bytes;
 		vm->peak_bytes = bytes > vm->peak_bytes ? bytes : vm->peak_bytes;
 	}
-	/* A notice may be on its way: twice in a row is one too many. */
+	/* A notice may be on its way, and threads about to end: twice in a row is one too many. */
+	is_over = vm->pidfd >= 0 && host_sock_wait_readable(vm->pidfd, 0) == 0;
 	is_dead = is_dead && vm->was_dead;
-	vm->was_dead = pid > 0 && vm->pidfd >= 0 && host_sock_wait_readable(vm->pidfd, 0) == 0;
+	is_stuck = bytes == 0 && vm->pid == pid && !is_over && !vm->is_ending && vm->was_ending;
+	vm->was_dead = is_over;
+	vm->was_ending = bytes == 0; /* the kernel counts that of the first thread */
 	pthread_mutex_unlock(&v->lock);
 	if (is_dead) {
 		log_warn("audit: nobody told of a death id=%s pid=%d", vm->id, pid);
 		vms_reap(v, vm);
 	}
-	return is_dead;
+	if (is_stuck) {
+		end_stuck(v, vm, pid);
+	}
+	return is_dead || is_stuck;
 }
 
 /* What a VM process may not do, and its jail can't keep it from. */

@@ -220,7 +220,8 @@ static void announce(struct vms *v, struct vms_vm *vm)
 	pthread_mutex_lock(&v->lock);
 	close(vm->cancel_fd);
 	vm->cancel_fd = -1;
-	vm->has_process = vm->is_frozen = vm->is_guard_frozen = vm->was_dead = false;
+	vm->has_process = vm->is_frozen = vm->is_guard_frozen = vm->was_dead = vm->was_ending =
+		false;
 	vm->memory_bytes = 0;
 	vms_state_set_locked(vm, end);
 	pthread_mutex_unlock(&v->lock);

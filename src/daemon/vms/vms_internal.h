@@ -110,6 +110,7 @@ struct vms_vm {
 	bool is_closed;		/* a run is written down as over */
 	bool is_slot_open;	/* the dispatcher made its pages */
 	bool was_dead;		/* when the audit looked last */
+	bool was_ending;	/* its first thread had ended then */
 	bool is_record_stale;	/* it could not be written: the audit tries again */
 	bool is_charged;
 	bool is_guard_frozen; /* stopped at the guard's terminal */
