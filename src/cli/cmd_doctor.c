@@ -248,6 +248,23 @@ static const char *kvm_cost(const struct findings *f)
 	return NULL;
 }
 
+/* Whether a pool core has a sibling that is used, too. */
+static bool has_shared_core(const struct findings *f)
+{
+	for (size_t i = 0; i < f->cores.n; i++) {
+		const struct core *c = &f->cores.core[i];
+
+		for (size_t k = 0; k < f->cores.n; k++) {
+			const struct core *other = &f->cores.core[k];
+
+			if (k != i && c->roles & CORE_POOL && other->physical == c->physical) {
+				return true;
+			}
+		}
+	}
+	return false;
+}
+
 static void print_missing(const struct findings *f)
 {
 	const char *cost = kvm_cost(f);
@@ -269,6 +286,12 @@ static void print_missing(const struct findings *f)
 			printf("  %-22s %s\n", f->items[i].name, f->items[i].cost);
 			n++;
 		}
+	}
+	if (has_shared_core(f)) {
+		printf("  %-22s %s\n", "whole physical cores",
+		       "guests on threads of one core share its pace and caches, and can spy by "
+		       "both; booting with 'nosmt' ends that");
+		n++;
 	}
 	if (!f->partition.item[PARTITION_WAY_ISOLATED].is_possible) {
 		printf("  %-22s %s\n", "isolated pool cores",

@@ -6,8 +6,10 @@
 #include <string.h>
 
 #include "host/cpus.h"
+#include "sched/roles.h"
 
-_Static_assert(CORES_MAX == HOST_CPUS_MAX, "every core has a place");
+_Static_assert(CORES_MAX == HOST_CPUS_MAX && CORES_MAX == SCHED_HOST_CORES_MAX,
+	       "every core has a place");
 
 static void read_siblings(struct core *c)
 {
@@ -19,16 +21,31 @@ static void read_siblings(struct core *c)
 	snprintf(c->siblings, sizeof(c->siblings), "%.31s", text);
 }
 
-/* Core number idx of n: four or more as designed; fewer share. */
-static unsigned int plan_roles(size_t idx, size_t n)
+/* As the daemon does. */
+static void plan_roles(struct cores *c)
 {
-	if (n == 1) {
-		return CORE_CONTROL | CORE_HOUSEKEEPING | CORE_POOL;
+	static struct sched_topology t;
+	static struct sched_roles r;
+
+	for (size_t i = 0; i < c->n; i++) {
+		uint16_t id = (uint16_t)c->core[i].id;
+
+		c->core[i].physical = host_cpus_physical("", id);
+		t.cores[id] = (struct sched_host_core){ true, true, (uint16_t)c->core[i].physical };
+		t.n_cores = id + 1u;
 	}
-	if (n == 2) {
-		return idx == 0 ? CORE_CONTROL | CORE_HOUSEKEEPING : CORE_POOL;
+	if (sched_roles_fold(&t, &r) < 0) {
+		return; /* no core at all */
 	}
-	return idx == 0 ? CORE_CONTROL : idx == 1 ? CORE_HOUSEKEEPING : CORE_POOL;
+	for (size_t i = 0; i < c->n; i++) {
+		struct core *core = &c->core[i];
+
+		core->roles |= core->id == r.control ? CORE_CONTROL : 0;
+		core->roles |= core->id == r.housekeeping ? CORE_HOUSEKEEPING : 0;
+		for (uint32_t k = 0; k < r.n_pool; k++) {
+			core->roles |= core->id == r.pool[k] ? CORE_POOL : 0;
+		}
+	}
 }
 
 int cores_plan(struct cores *ret, struct errmsg *e)
@@ -52,9 +69,7 @@ int cores_plan(struct cores *ret, struct errmsg *e)
 			ret->n++;
 		}
 	}
-	for (size_t i = 0; i < ret->n; i++) {
-		ret->core[i].roles = plan_roles(i, ret->n);
-	}
+	plan_roles(ret);
 	return 0;
 }
 

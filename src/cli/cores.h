@@ -19,7 +19,8 @@
 struct core {
 	unsigned int id;
 	unsigned int roles;
-	char siblings[32]; /* logical CPUs of the same physical core, as Linux lists them */
+	unsigned int physical; /* the same for threads of one core */
+	char siblings[32];     /* logical CPUs of the same physical core, as Linux lists them */
 };
 
 /** The cores that this process may use, in order. */

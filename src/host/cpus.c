@@ -165,6 +165,19 @@ void host_cpus_siblings(const char *root, uint32_t cpu, struct host_cpus *ret)
 	*ret = set;
 }
 
+uint16_t host_cpus_physical(const char *root, uint16_t cpu)
+{
+	struct host_cpus set;
+
+	host_cpus_siblings(root, cpu, &set);
+	for (uint16_t i = 0; i < cpu; i++) {
+		if (host_cpus_has(&set, i)) {
+			return i;
+		}
+	}
+	return cpu;
+}
+
 int host_cpus_set_affinity(pid_t tid, const struct host_cpus *s)
 {
 	cpu_set_t set;

@@ -32,10 +32,25 @@ static uint8_t rank_of(const struct sched_topology *t, const struct sched_roles 
 	return 0;
 }
 
+/* The other thread of the control core, where it has one: then neither shares a core with a guest. Index in usable. */
+static uint32_t find_housekeeping(const struct sched_topology *t, const uint16_t usable[],
+				  uint32_t n)
+{
+	if (n < 3) {
+		return 0;
+	}
+	for (uint32_t i = 1; i < n; i++) {
+		if (t->cores[usable[i]].phys_core == t->cores[usable[0]].phys_core) {
+			return i;
+		}
+	}
+	return 1;
+}
+
 int sched_roles_fold(const struct sched_topology *t, struct sched_roles *ret)
 {
 	uint16_t usable[SCHED_HOST_CORES_MAX];
-	uint32_t first_pool;
+	uint32_t housekeeping;
 	uint32_t n;
 
 	if (t->n_cores > SCHED_HOST_CORES_MAX) {
@@ -46,13 +61,15 @@ int sched_roles_fold(const struct sched_topology *t, struct sched_roles *ret)
 		return -ENODEV;
 	}
 	memset(ret, 0, sizeof(*ret));
+	housekeeping = find_housekeeping(t, usable, n);
 	ret->control = usable[0];
-	ret->housekeeping = n >= 3 ? usable[1] : usable[0];
+	ret->housekeeping = usable[housekeeping];
 	ret->is_folded = n < 4;
 	ret->guests_lowest = n == 1;
-	first_pool = n >= 3 ? 2 : n - 1;
-	for (uint32_t i = first_pool; i < n; i++) {
-		ret->pool[ret->n_pool++] = usable[i];
+	for (uint32_t i = n > 1 ? 1 : 0; i < n; i++) {
+		if (i != housekeeping || n == 1) {
+			ret->pool[ret->n_pool++] = usable[i];
+		}
 	}
 	for (uint32_t i = 0; i < ret->n_pool; i++) {
 		ret->rank[i] = rank_of(t, ret, ret->pool[i]);

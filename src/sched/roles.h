@@ -5,9 +5,12 @@
  *
  *   usable cores   control   housekeeping   pool
  *   >= 4           1st       2nd            the rest
- *   3              1st       2nd            3rd
+ *   3              1st       2nd            the other
  *   2              1st       1st            2nd
  *   1              1st       1st            1st, guests lowest
+ *
+ * "2nd" is the SMT sibling of the 1st if that is usable: what the daemon does then shows in no guest's caches and
+ * takes nothing of its pace.
  */
 #ifndef PINFOLD_SCHED_ROLES_H
 #define PINFOLD_SCHED_ROLES_H

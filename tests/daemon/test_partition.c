@@ -161,12 +161,27 @@ static void test_refused_cores(void)
 	check_refused("0-2000\n", "0-5", NULL, -ERANGE, "online");
 }
 
-static void test_smt(void)
+/* What is promised of siblings: pool cores have some among each other, and with the control core or not. */
+static void check_shares(const struct partition *p, bool has_own)
 {
 	struct partition_guarantee g[PARTITION_GUARANTEES_MAX];
+	uint32_t n = partition_guarantees(p, g);
+	uint32_t seen = 0;
+
+	for (uint32_t i = 0; i < n; i++) {
+		CHECK(strlen(g[i].why) > 0 && strlen(g[i].why) < sizeof(g[i].why) - 1);
+		if (strstr(g[i].name, "no physical core")) {
+			CHECK_INT(g[i].holds, has_own && strstr(g[i].name, "with control"));
+			seen++;
+		}
+	}
+	CHECK_INT(seen, 2);
+}
+
+static void test_smt(void)
+{
 	struct errmsg e = { 0 };
 	struct partition *p;
-	uint32_t n;
 
 	/* 0 and 4 are one core, 1 and 5, 2 and 3; what core 3 says is nonsense. */
 	tree_init("0-5\n", "0-5");
@@ -178,14 +193,16 @@ static void test_smt(void)
 	put("/sys/devices/system/cpu/cpu5/topology/thread_siblings_list", "1,5\n");
 	CHECK_INT(open_tree(PARTITION_ORDINARY, NULL, &p, &e), 0);
 	if (p) {
-		CHECK_INT(p->roles.n_smt_shared, 2);
-		n = partition_guarantees(p, g);
-		for (uint32_t i = 0; i < n; i++) {
-			CHECK(strlen(g[i].why) > 0 && strlen(g[i].why) < sizeof(g[i].why) - 1);
-			if (strstr(g[i].name, "no physical core")) {
-				CHECK(!g[i].holds);
-			}
-		}
+		CHECK_INT(p->roles.housekeeping, 4);
+		CHECK_INT(p->roles.n_smt_shared, 0);
+		check_shares(p, true);
+	}
+	partition_close(p);
+	CHECK_INT(open_tree(PARTITION_ORDINARY, "0-3,5", &p, &e), 0);
+	if (p) {
+		CHECK_INT(p->roles.housekeeping, 1);
+		CHECK_INT(p->roles.n_smt_shared, 1);
+		check_shares(p, false);
 	}
 	partition_close(p);
 	tree_done();

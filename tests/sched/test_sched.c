@@ -660,7 +660,7 @@ static void roles_fold(void)
 	CHECK_INT(sched_roles_fold(&t, &r), -ENODEV);
 	for (uint32_t n = 1; n <= 8; n++) {
 		t.n_cores = n;
-		t.cores[n - 1] = (struct sched_host_core){ true, true, (uint16_t)((n - 1) % 4) };
+		t.cores[n - 1] = (struct sched_host_core){ true, true, (uint16_t)(n - 1) };
 		CHECK_INT(sched_roles_fold(&t, &r), 0);
 		CHECK_INT(r.control, 0);
 		CHECK_INT(r.housekeeping, n >= 3);
@@ -669,8 +669,8 @@ static void roles_fold(void)
 		CHECK_INT(r.guests_lowest, n == 1);
 		CHECK_INT(r.is_folded, n < 4);
 	}
-	CHECK_INT(r.n_smt_shared, 2); /* cores 4 and 5 are siblings of 0 and 1 */
-	CHECK_INT(r.rank[0], 1);
+	CHECK_INT(r.n_smt_shared, 0);
+	CHECK_INT(r.rank[0], 0);
 	t.cores[0].is_allowed = t.cores[2].is_online = false;
 	CHECK_INT(sched_roles_fold(&t, &r), 0);
 	CHECK_INT(r.control, 1);
@@ -681,6 +681,41 @@ static void roles_fold(void)
 	CHECK_INT(sched_roles_exclusive_cap(5), 2);
 	t.n_cores = SCHED_HOST_CORES_MAX + 1;
 	CHECK_INT(sched_roles_fold(&t, &r), -EINVAL);
+}
+
+/* Eight threads of four physical cores, as most hosts number them: thread n and n + 4 are siblings. */
+static void roles_of_siblings(void)
+{
+	static struct sched_topology t = { .n_cores = 8 };
+	static struct sched_roles r;
+
+	for (uint32_t i = 0; i < 8; i++) {
+		t.cores[i] = (struct sched_host_core){ true, true, (uint16_t)(i % 4) };
+	}
+	CHECK_INT(sched_roles_fold(&t, &r), 0);
+	CHECK_INT(r.control, 0);
+	CHECK_INT(r.housekeeping, 4);
+	CHECK_INT(r.n_pool, 6);
+	CHECK_INT(r.n_smt_shared, 0);
+	CHECK_INT(r.pool[0], 1);
+	CHECK_INT(r.pool[3], 5);
+	CHECK_INT(r.rank[0], 1);
+	t.cores[4].is_allowed = false;
+	CHECK_INT(sched_roles_fold(&t, &r), 0);
+	CHECK_INT(r.housekeeping, 1);
+	CHECK_INT(r.n_smt_shared, 1); /* thread 5 */
+	t.cores[2].is_allowed = t.cores[3].is_allowed = t.cores[6].is_allowed = false;
+	t.cores[7].is_allowed = t.cores[5].is_allowed = false;
+	t.cores[4].is_allowed = true;
+	CHECK_INT(sched_roles_fold(&t, &r), 0); /* 0, 1, 4 */
+	CHECK_INT(r.housekeeping, 4);
+	CHECK_INT(r.n_pool, 1);
+	CHECK_INT(r.pool[0], 1);
+	t.cores[1].is_allowed = false;
+	CHECK_INT(sched_roles_fold(&t, &r), 0); /* 0 and 4: as good as one */
+	CHECK_INT(r.housekeeping, 0);
+	CHECK_INT(r.pool[0], 4);
+	CHECK_INT(r.n_smt_shared, 1);
 }
 
 static void bound_formula(void)
@@ -716,6 +751,7 @@ static const struct test_case cases[] = {
 	{ "who ends while adopted does not come back", who_ends_while_adopted_does_not_come_back },
 	{ "an adopted exclusive core can be released", an_adopted_exclusive_core_can_be_released },
 	{ "roles fold", roles_fold },
+	{ "roles of siblings", roles_of_siblings },
 	{ "bound formula", bound_formula },
 };
 

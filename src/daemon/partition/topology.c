@@ -35,20 +35,6 @@ static int take_wanted(const char *cores, struct host_cpus *usable, struct errms
 	return 0;
 }
 
-/* The lowest sibling names the physical core. */
-static uint16_t phys_core(const char *root, uint32_t core)
-{
-	struct host_cpus set;
-
-	host_cpus_siblings(root, core, &set);
-	for (uint32_t i = 0; i < core; i++) {
-		if (host_cpus_has(&set, i)) {
-			return (uint16_t)i;
-		}
-	}
-	return (uint16_t)core;
-}
-
 int partition_topology_read(const char *root, const char *cores, const struct host_cpus *kept,
 			    struct sched_topology *ret, struct host_cpus *usable, struct errmsg *e)
 {
@@ -78,7 +64,8 @@ int partition_topology_read(const char *root, const char *cores, const struct ho
 
 		ret->cores[i].is_online = is_online;
 		ret->cores[i].is_allowed = host_cpus_has(&allowed, i);
-		ret->cores[i].phys_core = is_online ? phys_core(root, i) : (uint16_t)i;
+		ret->cores[i].phys_core =
+			is_online ? host_cpus_physical(root, (uint16_t)i) : (uint16_t)i;
 		ret->n_cores = is_online ? i + 1 : ret->n_cores;
 	}
 	*usable = allowed;
