@@ -261,6 +261,7 @@ void sched_core_withdraw(struct sched *s, uint32_t core)
 	if (s->cfg.checks && s->now_ns > c->planned_ns) {
 		sched_check_note_late(s, c->next, s->now_ns - c->planned_ns);
 	}
+	sched_vcpu_wait_over(s, c->next);
 	BUG_ON(sched_lock_withdraw(c->lock, &word) < 0);
 	set_lock(s, core, word);
 	if (c->step == STEP_DUE && s->now_ns < c->deadline_ns) {

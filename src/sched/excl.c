@@ -106,6 +106,7 @@ void sched_excl_drop(struct sched *s, uint32_t core, enum sched_reason why)
 	}
 	s->shared += c->is_online;
 	if (v->state == SCHED_VCPU_PINNED) {
+		sched_vcpu_wait_over(s, vcpu);
 		sched_queue_push(s, vcpu);
 	} else if (v->state == SCHED_VCPU_RUNNING && v->core == core &&
 		   sched_lock_unpack(c->lock).exclusive && why != SCHED_REASON_RELEASED) {

@@ -36,19 +36,20 @@ int sched_core_get(const struct sched *s, uint32_t core, struct sched_core_info 
 	return 0;
 }
 
-static uint8_t aged_level(const struct sched *s, const struct vcpu *v)
+static uint8_t aged_level(const struct sched *s, const struct vcpu *v, ns_t waiting_ns)
 {
 	ns_t level = v->level;
 
 	if (v->state == SCHED_VCPU_READY || v->state == SCHED_VCPU_NEXT) {
-		level += (s->now_ns - v->since_ns) / s->cfg.aging_step_ns;
+		level += waiting_ns / s->cfg.aging_step_ns;
 	}
 	return (uint8_t)(level < SCHED_LEVELS ? level : SCHED_LEVELS - 1);
 }
 
-int sched_vcpu_get(const struct sched *s, uint32_t vcpu, struct sched_vcpu_info *ret)
+int sched_vcpu_get(const struct sched *s, uint32_t vcpu, ns_t now_ns, struct sched_vcpu_info *ret)
 {
 	const struct vcpu *v;
+	ns_t waiting_ns;
 
 	if (vcpu >= s->cfg.limits.vcpus) {
 		return -ERANGE;
@@ -57,18 +58,20 @@ int sched_vcpu_get(const struct sched *s, uint32_t vcpu, struct sched_vcpu_info 
 	if (v->state == SCHED_VCPU_FREE) {
 		return -ENOENT;
 	}
+	now_ns = now_ns > s->now_ns ? now_ns : s->now_ns;
+	waiting_ns = v->state == SCHED_VCPU_READY || v->state == SCHED_VCPU_NEXT ||
+				     v->state == SCHED_VCPU_PINNED
+			     ? now_ns - v->since_ns
+			     : 0;
 	*ret = (struct sched_vcpu_info){
 		.state = (enum sched_vcpu_state)v->state,
 		.vm = v->vm,
 		.core = v->core,
 		.excl_core = v->excl,
-		.level = aged_level(s, v),
+		.level = aged_level(s, v, waiting_ns),
 		.cpu_ns = v->cpu_ns,
-		.wait_ns = v->wait_ns,
-		.waiting_ns = v->state == SCHED_VCPU_READY || v->state == SCHED_VCPU_NEXT ||
-					      v->state == SCHED_VCPU_PINNED
-				      ? s->now_ns - v->since_ns
-				      : 0,
+		.wait_ns = v->wait_ns + waiting_ns,
+		.waiting_ns = waiting_ns,
 		.slices = v->slices,
 	};
 	return 0;

@@ -300,8 +300,9 @@ struct sched_vcpu_info {
 	uint16_t core;	    /* where it runs or ran last */
 	uint16_t excl_core; /* or SCHED_CORE_NONE */
 	uint8_t level;	    /* with what waiting has added */
-	ns_t cpu_ns, wait_ns;
-	ns_t waiting_ns; /* in the queue now, since */
+	ns_t cpu_ns;
+	ns_t wait_ns;	 /* ready and not running, now included: never less than it was */
+	ns_t waiting_ns; /* the part of it that is now */
 	uint32_t slices;
 };
 
@@ -380,8 +381,8 @@ void sched_stats_get(const struct sched *s, struct sched_stats *ret);
 /** @return 0; -ERANGE. */
 int sched_core_get(const struct sched *s, uint32_t core, struct sched_core_info *ret);
 
-/** @return 0; -ERANGE; -ENOENT. */
-int sched_vcpu_get(const struct sched *s, uint32_t vcpu, struct sched_vcpu_info *ret);
+/** @param now_ns as in events: who waits does so since the last of these, too. @return 0; -ERANGE; -ENOENT. */
+int sched_vcpu_get(const struct sched *s, uint32_t vcpu, ns_t now_ns, struct sched_vcpu_info *ret);
 
 /** @return 0; -ERANGE; -ENOENT. */
 int sched_vm_get(const struct sched *s, uint32_t vm, struct sched_vm_info *ret);

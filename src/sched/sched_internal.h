@@ -236,6 +236,8 @@ void sched_core_dispatch(struct sched *s);
 /* vcpu.c: where a vCPU goes */
 void sched_vcpu_ready(struct sched *s, uint32_t vcpu);
 void sched_vcpu_park(struct sched *s, uint32_t vcpu, bool ran);
+/* It is ready no more, with or without having run. */
+void sched_vcpu_wait_over(struct sched *s, uint32_t vcpu);
 void sched_vcpu_stopped(struct sched *s, const struct sched_event *ev);
 void sched_vcpu_gone(struct sched *s, uint32_t vcpu, enum sched_vcpu_state state);
 /* What it would get now; and the same as it gets it: what it owes is less by what it pays with it. */

@@ -37,6 +37,13 @@ ns_t sched_vcpu_take_budget(struct sched *s, uint32_t vcpu)
 	return budget_ns;
 }
 
+void sched_vcpu_wait_over(struct sched *s, uint32_t vcpu)
+{
+	struct vcpu *v = sched_vcpu(s, vcpu);
+
+	v->wait_ns += s->now_ns - v->since_ns;
+}
+
 void sched_vcpu_ready(struct sched *s, uint32_t vcpu)
 {
 	struct vcpu *v = sched_vcpu(s, vcpu);
@@ -151,7 +158,10 @@ void sched_vcpu_gone(struct sched *s, uint32_t vcpu, enum sched_vcpu_state state
 	uint32_t core = v->core;
 
 	if (v->state == SCHED_VCPU_READY) {
+		sched_vcpu_wait_over(s, vcpu);
 		sched_queue_remove(s, vcpu);
+	} else if (v->state == SCHED_VCPU_PINNED) {
+		sched_vcpu_wait_over(s, vcpu);
 	} else if (v->state == SCHED_VCPU_NEXT) {
 		sched_core_withdraw(s, core);
 	} else if (v->state == SCHED_VCPU_RUNNING) {

@@ -56,7 +56,12 @@ static void halt_vcpu(struct sched *s, uint32_t vcpu, enum sched_vcpu_state stat
 	v->flags |= VCPU_HALT;
 	switch ((enum sched_vcpu_state)v->state) {
 	case SCHED_VCPU_READY:
+		sched_vcpu_wait_over(s, vcpu);
 		sched_queue_remove(s, vcpu);
+		v->state = (uint8_t)state;
+		break;
+	case SCHED_VCPU_PINNED:
+		sched_vcpu_wait_over(s, vcpu);
 		v->state = (uint8_t)state;
 		break;
 	case SCHED_VCPU_RUNNING:
@@ -70,7 +75,6 @@ static void halt_vcpu(struct sched *s, uint32_t vcpu, enum sched_vcpu_state stat
 		break;
 	case SCHED_VCPU_STOPPED:
 	case SCHED_VCPU_BLOCKED:
-	case SCHED_VCPU_PINNED:
 	case SCHED_VCPU_FAULTED:
 	case SCHED_VCPU_STATE_COUNT:
 		v->state = (uint8_t)state;

@@ -377,7 +377,7 @@ static enum sim_verdict judge_cpu(struct sim_monitor *m, const struct sched_even
 	struct mon_vcpu *v = &m->vcpus[ev->vcpu];
 	struct sched_vcpu_info info;
 
-	if (ev->type != SCHED_EV_STOPPED || sched_vcpu_get(s, ev->vcpu, &info) < 0) {
+	if (ev->type != SCHED_EV_STOPPED || sched_vcpu_get(s, ev->vcpu, 0, &info) < 0) {
 		return SIM_FINE;
 	}
 	if (v->cpu_ns >= SCHED_NEVER / 2) {

@@ -113,7 +113,7 @@ static int stop(uint32_t vcpu, enum sched_why why, ns_t cpu_ns, ns_t stolen_ns)
 	struct sched_event ev = event(SCHED_EV_STOPPED);
 	struct sched_vcpu_info info;
 
-	CHECK_INT(sched_vcpu_get(s, vcpu, &info), 0);
+	CHECK_INT(sched_vcpu_get(s, vcpu, now, &info), 0);
 	ev.vcpu = vcpu;
 	ev.core = info.core;
 	ev.epoch = epoch_of[vcpu];
@@ -134,7 +134,7 @@ static enum sched_vcpu_state state_of(uint32_t vcpu)
 {
 	struct sched_vcpu_info info = { 0 };
 
-	CHECK_INT(sched_vcpu_get(s, vcpu, &info), 0);
+	CHECK_INT(sched_vcpu_get(s, vcpu, now, &info), 0);
 	return info.state;
 }
 
@@ -305,6 +305,51 @@ static void urgent_first_but_aging_helps(void)
 	start_vm(3, 0, 7);
 	CHECK_INT(stop(2, SCHED_WHY_SLICE, 10 * MS, 0), 0);
 	CHECK_INT(action(SCHED_ACT_GRANT)->vcpu, 1);
+}
+
+static ns_t waited_ns(uint32_t vcpu, ns_t *ret_now)
+{
+	struct sched_vcpu_info info = { 0 };
+
+	CHECK_INT(sched_vcpu_get(s, vcpu, now, &info), 0);
+	*ret_now = info.waiting_ns;
+	return info.wait_ns;
+}
+
+/* Also what is not over yet, and what ends without a grant. */
+static void waiting_is_counted(void)
+{
+	ns_t waiting_ns;
+
+	begin_two();
+	now += 3 * MS; /* no event since */
+	CHECK_INT(waited_ns(1, &waiting_ns), 3 * MS);
+	CHECK_INT(waiting_ns, 3 * MS);
+	CHECK_INT(waited_ns(0, &waiting_ns), 0);
+	CHECK_INT(vm_event(SCHED_EV_VM_PAUSE, 1), 0);
+	now += 4 * MS;
+	CHECK_INT(waited_ns(1, &waiting_ns), 3 * MS);
+	CHECK_INT(waiting_ns, 0);
+	CHECK_INT(vm_event(SCHED_EV_VM_RESUME, 1), 0);
+	tick_to(10 * MS - cfg.prewake_lead_ns);
+	CHECK_INT(state_of(1), SCHED_VCPU_NEXT);
+	CHECK_INT(waited_ns(1, &waiting_ns), 6 * MS - cfg.prewake_lead_ns);
+	CHECK_INT(vm_event(SCHED_EV_VM_DIED, 1), 0);
+	CHECK_INT(waited_ns(1, &waiting_ns), 6 * MS - cfg.prewake_lead_ns);
+	/* For a core of its own that another one holds. */
+	begin(2);
+	for (uint32_t i = 0; i < 3; i++) {
+		start_vm(i, 0, 3);
+		note_epochs();
+	}
+	now += 5 * MS;
+	CHECK_INT(vm_event(SCHED_EV_EXCL_REQUEST, 2), 0);
+	CHECK_INT(state_of(2), SCHED_VCPU_PINNED);
+	now += MS;
+	CHECK_INT(waited_ns(2, &waiting_ns), 6 * MS);
+	CHECK_INT(vm_event(SCHED_EV_VM_KILL, 2), 0);
+	CHECK_INT(waited_ns(2, &waiting_ns), 6 * MS);
+	CHECK_INT(waiting_ns, 0);
 }
 
 /* It has waited at the level that it had; the bound of the new one is for what comes. */
@@ -734,6 +779,7 @@ static const struct test_case cases[] = {
 	{ "robbed gets the rest", robbed_gets_the_rest },
 	{ "overrun is paid in full", overrun_is_paid_in_full },
 	{ "debt is bounded", debt_is_bounded },
+	{ "waiting is counted", waiting_is_counted },
 	{ "urgent first, but aging helps", urgent_first_but_aging_helps },
 	{ "a raised successor waits anew", a_raised_successor_waits_anew },
 	{ "wake before block is not lost", wake_before_block_is_not_lost },

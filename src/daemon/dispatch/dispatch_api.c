@@ -187,7 +187,7 @@ int dispatch_vm_copy(struct dispatch *d, uint32_t number, struct dispatch_vm_inf
 
 	*ret = (struct dispatch_vm_info){ .vm.state = SCHED_VM_FREE };
 	if (sl->state != SLOT_VM || sched_vm_get(d->s, number, &ret->vm) < 0 ||
-	    sched_vcpu_get(d->s, number, &ret->vcpu) < 0) {
+	    sched_vcpu_get(d->s, number, host_clock_monotonic_ns(), &ret->vcpu) < 0) {
 		return -ENOENT;
 	}
 	ret->vcpu.cpu_ns += running_ns(sl);

@@ -192,7 +192,7 @@ static bool is_over(struct dispatch *d, uint32_t vcpu)
 	if (sl->is_dead || sl->is_killed) {
 		return true;
 	}
-	if (sched_vcpu_get(d->s, vcpu, &info) < 0 || info.state == SCHED_VCPU_READY) {
+	if (sched_vcpu_get(d->s, vcpu, 0, &info) < 0 || info.state == SCHED_VCPU_READY) {
 		return false;
 	}
 	return host_task_look(&sl->task, &look) == 0 && strchr("STt", look.state);
