@@ -72,7 +72,7 @@ static void run_batch(struct bed *b)
 	out = bed_answer(b, &status, BATCH_MS);
 	need(status == 0, "%s", out);
 	bed_line_drop(b);
-	expect_no_report(b);
+	need(expect_no_report(b), "the machine is of no use any more");
 }
 
 void check_debug_cycles(struct bed *b)
@@ -110,7 +110,7 @@ static void fail_each(struct bed *b, const char *who, const char *what, unsigned
 		     "%s, %s, from number %u on: %s", who, what, at, out);
 		failed += f;
 		loaded += l;
-		expect_no_report(b);
+		need(expect_no_report(b), "the machine is of no use any more");
 	}
 	note("%s, %s: %u loads failed, %u did without", who, what, failed, loaded);
 	need(failed > 0, "nothing failed");
@@ -185,7 +185,7 @@ void check_debug_checkers(struct bed *b)
 		{ "shift", "UBSAN: shift-out-of-bounds" },
 	};
 
-	expect_no_report(b);
+	need(expect_no_report(b), "the machine is of no use any more");
 	bed_run(b, NULL, "insmod /bed/guard_mistakes.ko");
 	expect_leak_noticed(b);
 	for (size_t i = 0; i < ARRAY_SIZE(mistakes); i++) {

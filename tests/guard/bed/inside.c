@@ -13,7 +13,8 @@
  *   crowd COUNT PROCESSES THREADS   register so many new processes, from so many threads of so many processes at once, and end them
  *   cycles COUNT PARAMETER...       load and unload the guard so many times
  *   failing WHO FIRST STEP COUNT PARAMETER...   load the guard while allocations fail
- *   reports                  what the kernel has complained about since the last call
+ *   reports                  what the kernel has complained about since the last call: nothing, or exit status 1; or, with 0,
+ *                            of a known mistake of its own
  *   deaths NAMES COUNT       end the threads of terminals A, B or AB so many times, and wait for new ones each time
  *   deadline                 tasks that hold what bandwidth of deadline tasks there is
  *   logon DESCRIPTION FILE   put a file's text into root's keyring

@@ -58,8 +58,11 @@ void trace_begin(struct bed *b);
 /** When a process ended, or the first interrupt came ("irq=1"): by CLOCK_BOOTTIME. @param what of a line of the trace */
 int64_t trace_ns(struct bed *b, const char *event, const char *what);
 
-/** Fail if the kernel has complained since the last call, or since it booted. */
-void expect_no_report(struct bed *b);
+/**
+ * Fail if the kernel has complained since the last call, or since it booted.
+ * @return false, and noted: of a known mistake of its own, after which the machine is not to be used any more
+ */
+bool expect_no_report(struct bed *b);
 
 /** Fail if memory was leaked since the machine booted, or since the last call that failed. Kernels without kmemleak know of none. */
 void expect_no_leak(struct bed *b);
