@@ -189,7 +189,6 @@ int vms_open(const struct vms_options *o, struct vms **ret, struct errmsg *e)
 	if (r < 0) {
 		goto fail;
 	}
-	open_zygotes(v);
 	vms_cgroup_init(v);
 	vms_counts_open(v);
 	r = vms_load(v, e);
@@ -202,6 +201,7 @@ int vms_open(const struct vms_options *o, struct vms **ret, struct errmsg *e)
 		vms_close(v, false);
 		return r;
 	}
+	open_zygotes(v); /* they prepare themselves on this core: VMs that are there go first */
 	*ret = v;
 	return 0;
 fail:
