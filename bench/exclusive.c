@@ -6,6 +6,9 @@
  *
  *   bench_exclusive BUILD-DIRECTORY [--quick] [--json]
  *
+ * Where the kernel throttles real-time threads, everything but the first row is measured without that, as under
+ * "pinfoldd --rt-throttling=off"; it is given back at the end.
+ *
  * Involuntary switches are counted in turn, A B A B: of the owner of an exclusive core, and of a thread
  * of the same real-time priority alone on that core. What both have is the kernel's.
  */
@@ -15,9 +18,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "bench/fakes.h"
 #include "bench/series.h"
+#include "host/fair.h"
 #include "host/task.h"
 #include "host/text.h"
 #include "host/timer.h"
@@ -50,6 +55,7 @@ static void begin(uint32_t n)
 	struct sched_event cap = { .type = SCHED_EV_EXCL_CAP, .arg = 1 };
 
 	rig_init(&rig, fakes.program);
+	rig.is_quiet = true;
 	if (!rig_use_cgroups(&rig)) {
 		printf("skipped: no cgroup v2 folder can be made for freezing\n");
 		exit(77);
@@ -108,6 +114,30 @@ static void measure_grants(struct series *ret)
 		(void)rig_event(&rig, i, SCHED_EV_EXCL_RELEASE);
 	}
 	rig_done(&rig);
+}
+
+static struct host_throttle throttle; /* as it was */
+
+static void throttle_restore(void)
+{
+	(void)host_throttle_write("", throttle.runtime_us);
+}
+
+static void on_signal(int signo)
+{
+	throttle_restore();
+	_exit(128 + signo);
+}
+
+/* As under "pinfoldd --rt-throttling=off". */
+static void throttle_off(void)
+{
+	signal(SIGINT, on_signal);
+	signal(SIGTERM, on_signal);
+	atexit(throttle_restore);
+	if (host_throttle_write("", -1) < 0) {
+		fail("switching real-time throttling off");
+	}
 }
 
 static void give_to_hung(uint32_t mib)
@@ -248,12 +278,17 @@ static void print_series(const char *what, const char *key, struct series *s, bo
 
 int main(int argc, char **argv)
 {
-	struct series grants = { 0 }, small = { 0 }, large = { 0 }, owned = { 0 }, plain = { 0 };
+	struct series throttled = { 0 }, grants = { 0 }, small = { 0 }, large = { 0 };
+	struct series owned = { 0 }, plain = { 0 };
 	int status;
 
 	status = fakes_begin(&fakes, &rig, argc, argv);
 	if (status != 0) {
 		return status;
+	}
+	if (host_throttle_read("", &throttle) == 0 && throttle.is_in_force) {
+		measure_grants(&throttled);
+		throttle_off();
 	}
 	measure_grants(&grants);
 	measure_reclaims(&small, 16);
@@ -263,6 +298,10 @@ int main(int argc, char **argv)
 		printf("{\n");
 	} else {
 		printf("%-52s %6s %9s %9s %9s\n", "exclusive core", "times", "p50", "p99", "max");
+	}
+	if (throttled.n) {
+		print_series("the same while the kernel throttles, us", "throttled_grant_us",
+			     &throttled, false);
 	}
 	print_series("given: asked for -> runs alone there, us", "grant_us", &grants, false);
 	print_series("taken from a hung VM, 16 MiB: asked -> next runs, us", "reclaim_16m_us",

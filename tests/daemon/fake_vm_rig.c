@@ -380,7 +380,7 @@ int rig_event(struct rig *r, uint32_t i, enum sched_event_type type)
 
 static void count_notice(struct rig *r, const struct dispatch_notice *n)
 {
-	if (n->type == DISPATCH_FAULT) {
+	if (n->type == DISPATCH_FAULT && !r->is_quiet) {
 		printf("  fake %u: %s\n", n->slot, sched_reason_name(n->reason));
 	}
 	if (n->type == DISPATCH_REPORT && n->reason == SCHED_REASON_VIOLATION) {

@@ -34,6 +34,7 @@ struct rig {
 	struct fake fake[RIG_FAKES_MAX];
 	uint32_t n;
 	uint64_t violations;	/* reported */
+	bool is_quiet;		/* faults are not printed: expected by the hundred */
 	char cgroups[128];	/* folder of the fakes' freezer cgroups, or "" */
 	bool has_thread_groups; /* which hold their vCPU threads alone */
 };
