@@ -300,8 +300,8 @@ int main(int argc, char **argv)
 		printf("%-52s %6s %9s %9s %9s\n", "exclusive core", "times", "p50", "p99", "max");
 	}
 	if (throttled.n) {
-		print_series("the same while the kernel throttles, us", "throttled_grant_us",
-			     &throttled, false);
+		print_series("given while real-time threads are throttled, us",
+			     "throttled_grant_us", &throttled, false);
 	}
 	print_series("given: asked for -> runs alone there, us", "grant_us", &grants, false);
 	print_series("taken from a hung VM, 16 MiB: asked -> next runs, us", "reclaim_16m_us",
