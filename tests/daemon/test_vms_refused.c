@@ -9,6 +9,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -153,6 +154,30 @@ static void one_that_cant_die(void)
 	rig_close(&rig, true);
 	rig_remove(&rig);
 	CHECK_INT(sched_setaffinity(0, sizeof(before), &before), 0);
+}
+
+/* A VM of which nothing can be read is not one that ends. */
+static void no_descriptors_left(void)
+{
+	char id[VMS_ID_BYTES];
+	struct rlimit before, none;
+
+	rig_open(&rig);
+	if (!rig_run(&rig, RIG_UID, "vm", "riscv64", "endless.elf", id)) {
+		return;
+	}
+	CHECK_INT(getrlimit(RLIMIT_NOFILE, &before), 0);
+	none = before;
+	none.rlim_cur = 0;
+	CHECK_INT(setrlimit(RLIMIT_NOFILE, &none), 0);
+	for (int i = 0; i < 3; i++) {
+		vms_audit(rig.vms);
+	}
+	CHECK_INT(setrlimit(RLIMIT_NOFILE, &before), 0);
+	CHECK_INT(rig_state(&rig, id), VMS_RUNNING);
+	rig_close(&rig, true);
+	CHECK_INT(rig_children(), 0);
+	rig_remove(&rig);
 }
 
 /* Neither in force nor written down. */
@@ -319,6 +344,7 @@ static const struct test_case cases[] = {
 	{ "hurried threads are ordinary again", hurried_threads },
 	{ "a paused one behind another on its core", a_paused_one_behind_another },
 	{ "one that can't die", one_that_cant_die },
+	{ "no descriptors left", no_descriptors_left },
 	{ "a slot that is no more", a_slot_that_is_no_more },
 	{ "an update", an_update },
 };

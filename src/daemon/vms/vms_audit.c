@@ -88,15 +88,17 @@ static uint32_t audit_folders(struct vms *v)
 	return n;
 }
 
-uint64_t vms_resident_bytes(pid_t pid)
+bool vms_resident_bytes(pid_t pid, uint64_t *ret)
 {
 	char text[128];
-	uint64_t pages = 0;
+	uint64_t pages;
 
-	if (host_text_read(text, sizeof(text), "/proc/%d/statm", pid) <= 0) {
-		return 0;
+	if (host_text_read(text, sizeof(text), "/proc/%d/statm", pid) <= 0 ||
+	    sscanf(text, "%*u %" SCNu64, &pages) != 1) {
+		return false;
 	}
-	return sscanf(text, "%*u %" SCNu64, &pages) == 1 ? pages * PAGE_BYTES : 0;
+	*ret = pages * PAGE_BYTES;
+	return true;
 }
 
 /*
@@ -122,8 +124,8 @@ static void end_stuck(struct vms *v, struct vms_vm *vm, pid_t pid)
 /* Memory of one VM; and whether it died without a notice, or can't die. */
 static bool audit_process(struct vms *v, struct vms_vm *vm)
 {
-	bool is_dead, is_stuck, is_over;
-	uint64_t bytes;
+	bool is_dead, is_stuck, is_over, is_ending;
+	uint64_t bytes = 0;
 	pid_t pid;
 
 	pthread_mutex_lock(&v->lock);
@@ -134,18 +136,18 @@ static bool audit_process(struct vms *v, struct vms_vm *vm)
 	if (pid <= 0) {
 		return false;
 	}
-	bytes = vms_resident_bytes(pid);
+	is_ending = vms_resident_bytes(pid, &bytes) && bytes == 0; /* its first thread has ended */
 	pthread_mutex_lock(&v->lock);
-	if (vm->pid == pid) {
+	if (vm->pid == pid && bytes) {
 		vm->memory_bytes = bytes;
 		vm->peak_bytes = bytes > vm->peak_bytes ? bytes : vm->peak_bytes;
 	}
 	/* A notice may be on its way, and threads about to end: twice in a row is one too many. */
 	is_over = vm->pidfd >= 0 && host_sock_wait_readable(vm->pidfd, 0) == 0;
 	is_dead = is_dead && vm->was_dead;
-	is_stuck = bytes == 0 && vm->pid == pid && !is_over && !vm->is_ending && vm->was_ending;
+	is_stuck = is_ending && vm->was_ending && vm->pid == pid && !is_over && !vm->is_ending;
 	vm->was_dead = is_over;
-	vm->was_ending = bytes == 0; /* the kernel counts that of the first thread */
+	vm->was_ending = is_ending;
 	pthread_mutex_unlock(&v->lock);
 	if (is_dead) {
 		log_warn("audit: nobody told of a death id=%s pid=%d", vm->id, pid);

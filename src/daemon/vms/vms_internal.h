@@ -612,7 +612,7 @@ int vms_restart(struct vms *v, struct errmsg *e);
 
 /** End a process that nobody knows: by its folder's socket and cgroup. */
 void vms_orphan_end(struct vms *v, const char *id);
-/** Resident memory of a process, now; 0 when it is gone. */
-uint64_t vms_resident_bytes(pid_t pid);
+/** Resident memory of a process, now; 0: its first thread has ended. @return false: it is gone, or can't be read */
+bool vms_resident_bytes(pid_t pid, uint64_t *ret);
 
 #endif

@@ -77,7 +77,7 @@ static void fill_rest(struct vms_vm *vm, struct vms_info *ret)
 	pthread_mutex_unlock(&vm->out_lock);
 	/* Younger than the last sample. */
 	if (ret->pid > 0 && ret->memory_bytes == 0) {
-		ret->memory_bytes = vms_resident_bytes(ret->pid);
+		(void)vms_resident_bytes(ret->pid, &ret->memory_bytes);
 	}
 	if (ret->memory_bytes > ret->memory_peak_bytes) {
 		ret->memory_peak_bytes = ret->memory_bytes;
