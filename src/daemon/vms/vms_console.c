@@ -123,15 +123,25 @@ bool vms_words_pump(struct vms_vm *vm)
 	return is_open;
 }
 
-/* Everything a dead process left, but no more than can be kept. */
+static uint64_t printed(struct vms_vm *vm)
+{
+	uint64_t total;
+
+	pthread_mutex_lock(&vm->out_lock);
+	total = vm->out.total;
+	pthread_mutex_unlock(&vm->out_lock);
+	return total;
+}
+
+/* Everything a dead process left, but no more than can be kept. The watcher may be at it, too. */
 static void drain(struct vms *v, struct vms_vm *vm)
 {
 	uint64_t rounds = v->o.console_bytes / ((uint64_t)PUMP_ROUNDS * PUMP_BYTES) + 1;
 	uint64_t before;
 
 	do {
-		before = vm->out.total;
-	} while (vms_console_pump(v, vm) && vm->out.total != before && rounds-- > 0);
+		before = printed(vm);
+	} while (vms_console_pump(v, vm) && printed(vm) != before && rounds-- > 0);
 	vms_words_pump(vm);
 }
 
