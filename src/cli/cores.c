@@ -17,6 +17,7 @@ static void read_siblings(struct core *c)
 	struct host_cpus set;
 
 	host_cpus_siblings("", c->id, &set);
+	c->physical = host_cpus_first(&set);
 	host_cpus_format(&set, text);
 	snprintf(c->siblings, sizeof(c->siblings), "%.31s", text);
 }
@@ -30,7 +31,6 @@ static void plan_roles(struct cores *c)
 	for (size_t i = 0; i < c->n; i++) {
 		uint16_t id = (uint16_t)c->core[i].id;
 
-		c->core[i].physical = host_cpus_physical("", id);
 		t.cores[id] = (struct sched_host_core){ true, true, (uint16_t)c->core[i].physical };
 		t.n_cores = id + 1u;
 	}

@@ -165,17 +165,14 @@ void host_cpus_siblings(const char *root, uint32_t cpu, struct host_cpus *ret)
 	*ret = set;
 }
 
-uint16_t host_cpus_physical(const char *root, uint16_t cpu)
+uint16_t host_cpus_first(const struct host_cpus *s)
 {
-	struct host_cpus set;
+	uint16_t i = 0;
 
-	host_cpus_siblings(root, cpu, &set);
-	for (uint16_t i = 0; i < cpu; i++) {
-		if (host_cpus_has(&set, i)) {
-			return i;
-		}
+	while (i < HOST_CPUS_MAX - 1 && !host_cpus_has(s, i)) {
+		i++;
 	}
-	return cpu;
+	return i;
 }
 
 int host_cpus_set_affinity(pid_t tid, const struct host_cpus *s)

@@ -53,8 +53,8 @@ int host_cpus_allowed(const char *root, struct host_cpus *ret, struct errmsg *e)
 /** CPUs on the physical core of @p cpu, itself included; only itself where nothing is known. */
 void host_cpus_siblings(const char *root, uint32_t cpu, struct host_cpus *ret);
 
-/** The physical core of @p cpu, named by its lowest CPU. */
-uint16_t host_cpus_physical(const char *root, uint16_t cpu);
+/** The lowest CPU of a set that is not empty; of siblings it names the physical core. */
+uint16_t host_cpus_first(const struct host_cpus *s);
 
 /**
  * Let a thread run on these CPUs only; for one alone host_task_pin().

@@ -112,17 +112,16 @@ void sched_queue_remove(struct sched *s, uint32_t vcpu)
 void sched_queue_move(struct sched *s, uint32_t vcpu, uint8_t level)
 {
 	struct vcpu *v = sched_vcpu(s, vcpu);
-	ns_t waited_ns = s->now_ns - v->since_ns;
 
 	if (v->state == SCHED_VCPU_READY) {
+		sched_vcpu_wait_over(s, vcpu);
 		sched_queue_remove(s, vcpu);
-		v->wait_ns += waited_ns;
 		v->level = level;
 		sched_queue_push(s, vcpu);
 		return;
 	}
 	if (v->state == SCHED_VCPU_NEXT) {
-		v->wait_ns += waited_ns;
+		sched_vcpu_wait_over(s, vcpu);
 		v->since_ns = s->now_ns;
 		if (s->cfg.checks) {
 			sched_check_note_ready(s, vcpu);

@@ -61,12 +61,16 @@ int partition_topology_read(const char *root, const char *cores, const struct ho
 	memset(ret, 0, sizeof(*ret));
 	for (uint32_t i = 0; i < HOST_CPUS_MAX; i++) {
 		bool is_online = host_cpus_has(&online, i);
+		struct host_cpus siblings;
 
 		ret->cores[i].is_online = is_online;
 		ret->cores[i].is_allowed = host_cpus_has(&allowed, i);
-		ret->cores[i].phys_core =
-			is_online ? host_cpus_physical(root, (uint16_t)i) : (uint16_t)i;
-		ret->n_cores = is_online ? i + 1 : ret->n_cores;
+		ret->cores[i].phys_core = (uint16_t)i;
+		if (is_online) {
+			host_cpus_siblings(root, i, &siblings);
+			ret->cores[i].phys_core = host_cpus_first(&siblings);
+			ret->n_cores = i + 1;
+		}
 	}
 	*usable = allowed;
 	return 0;

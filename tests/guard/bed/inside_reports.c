@@ -37,9 +37,9 @@ static const char *const signs[] = {
 
 struct look {
 	uint64_t next;
-	unsigned int lines;  /* shown; 0: nothing was found */
-	bool has_stray_fate; /* Linux before 6.3 */
-	bool in_stray;	     /* between the first and the last line of such a report */
+	unsigned int lines; /* shown; 0: nothing was found */
+	bool is_before_6_3;
+	bool in_stray; /* between the first and the last line of such a report */
 	unsigned int strays;
 };
 
@@ -50,7 +50,7 @@ struct look {
  */
 static bool is_stray(struct look *l, const char *line)
 {
-	bool begins = l->has_stray_fate && strncmp(line, "WARNING:", 8) == 0 &&
+	bool begins = l->is_before_6_3 && strncmp(line, "WARNING:", 8) == 0 &&
 		      strstr(line, " at kernel/workqueue.c:") && strstr(line, " process_one_work+");
 	bool is = begins || l->in_stray;
 
@@ -149,7 +149,7 @@ int inside_reports(char **args)
 	if (uname(&u) < 0 || sscanf(u.release, "%u.%u", &major, &minor) != 2) {
 		errx(1, "uname");
 	}
-	l.has_stray_fate = major < 6 || (major == 6 && minor < 3);
+	l.is_before_6_3 = major < 6 || (major == 6 && minor < 3);
 	if (f && fscanf(f, "%" SCNu64, &l.next) != 1) {
 		errx(1, NEXT_FILE);
 	}
