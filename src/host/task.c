@@ -264,8 +264,9 @@ bool host_task_is_fifo(pid_t tid)
 int host_task_set_fifo(pid_t tid, int prio)
 {
 	struct sched_param p = { .sched_priority = prio };
+	int policy = prio ? SCHED_FIFO | SCHED_RESET_ON_FORK : SCHED_OTHER;
 
-	return sched_setscheduler(tid, prio ? SCHED_FIFO : SCHED_OTHER, &p) < 0 ? -errno : 0;
+	return sched_setscheduler(tid, policy, &p) < 0 ? -errno : 0;
 }
 
 int host_task_signal(pid_t pid, pid_t tid, int signo)

@@ -88,7 +88,7 @@ int32_t host_task_core(pid_t tid);
 /** Whether a thread has a real-time priority. */
 bool host_task_is_fifo(pid_t tid);
 
-/** SCHED_FIFO with a priority; 0: ordinary. @return 0; -errno */
+/** SCHED_FIFO with a priority, not handed on to threads that the kernel makes for it; 0: ordinary. @return 0; -errno */
 int host_task_set_fifo(pid_t tid, int prio);
 
 /** Send a signal to a thread. @return 0; -errno */

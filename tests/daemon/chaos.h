@@ -141,6 +141,8 @@ char chaos_process_state(pid_t pid);
 pid_t chaos_parent(pid_t pid);
 /** The vCPU thread of a VM process; 0: none. */
 pid_t chaos_vcpu(pid_t pid);
+/** A thread of a VM process, other than @p vcpu, that may run on a host core; 0: none. */
+pid_t chaos_stray(pid_t pid, pid_t vcpu, uint32_t core);
 /** State letter and CPU time of a thread. @return false: gone */
 bool chaos_thread(pid_t pid, pid_t tid, char *ret_state, uint64_t *ret_run_ns);
 unsigned int chaos_fds(pid_t pid);

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -269,6 +270,31 @@ pid_t chaos_vcpu(pid_t pid)
 		closedir(d);
 	}
 	return tid;
+}
+
+pid_t chaos_stray(pid_t pid, pid_t vcpu, uint32_t core)
+{
+	const struct dirent *ent;
+	pid_t stray = 0;
+	char path[64];
+	DIR *d;
+
+	snprintf(path, sizeof(path), "/proc/%d/task", pid);
+	d = opendir(path);
+	while (d && stray == 0 && (ent = readdir(d)) != NULL) {
+		pid_t tid = (pid_t)atoi(ent->d_name);
+		cpu_set_t cpus;
+
+		CPU_ZERO(&cpus);
+		if (tid > 0 && tid != vcpu && sched_getaffinity(tid, sizeof(cpus), &cpus) == 0 &&
+		    CPU_ISSET(core, &cpus)) {
+			stray = tid;
+		}
+	}
+	if (d) {
+		closedir(d);
+	}
+	return stray;
 }
 
 bool chaos_thread(pid_t pid, pid_t tid, char *ret_state, uint64_t *ret_run_ns)

@@ -126,6 +126,18 @@ static int vm_build(struct kvm_vm *vm, struct errmsg *e)
 	return r < 0 ? r : vcpu_set_cpuid(vm, e);
 }
 
+/*
+ * Since 6.13 Linux gives a VM its helper thread ("kvm-nx-lpage-recovery") at the first KVM_RUN, as a thread of this process, with the
+ * core and the priority of who called. It is had here: from a granted core it would stand in that core's way, and die there behind
+ * other VMs, holding up whoever waits for this process.
+ */
+static void run_nothing(struct kvm_vm *vm)
+{
+	vm->run->immediate_exit = 1;
+	(void)request(vm->vcpu_fd, KVM_RUN, NULL); /* what is wrong shows at the next */
+	vm->run->immediate_exit = 0;
+}
+
 int kvm_vm_init(struct kvm_vm *vm, int kvm_fd, struct errmsg *e)
 {
 	int r;
@@ -134,8 +146,10 @@ int kvm_vm_init(struct kvm_vm *vm, int kvm_fd, struct errmsg *e)
 	r = vm_build(vm, e);
 	if (r < 0) {
 		kvm_vm_done(vm);
+		return r;
 	}
-	return r;
+	run_nothing(vm);
+	return 0;
 }
 
 void kvm_vm_done(struct kvm_vm *vm)
