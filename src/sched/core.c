@@ -356,6 +356,28 @@ static void name_successor(struct sched *s, uint32_t core)
 	a->b = c->planned_ns + a->a;
 }
 
+/* What the kernel has counted of the owner's time. */
+static void ask(struct sched *s, uint32_t core, enum core_step step, enum sched_reason why)
+{
+	struct core *c = sched_core(s, core);
+
+	c->step = (uint8_t)step;
+	s->stats.samples++;
+	sched_emit_core(s, SCHED_ACT_SAMPLE, why, core, c->owner);
+	sched_timer_set(s, core, s->now_ns + ladder_of(s, c)->sample_ns);
+}
+
+static void await_obedience(struct sched *s, uint32_t core, ns_t for_ns)
+{
+	sched_core(s, core)->step = STEP_SIGNALED;
+	sched_timer_set(s, core, s->now_ns + for_ns);
+}
+
+static void condemn(struct sched *s, uint32_t core)
+{
+	sched_vm_freeze(s, sched_vcpu(s, sched_core(s, core)->owner)->vm, SCHED_REASON_HUNG);
+}
+
 void sched_core_timer(struct sched *s, uint32_t core)
 {
 	struct core *c = sched_core(s, core);
@@ -365,10 +387,7 @@ void sched_core_timer(struct sched *s, uint32_t core)
 		name_successor(s, core);
 		break;
 	case STEP_DUE:
-		c->step = STEP_SAMPLED;
-		s->stats.samples++;
-		sched_emit_core(s, SCHED_ACT_SAMPLE, SCHED_REASON_SLICE_OVER, core, c->owner);
-		sched_timer_set(s, core, s->now_ns + ladder_of(s, c)->sample_ns);
+		ask(s, core, STEP_SAMPLED, SCHED_REASON_SLICE_OVER);
 		break;
 	case STEP_SAMPLED:
 		if (c->is_adopted) {
@@ -378,17 +397,35 @@ void sched_core_timer(struct sched *s, uint32_t core)
 		}
 		break;
 	case STEP_REVOKED:
-		c->step = STEP_SIGNALED;
+		c->signaled_ns = s->now_ns;
 		s->stats.signals++;
 		sched_emit_core(s, SCHED_ACT_SIGNAL, (enum sched_reason)c->reason, core, c->owner);
-		sched_timer_set(s, core, s->now_ns + patience_ns(s, c));
+		await_obedience(s, core, patience_ns(s, c));
 		break;
 	case STEP_SIGNALED:
-		sched_vm_freeze(s, sched_vcpu(s, c->owner)->vm, SCHED_REASON_HUNG);
+		ask(s, core, STEP_ACCUSED, SCHED_REASON_HUNG);
+		break;
+	case STEP_ACCUSED:
+		condemn(s, core);
 		break;
 	case STEP_NONE:
 	case STEP_HELD:
 		BUG_ON(true);
+	}
+}
+
+/* It had its core for much of the time in which to obey the signal, or gets the rest of that time. */
+static void judge(struct sched *s, uint32_t core, ns_t stolen_ns)
+{
+	const struct core *c = sched_core(s, core);
+	ns_t since_ns = s->now_ns - c->signaled_ns;
+	ns_t had_ns = stolen_ns < since_ns ? since_ns - stolen_ns : 0;
+	ns_t due_ns = patience_ns(s, c);
+
+	if (had_ns >= due_ns / 2) {
+		condemn(s, core);
+	} else {
+		await_obedience(s, core, due_ns - had_ns);
 	}
 }
 
@@ -398,10 +435,8 @@ void sched_core_sampled(struct sched *s, uint32_t core, ns_t stolen_ns)
 	ns_t held_ns = s->now_ns - c->grant_ns;
 	ns_t due_ns = c->grant_ns + c->budget_ns + (stolen_ns < held_ns ? stolen_ns : held_ns);
 
-	if (c->step == STEP_SIGNALED && stolen_ns) {
-		/* It can't obey: the host keeps it off its core. It is asked again. */
-		c->step = STEP_REVOKED;
-		sched_timer_set(s, core, s->now_ns + ladder_of(s, c)->revoke_ns);
+	if (c->step == STEP_ACCUSED) {
+		judge(s, core, stolen_ns);
 		return;
 	}
 	if (c->step != STEP_SAMPLED) {

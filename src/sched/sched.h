@@ -165,7 +165,8 @@ enum sched_action_type {
 	SCHED_ACT_PREWAKE, /* as GRANT: wake it behind the owner, at the same real-time priority */
 	SCHED_ACT_REVOKE,  /* vcpu core epoch: set its revoke flag */
 	SCHED_ACT_SIGNAL,  /* vcpu core */
-	SCHED_ACT_SAMPLE,  /* vcpu core epoch: answer with STOPPED or SAMPLE */
+	SCHED_ACT_SAMPLE,  /* vcpu core epoch: answer with STOPPED or SAMPLE: since it got the
+			      core, or (HUNG) since the last SIGNAL */
 	SCHED_ACT_FREEZE,  /* vm: answer with VM_FROZEN */
 	SCHED_ACT_THAW,	   /* vm */
 	SCHED_ACT_KILL,	   /* vm: move its threads to the housekeeping core, kill; answer VM_DIED */
@@ -192,7 +193,7 @@ enum sched_reason {
 	SCHED_REASON_KILL,
 	SCHED_REASON_BANNED,
 	SCHED_REASON_ADOPTED,	  /* FREEZE: running when the daemon came back */
-	SCHED_REASON_HUNG,	  /* FREEZE, FAULT: ignored revoke and signal */
+	SCHED_REASON_HUNG,	  /* SAMPLE, FREEZE, FAULT: ignored revoke and signal */
 	SCHED_REASON_FORGED,	  /* FREEZE, FAULT: forged a park */
 	SCHED_REASON_ROGUE,	  /* FREEZE, FAULT: ran without a grant */
 	SCHED_REASON_GUEST_FAULT, /* FAULT */

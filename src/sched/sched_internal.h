@@ -38,7 +38,8 @@ enum core_step {
 	STEP_DUE,      /* timer: the deadline and its grace are over */
 	STEP_SAMPLED,  /* timer: no answer about its CPU clock */
 	STEP_REVOKED,  /* timer: it ignores the revoke flag */
-	STEP_SIGNALED, /* timer: it ignores the signal */
+	STEP_SIGNALED, /* timer: it ignores the signal, or can't obey */
+	STEP_ACCUSED,  /* timer: no answer about whether it could have obeyed */
 	STEP_HELD,     /* its VM is being frozen or killed: the VM's timer rules */
 };
 
@@ -100,6 +101,7 @@ struct core {
 	ns_t grant_ns, deadline_ns, budget_ns;
 	ns_t repay_ns;	      /* part of the budget that makes up for stolen time */
 	ns_t planned_ns;      /* when the successor should have got the core */
+	ns_t signaled_ns;     /* when the owner was last sent a signal */
 	ns_t timer_ns;	      /* SCHED_NEVER: no timer */
 	uint32_t owner, next; /* as in the lock */
 	uint32_t excl;	      /* vCPU whose core it is, or SCHED_NONE */

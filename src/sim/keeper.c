@@ -81,11 +81,14 @@ static void act_signal(struct world *w, const struct sched_action *a)
 
 	if (w->vms[v->vm].is_dead) {
 		sim_tell_death(w, v->vm, true);
-	} else if (v->is_exec && v->mode == MODE_IGNORE_REVOKE) {
-		v->mode = MODE_GOOD;
+		return;
+	}
+	if (v->is_exec) {
+		v->mode = v->mode == MODE_IGNORE_REVOKE ? MODE_GOOD : v->mode;
 		v->is_revoked = true;
 		sim_exec_plan(w, a->vcpu);
 	}
+	v->signaled_stolen_ns = v->held_stolen_ns;
 }
 
 /* The daemon looks: does it run, how much has it consumed, is it there at all? */
@@ -107,6 +110,10 @@ static void act_sample(struct world *w, const struct sched_action *a)
 		ev->why = v->is_sleeping ? SCHED_WHY_BLOCKED : SCHED_WHY_SLICE;
 	}
 	ev->stolen_ns = v->held_stolen_ns;
+	if (a->reason == SCHED_REASON_HUNG) {
+		w->vms[v->vm].accused = a->vcpu;
+		ev->stolen_ns -= v->signaled_stolen_ns;
+	}
 	ev->cpu_ns = v->held_cpu_ns;
 }
 
@@ -122,6 +129,11 @@ static void act_kill(struct world *w, const struct sched_action *a)
 
 static void act_freeze(struct world *w, const struct sched_action *a)
 {
+	const struct w_vcpu *v = &w->vcpus[w->vms[a->vm].accused];
+
+	if (a->reason == SCHED_REASON_HUNG && v->is_exec && v->mode == MODE_GOOD) {
+		w->verdict = SIM_INNOCENT;
+	}
 	if (w->vms[a->vm].is_dead) {
 		sim_tell_death(w, a->vm, true);
 	} else {

@@ -67,8 +67,8 @@ void sim_exec_plan(struct world *w, uint32_t vcpu)
 		left_ns = v->budget_ns > v->held_cpu_ns ? v->budget_ns - v->held_cpu_ns : 0;
 	}
 	if (v->is_revoked && v->mode == MODE_GOOD) {
-		sim_post(w, w->now_ns + 2000 + sim_rng_below(&w->rng, 18000), K_STOP, vcpu,
-			 v->plan);
+		sim_post(w, w->now_ns + v->steal_ns + 2000 + sim_rng_below(&w->rng, 18000), K_STOP,
+			 vcpu, v->plan);
 		return;
 	}
 	if (v->is_sleeping) {

@@ -27,6 +27,7 @@ enum sim_verdict {
 	SIM_IDLE,	     /* a core stands idle beside a runnable vCPU */
 	SIM_QUOTA,	     /* accepted over quota, cap, or from a banned user */
 	SIM_NOT_STOPPED,     /* somebody overstays, and nothing is done about it */
+	SIM_INNOCENT,	     /* condemned as hung, although it obeys as soon as it gets its core */
 	SIM_NOT_KILLED,	     /* VMs of a banned user live on */
 	SIM_EXCL_BROKEN,     /* an exclusive vCPU without its core, or disturbed */
 	SIM_WAIT_COUNT,	     /* waiting time or CPU time wrongly accounted */

@@ -27,8 +27,8 @@ struct sim_monitor *sim_monitor_new(const struct sched_config *cfg, ns_t late_ns
 		return NULL;
 	}
 	m->cfg = *cfg;
-	m->patience_ns =
-		l->grace_ns + l->sample_ns + l->revoke_ns + l->signal_ns + 8 * late_ns + NS_PER_MS;
+	m->patience_ns = l->grace_ns + 2 * l->sample_ns + l->revoke_ns + l->signal_ns +
+			 8 * late_ns + NS_PER_MS;
 	m->cap = cfg->excl_cap;
 	m->is_small = cfg->limits.vcpus <= SMALL_VCPUS;
 	m->vcpus = calloc(cfg->limits.vcpus, sizeof(*m->vcpus));

@@ -93,6 +93,7 @@ struct w_vcpu {
 	uint64_t parked_epoch; /* it parked from this one, and does not run under it again */
 	ns_t budget_ns;	       /* 0: exclusive */
 	ns_t held_cpu_ns, held_stolen_ns; /* since it got the core */
+	ns_t signaled_stolen_ns;	  /* of that, before it was signalled */
 	ns_t since_ns;			  /* executes */
 	ns_t steal_ns;			  /* of this stretch */
 	ns_t late_ns;
@@ -104,6 +105,7 @@ enum db { DB_NONE, DB_CREATED, DB_RUN, DB_PAUSED, DB_FAULTED, DB_KILLED };
 
 struct w_vm {
 	uint32_t gen, first, n, user;
+	uint32_t accused; /* vCPU that was asked about before a freeze */
 	uint8_t cls;
 	uint8_t db; /* enum db: what the daemon's store says */
 	bool is_dead, is_frozen, wants_excl, is_original;

@@ -399,6 +399,23 @@ static void wake_before_block_is_not_lost(void)
 	CHECK_INT(state_of(0), SCHED_VCPU_RUNNING);
 }
 
+/* The answer to SAMPLE about vCPU 0. */
+static void sampled(ns_t stolen_ns)
+{
+	struct sched_event ev = event(SCHED_EV_SAMPLE);
+
+	ev.vcpu = 0;
+	ev.core = 0;
+	ev.epoch = epoch_of[0];
+	ev.stolen_ns = stolen_ns;
+	CHECK_INT(send(ev), 0);
+}
+
+static bool is_accused(void)
+{
+	return action(SCHED_ACT_SAMPLE) && action(SCHED_ACT_SAMPLE)->reason == SCHED_REASON_HUNG;
+}
+
 static void ladder_ends_in_the_fault_queue(void)
 {
 	begin_two();
@@ -410,6 +427,8 @@ static void ladder_ends_in_the_fault_queue(void)
 	tick_to(sched_next_timer(s));
 	CHECK(action(SCHED_ACT_SIGNAL));
 	tick_to(sched_next_timer(s));
+	CHECK(is_accused() && !action(SCHED_ACT_FREEZE));
+	tick_to(sched_next_timer(s)); /* nobody answers for it */
 	CHECK(action(SCHED_ACT_FREEZE));
 	CHECK_INT(state_of(0), SCHED_VCPU_RUNNING); /* no timer frees a lock */
 	CHECK_INT(vm_event(SCHED_EV_VM_FROZEN, 0), 0);
@@ -418,28 +437,45 @@ static void ladder_ends_in_the_fault_queue(void)
 	CHECK_INT(state_of(1), SCHED_VCPU_RUNNING);
 }
 
-/* Who the host keeps off its core when it is signalled is signalled again, until it could obey. */
+/* Who the host keeps off its core can't obey a signal: what counts is the time that it had since then. */
 static void kept_off_is_not_hung(void)
 {
-	struct sched_event ev;
+	ns_t signaled_ns, robbed_ns = 0;
 
 	begin_two();
 	for (int i = 0; i < 4; i++) {
 		tick_to(sched_next_timer(s));
 	}
+	CHECK(action(SCHED_ACT_SIGNAL));
+	signaled_ns = now;
 	for (int i = 0; i < 3; i++) {
-		CHECK(action(SCHED_ACT_SIGNAL));
-		ev = event(SCHED_EV_SAMPLE);
-		ev.vcpu = 0;
-		ev.core = 0;
-		ev.epoch = epoch_of[0];
-		ev.stolen_ns = MS;
-		CHECK_INT(send(ev), 0);
+		tick_to(sched_next_timer(s));
+		CHECK(is_accused());
+		robbed_ns = now - signaled_ns;
+		sampled(robbed_ns + MS); /* it waited before the signal, too */
 		CHECK(!action(SCHED_ACT_FREEZE));
+		CHECK_INT(sched_next_timer(s), now + cfg.ladder.signal_ns);
+	}
+	tick_to(sched_next_timer(s));
+	CHECK(is_accused());
+	sampled(robbed_ns);
+	CHECK(action(SCHED_ACT_FREEZE) && action(SCHED_ACT_FREEZE)->reason == SCHED_REASON_HUNG);
+}
+
+/* It had a little of its time: it has the rest before it is looked at again. */
+static void little_time_is_counted(void)
+{
+	begin_two();
+	for (int i = 0; i < 5; i++) {
 		tick_to(sched_next_timer(s));
 	}
-	CHECK(action(SCHED_ACT_SIGNAL));
+	CHECK(is_accused());
+	sampled(cfg.ladder.signal_ns * 3 / 4);
+	CHECK(!action(SCHED_ACT_FREEZE));
+	CHECK_INT(sched_next_timer(s), now + cfg.ladder.signal_ns * 3 / 4);
 	tick_to(sched_next_timer(s));
+	CHECK(is_accused());
+	sampled(cfg.ladder.signal_ns * 3 / 4);
 	CHECK(action(SCHED_ACT_FREEZE));
 }
 
@@ -460,14 +496,14 @@ static void a_sharer_is_asked_quickly_and_condemned_slowly(void)
 	CHECK(action(SCHED_ACT_SIGNAL));
 	CHECK_INT(now - from, cfg.fast.revoke_ns);
 	tick_to(sched_next_timer(s));
-	CHECK(action(SCHED_ACT_FREEZE));
+	CHECK(is_accused());
 	CHECK_INT(now - from, cfg.fast.revoke_ns + cfg.ladder.signal_ns);
 }
 
 static void unconfirmed_freeze_kills(void)
 {
 	begin_two();
-	for (int i = 0; i < 5; i++) {
+	for (int i = 0; i < 6; i++) {
 		tick_to(sched_next_timer(s));
 	}
 	tick_to(sched_next_timer(s));
@@ -785,6 +821,7 @@ static const struct test_case cases[] = {
 	{ "wake before block is not lost", wake_before_block_is_not_lost },
 	{ "ladder ends in the fault queue", ladder_ends_in_the_fault_queue },
 	{ "kept off its core is not hung", kept_off_is_not_hung },
+	{ "little time is counted", little_time_is_counted },
 	{ "a sharer is asked quickly and condemned slowly",
 	  a_sharer_is_asked_quickly_and_condemned_slowly },
 	{ "unconfirmed freeze kills", unconfirmed_freeze_kills },

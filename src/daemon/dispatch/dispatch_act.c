@@ -223,14 +223,10 @@ static void act_signal(struct dispatch *d, const struct sched_action *a)
 		return;
 	}
 	sl->signals++;
+	sl->signaled = sl->base;
+	(void)dispatch_fresh_times(d, sl, &sl->signaled);
+	sl->signaled_ns = host_clock_monotonic_ns();
 	(void)host_task_signal(sl->task.pid, sl->task.tid, GRANT_SIGNAL); /* gone: pidfd tells */
-	/* If the host keeps it off its core it can't obey in time, and is no hung one. */
-	if (dispatch_is_kept_off(d, sl)) {
-		struct sched_event ev = dispatch_vcpu_event(sl, SCHED_EV_SAMPLE);
-
-		ev.stolen_ns = host_clock_monotonic_ns() - sl->since_ns;
-		dispatch_post(d, &ev);
-	}
 }
 
 static void tell_vm(struct dispatch *d, enum dispatch_notice_type type,
@@ -273,7 +269,7 @@ void dispatch_carry_out(struct dispatch *d, const struct sched_action *a)
 		act_signal(d, a);
 		break;
 	case SCHED_ACT_SAMPLE:
-		dispatch_sample(d, dispatch_slot(d, a->vcpu));
+		dispatch_sample(d, dispatch_slot(d, a->vcpu), (enum sched_reason)a->reason);
 		break;
 	case SCHED_ACT_FREEZE:
 		dispatch_freeze(d, dispatch_slot(d, a->vm));

@@ -106,6 +106,9 @@ struct slot {
 	ns_t arrived_ns; /* when it came onto it; 0: not known */
 	/* a claim to have parked that is not proved yet */
 	ns_t claim_ns, claim_run_ns;
+	/* when it was last signalled */
+	struct host_task_times signaled;
+	ns_t signaled_ns;
 	/* todo list */
 	struct slot *prev, *next;
 	ns_t look_ns, freeze_ns, freeze_step_ns, unmute_ns, death_ns, death_step_ns;
@@ -217,7 +220,8 @@ void dispatch_settle_on(struct dispatch *d, struct slot *sl, uint16_t host_core)
 /* dispatch_look.c */
 void dispatch_heard(struct dispatch *d, struct slot *sl);
 void dispatch_look(struct dispatch *d, struct slot *sl);
-void dispatch_sample(struct dispatch *d, struct slot *sl);
+/** Answer SAMPLE; @p reason is its reason. */
+void dispatch_sample(struct dispatch *d, struct slot *sl, enum sched_reason reason);
 bool dispatch_stopped(struct dispatch *d, struct slot *sl);
 /**
  * When a vCPU that was woken behind the owner of its core came onto it, by the kernel's account of how

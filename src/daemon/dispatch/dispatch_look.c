@@ -375,14 +375,15 @@ static bool is_waiting(struct dispatch *d, const struct slot *sl, struct host_ta
 	return dispatch_fresh_times(d, sl, ret_now) == 0 && ret_now->run_ns == first.run_ns;
 }
 
-/* For how long has it been kept waiting since it got the core? */
-static ns_t stolen_of(struct dispatch *d, const struct slot *sl, struct host_task_times *ret_now)
+/* For how long has it been kept waiting since then? */
+static ns_t stolen_of(struct dispatch *d, const struct slot *sl, ns_t since_ns,
+		      const struct host_task_times *since, struct host_task_times *ret_now)
 {
 	bool waits = is_waiting(d, sl, ret_now);
-	ns_t held_ns = host_clock_monotonic_ns() - sl->since_ns;
-	ns_t cpu_ns = ret_now->run_ns - sl->base.run_ns;
-	ns_t delay_ns = ret_now->delay_ns - sl->base.delay_ns;
-	ns_t missing_ns = held_ns > cpu_ns ? held_ns - cpu_ns : 0;
+	ns_t passed_ns = host_clock_monotonic_ns() - since_ns;
+	ns_t cpu_ns = ret_now->run_ns - since->run_ns;
+	ns_t delay_ns = ret_now->delay_ns - since->delay_ns;
+	ns_t missing_ns = passed_ns > cpu_ns ? passed_ns - cpu_ns : 0;
 
 	/* A wait that lasts is in no account yet: it is what is missing, and what is to come. */
 	if (waits) {
@@ -391,8 +392,9 @@ static ns_t stolen_of(struct dispatch *d, const struct slot *sl, struct host_tas
 	return missing_ns > delay_ns + staleness_ns(sl) && !sl->prio ? missing_ns : delay_ns;
 }
 
-void dispatch_sample(struct dispatch *d, struct slot *sl)
+void dispatch_sample(struct dispatch *d, struct slot *sl, enum sched_reason reason)
 {
+	bool is_accused = reason == SCHED_REASON_HUNG;
 	struct sched_event ev;
 	struct host_task_times now;
 	enum sched_why why;
@@ -403,7 +405,8 @@ void dispatch_sample(struct dispatch *d, struct slot *sl)
 	}
 	ev = dispatch_vcpu_event(sl, SCHED_EV_SAMPLE);
 	if (how_it_stands(sl) == STAND_RUNS) {
-		ev.stolen_ns = stolen_of(d, sl, &now);
+		ev.stolen_ns = stolen_of(d, sl, is_accused ? sl->signaled_ns : sl->since_ns,
+					 is_accused ? &sl->signaled : &sl->base, &now);
 		ev.cpu_ns = now.run_ns - sl->base.run_ns;
 	}
 	dispatch_post(d, &ev);
