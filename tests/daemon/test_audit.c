@@ -477,6 +477,40 @@ static void test_heartbeats_reach_the_second_place(void)
 	temp_dir_remove(dir);
 }
 
+/* Also of one in an earlier file, and of one that a crash left behind the state. */
+static void test_the_last_note_is_reported(void)
+{
+	temp_dir_make(dir, sizeof(dir));
+	open_with(400, 0);
+	CHECK_STR(report.note, "");
+	add(1);
+	close_log();
+	open_with(400, 0);
+	CHECK_STR(report.note, "");
+	CHECK_INT(audit_heartbeat(opened, "generation=12", &em), 0);
+	CHECK_INT(audit_heartbeat(opened, "generation=13", &em), 0);
+	close_log();
+	open_with(400, 0);
+	CHECK_STR(report.note, "generation=13");
+	add(10); /* some files */
+	close_log();
+	open_with(4000, 0);
+	CHECK_STR(report.note, "generation=13");
+	shell("cp audit/state state.old");
+	CHECK_INT(audit_heartbeat(opened, "generation=14", &em), 0);
+	close_log();
+	shell("cp state.old audit/state");
+	open_with(400, 0);
+	CHECK_INT(report.recovered, 1);
+	CHECK_STR(report.note, "generation=14");
+	add(80); /* farther back than anybody looks */
+	close_log();
+	open_with(400, 0);
+	CHECK_STR(report.note, "");
+	close_log();
+	temp_dir_remove(dir);
+}
+
 static void test_files_follow_each_other(void)
 {
 	struct audit_verdict v;
@@ -822,6 +856,7 @@ int main(void)
 		{ "a rollback needs an anchor", test_rollback_needs_an_anchor },
 		{ "anchor texts", test_anchor_texts },
 		{ "heartbeats reach the second place", test_heartbeats_reach_the_second_place },
+		{ "the last note is reported", test_the_last_note_is_reported },
 		{ "files follow each other", test_files_follow_each_other },
 		{ "old files go and the log says so", test_old_files_go_and_the_log_says_so },
 		{ "start after tampering", test_start_after_tampering },

@@ -54,6 +54,25 @@ history_is_live() {
 	want "figures stand still behind the end" "$(run_of live cpu_ns)" "$before"
 }
 
+# The store is whole, and older than the audit log knows.
+old_store_is_noticed() {
+	# shellcheck disable=SC2119 # no further options
+	daemon_start
+	daemon_end TERM
+	cp -a "$state/store" "$tmp/store-before"
+	# shellcheck disable=SC2119 # no further options
+	daemon_start
+	want "a change" "$(api PUT /v1/cores/exclusive-cap '{"cores":1}' | jq -r .cores)" 1
+	daemon_end TERM
+	rm -r "$state/store"
+	mv "$tmp/store-before" "$state/store"
+	# shellcheck disable=SC2119 # no further options
+	daemon_start
+	want "an older store is set aside" \
+		"$(api GET /v1/status | jq '[.warnings[]|select(test("set aside.*generation|generation.*set aside"))]|length')" 1
+	daemon_end TERM
+}
+
 # second OPTION...: another daemon on the same cores, with folders of its own.
 second=
 trap '[ -z "$second" ] || kill -KILL "$second" 2>/dev/null; finish' EXIT
@@ -110,5 +129,6 @@ half=$(cap)
 history_is_live
 daemon_end TERM
 setting_survives
+old_store_is_noticed
 pool_is_claimed
 exit $((failures > 0))

@@ -49,8 +49,8 @@ void audit_options_defaults(struct audit_options *o)
 {
 	*o = (struct audit_options){
 		.state_dir = "/var/lib/pinfold",
-		.max_file_bytes = 64u << 20,
-		.max_files = 64,
+		.max_file_bytes = 4u << 20, /* the last one is read at the start */
+		.max_files = 1024,
 		.max_queue_items = 4096,
 		.max_queue_bytes = 16u << 20,
 		.max_group = 256,

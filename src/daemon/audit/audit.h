@@ -74,8 +74,12 @@ struct audit_options {
 	int anchor_fd; /**< receives an anchor line after each heartbeat; -1: none; not closed */
 };
 
+/** Bytes for the note of a heartbeat, with its end. */
+#define AUDIT_NOTE_BYTES 128
+
 /** What audit_open() found. */
 struct audit_report {
+	char note[AUDIT_NOTE_BYTES]; /**< of the last heartbeat; empty when there is none */
 	bool is_fresh;
 	bool has_aside;		 /**< an earlier log could not be carried on */
 	uint64_t repaired_bytes; /**< of an append that a crash had cut short, never acknowledged */
@@ -112,7 +116,8 @@ int audit_submit(struct audit *a, const struct audit_entry *entry, store_done_fn
 int audit_append(struct audit *a, const struct audit_entry *entry, struct errmsg *e);
 
 /**
- * Write a heartbeat and wait. @param note what belongs with it, as the generation of the store
+ * Write a heartbeat and wait. @param note what belongs with it, as the generation of the store;
+ * one of AUDIT_NOTE_BYTES or more is not in audit_report
  * @return 0; negative errno
  */
 int audit_heartbeat(struct audit *a, const char *note, struct errmsg *e);

@@ -97,6 +97,10 @@ int audit_append_kind(struct audit *a, enum audit_kind kind, const struct audit_
 
 /** Remember where a record stands, unless a later one is remembered in its place. */
 void audit_place_note(struct audit *a, uint64_t seq, uint32_t file, uint64_t offset);
+/** Visit the records of a file, as far as each follows from the one before. */
+void audit_file_each(struct audit *a, uint32_t file,
+		     void (*visit)(void *arg, const struct audit_record *rec, uint64_t offset),
+		     void *arg);
 
 /* audit_state.c */
 

@@ -20,6 +20,8 @@
 
 #define DIR_NAME "audit"
 #define KEY_NAME "verify.key"
+/* Heartbeats are a minute apart: one is in these files, or they were filled in less. */
+#define LOOK_BACK_FILES 16u
 
 static int check_regular(int fd)
 {
@@ -90,9 +92,31 @@ static int create_log(struct audit *a, struct errmsg *e)
 	return r;
 }
 
+static void take_note(void *arg, const struct audit_record *rec, uint64_t offset)
+{
+	struct audit_report *report = arg;
+
+	(void)offset;
+	if (rec->kind == AUDIT_HEARTBEAT && rec->arguments_bytes < sizeof(report->note)) {
+		memcpy(report->note, rec->arguments, rec->arguments_bytes);
+		report->note[rec->arguments_bytes] = '\0';
+	}
+}
+
+/* The current file may have begun since the last heartbeat. */
+static void look_back(struct audit *a, struct audit_report *report)
+{
+	uint32_t file = a->head->file;
+
+	for (uint32_t i = 0; i < LOOK_BACK_FILES && !report->note[0] && file > a->head->oldest_file;
+	     i++) {
+		audit_file_each(a, --file, take_note, report);
+	}
+}
+
 /* The covered part must lead, record by record, to the hash in the state. */
 static int walk_covered(struct audit *a, struct audit_reader *rd, struct audit_walk *w,
-			struct errmsg *e)
+			struct audit_report *report, struct errmsg *e)
 {
 	struct audit_record rec;
 	int r, step;
@@ -117,6 +141,7 @@ static int walk_covered(struct audit *a, struct audit_reader *rd, struct audit_w
 						  : audit_finding_text((enum audit_finding)step));
 		}
 		audit_place_note(a, rec.seq, a->head->file, offset);
+		take_note(report, &rec, offset);
 	}
 	if (rd->offset != a->head->end_bytes || (w->has_hash && w->seq != a->head->seq) ||
 	    (w->has_hash && sodium_memcmp(w->hash, a->head->hash, AUDIT_HASH_BYTES) != 0)) {
@@ -143,6 +168,7 @@ static int walk_rest(struct audit *a, struct audit_reader *rd, struct audit_repo
 		if (r == 0 && step == AUDIT_INTACT) {
 			report->recovered++;
 			audit_place_note(a, rec.seq, a->head->file, offset);
+			take_note(report, &rec, offset);
 		}
 	} while (r == 0 && step == AUDIT_INTACT);
 	if (r == 0 && fstat(a->log_fd, &st) < 0) {
@@ -170,11 +196,14 @@ static int walk_file(struct audit *a, struct audit_report *report, struct errmsg
 	r = audit_reader_init(&rd, a->log_fd);
 	if (r == 0) {
 		w.seq = a->head->seq; /* an empty file begins with the next record */
-		r = walk_covered(a, &rd, &w, e);
+		r = walk_covered(a, &rd, &w, report, e);
 		if (r == 0) {
 			r = walk_rest(a, &rd, report);
 		}
 		audit_reader_done(&rd);
+	}
+	if (r == 0) {
+		look_back(a, report);
 	}
 	return r < 0 && r != -EUCLEAN ? errmsg_set(e, r, "audit: %s", strerror(-r)) : r;
 }

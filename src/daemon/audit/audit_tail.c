@@ -51,8 +51,9 @@ static bool find_from(struct audit *a, uint64_t n, struct audit_place *ret,
 	return ret->seq == first;
 }
 
-/* Note the places of a file's records. */
-static void note_file(struct audit *a, uint32_t file)
+void audit_file_each(struct audit *a, uint32_t file,
+		     void (*visit)(void *arg, const struct audit_record *rec, uint64_t offset),
+		     void *arg)
 {
 	_cleanup_close_ int fd = -1;
 	struct audit_walk w = { 0 };
@@ -70,9 +71,21 @@ static void note_file(struct audit *a, uint32_t file)
 		if (audit_reader_step(&rd, &w, &rec, &step) < 0 || step != AUDIT_INTACT) {
 			break;
 		}
-		audit_place_note(a, rec.seq, file, offset);
+		visit(arg, &rec, offset);
 	}
 	audit_reader_done(&rd);
+}
+
+struct noting {
+	struct audit *a;
+	uint32_t file;
+};
+
+static void note_place(void *arg, const struct audit_record *rec, uint64_t offset)
+{
+	const struct noting *n = arg;
+
+	audit_place_note(n->a, rec->seq, n->file, offset);
 }
 
 /* As find_from(), after a look at older files if need be. Ends where a file can't be read to its end. */
@@ -83,7 +96,7 @@ static void find_all(struct audit *a, uint64_t n, struct audit_place *ret,
 
 	while (!find_from(a, n, ret, ret_last) && ret->file > 1 && ret->seq < before) {
 		before = ret->seq;
-		note_file(a, ret->file - 1);
+		audit_file_each(a, ret->file - 1, note_place, &(struct noting){ a, ret->file - 1 });
 	}
 }
 

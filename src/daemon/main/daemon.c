@@ -79,7 +79,6 @@ static int open_partition(struct daemon *d, struct errmsg *e)
 
 /* What was found, for the log now and for the status later. */
 struct findings {
-	char generation[ERRMSG_SIZE];
 	struct store_report store;
 	struct audit_report audit;
 };
@@ -90,16 +89,16 @@ static int open_records(struct daemon *d, struct findings *f, struct errmsg *e)
 	struct audit_options ao;
 	int r;
 
-	store_options_defaults(&so);
-	so.state_dir = d->config.state_dir;
-	so.min_generation = daemon_generation(d->config.state_dir, f->generation);
-	r = store_open(&so, &d->store, &f->store, e);
-	if (r < 0) {
-		return r;
-	}
 	audit_options_defaults(&ao);
 	ao.state_dir = d->config.state_dir;
 	r = audit_open(&ao, &d->audit, &f->audit, e);
+	if (r < 0) {
+		return r;
+	}
+	store_options_defaults(&so);
+	so.state_dir = d->config.state_dir;
+	so.min_generation = daemon_generation(f->audit.note);
+	r = store_open(&so, &d->store, &f->store, e);
 	if (r < 0) {
 		return r;
 	}
@@ -244,7 +243,7 @@ static int open_api(struct daemon *d, struct errmsg *e)
 	return d->api ? 0 : errmsg_set(e, -ENOMEM, "out of memory");
 }
 
-static void warn(struct daemon *d, const char *text)
+void daemon_warn(struct daemon *d, const char *text)
 {
 	if (text[0]) {
 		log_warn("%s", text);
@@ -262,12 +261,12 @@ static void tell_gaps(struct daemon *d)
 	if (f.error < 0) {
 		snprintf(text, sizeof(text), "the fair server of pool cores stays as it was: %s",
 			 partition_fair_why(f.error));
-		warn(d, text);
+		daemon_warn(d, text);
 	}
 	if (f.throttle_error < 0) {
 		snprintf(text, sizeof(text), "real-time throttling stays as it was: %s",
 			 strerror(-f.throttle_error));
-		warn(d, text);
+		daemon_warn(d, text);
 	}
 }
 
@@ -276,16 +275,15 @@ static void tell_findings(struct daemon *d, const struct findings *f)
 	char path[CONFIG_PATH_BYTES + 32];
 
 	for (uint32_t i = 0; i < d->config.n_warnings; i++) {
-		warn(d, d->config.warnings[i]);
+		daemon_warn(d, d->config.warnings[i]);
 	}
-	warn(d, d->claim_warning);
+	daemon_warn(d, d->claim_warning);
 	tell_gaps(d);
-	warn(d, f->generation);
-	warn(d, f->store.notice);
-	warn(d, f->audit.notice);
+	daemon_warn(d, f->store.notice);
+	daemon_warn(d, f->audit.notice);
 	snprintf(path, sizeof(path), "%s/audit/verify.key", d->config.state_dir);
 	if (access(path, F_OK) == 0) {
-		warn(d, VERIFY_KEY_WARNING);
+		daemon_warn(d, VERIFY_KEY_WARNING);
 	}
 }
 
@@ -300,7 +298,9 @@ static int open_http(struct daemon *d, struct errmsg *e)
 		o.socket_path = d->config.socket;
 		r = daemon_socket_group(d, &o.socket_gid, e);
 	} else if (d->config.socket_group[0]) {
-		warn(d, "the socket is the service manager's: SocketGroup= and SocketMode= of its "
+		daemon_warn(
+			d,
+			"the socket is the service manager's: SocketGroup= and SocketMode= of its "
 			"unit say who "
 			"may call, not socket_group");
 	}
@@ -318,7 +318,7 @@ static int open_http(struct daemon *d, struct errmsg *e)
 
 int daemon_open(struct daemon *d, struct errmsg *e)
 {
-	struct findings f = { .generation = "" };
+	struct findings f = { 0 };
 	int r = open_partition(d, e);
 
 	/* Its thread inherits the housekeeping core. */
@@ -336,6 +336,7 @@ int daemon_open(struct daemon *d, struct errmsg *e)
 	}
 	tell_findings(d, &f);
 	r = open_http(d, e);
+	r = r < 0 ? r : daemon_log_check_begin(d, e);
 	if (r == 0) {
 		events_publish(d->events, EVENTS_NOBODY, "daemon.started", NULL);
 	}
@@ -366,6 +367,7 @@ void daemon_close(struct daemon *d)
 	bool kills = atomic_load(&d->kills_vms);
 	uint32_t n_left = 0;
 
+	daemon_log_check_end(d);
 	if (d->api) {
 		api_stop(d->api);
 	}

@@ -7,6 +7,7 @@
 #ifndef PINFOLD_DAEMON_DAEMON_H
 #define PINFOLD_DAEMON_DAEMON_H
 
+#include <pthread.h>
 #include <stdatomic.h>
 
 #include "daemon/api/api.h"
@@ -42,6 +43,8 @@ struct daemon {
 	struct vms *vms;
 	struct api *api;
 	struct http *http;
+	pthread_t log_check;
+	bool has_log_check;
 };
 
 /* paths.c */
@@ -97,13 +100,19 @@ int daemon_open(struct daemon *d, struct errmsg *e);
 /** Close everything that is open. */
 void daemon_close(struct daemon *d);
 
-/* generation.c */
+/** Something the administrator should know: to the log, and for the status. "": nothing. Thread: any, once the API is there. */
+void daemon_warn(struct daemon *d, const char *text);
 
-/**
- * The last generation of the store that the audit log speaks of; 0: unknown.
- * @param warning ERRMSG_SIZE long: what is wrong with the log; empty when nothing is
- */
-uint64_t daemon_generation(const char *state_dir, char *warning);
+/* audit_log.c */
+
+/** The generation of the store in the note of a heartbeat; 0: unknown. */
+uint64_t daemon_generation(const char *note);
+
+/** Check the whole audit log beside everything else; what is wrong with it becomes a warning. @return 0; negative errno */
+int daemon_log_check_begin(struct daemon *d, struct errmsg *e);
+
+/** Wait for it. */
+void daemon_log_check_end(struct daemon *d);
 
 /** Write a heartbeat with the generation of the store, and the anchor into the log. */
 void daemon_heartbeat(struct daemon *d);

@@ -1,40 +1,25 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * The audit log as the second place that knows how old the store may be at least (docs/store.md,
- * "What is believed", 7): heartbeats carry its generation.
+ * "What is believed", 7): heartbeats carry its generation. At the start only the log's last file is read, for a
+ * restart must be quick; the whole of it while VMs run already.
  */
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
 #include "daemon/main/daemon.h"
 
-/* A longer log is not read at the start: a restart must be quick. */
+/* A longer log is only checked when somebody asks: this one takes a third of a second. */
 #define LOG_BYTES_MAX (64u << 20)
-
-static void visit(void *arg, const struct audit_record *rec)
-{
-	uint64_t *last = arg;
-	json_t *o;
-	json_int_t v;
-
-	if (rec->kind != AUDIT_HEARTBEAT) {
-		return;
-	}
-	o = json_loadb(rec->arguments, rec->arguments_bytes, 0, NULL);
-	v = json_integer_value(json_object_get(o, "generation"));
-	/* Not the highest: after a store was set aside they begin anew. */
-	if (v >= 0) {
-		*last = (uint64_t)v;
-	}
-	json_decref(o);
-}
 
 /* @return bytes of all files; 0: none */
 static uint64_t log_bytes(const char *dir)
@@ -56,34 +41,56 @@ static uint64_t log_bytes(const char *dir)
 	return sum;
 }
 
-uint64_t daemon_generation(const char *state_dir, char *warning)
+uint64_t daemon_generation(const char *note)
 {
-	char dir[CONFIG_PATH_BYTES + 8];
-	uint64_t last = 0, bytes;
-	struct audit_verify_options o = { .visit = visit, .arg = &last };
+	json_t *o = json_loads(note, 0, NULL);
+	json_int_t v = json_integer_value(json_object_get(o, "generation"));
+
+	json_decref(o);
+	return v > 0 ? (uint64_t)v : 0;
+}
+
+static void *check_log(void *arg)
+{
+	struct daemon *d = arg;
+	char dir[CONFIG_PATH_BYTES + 8], text[ERRMSG_SIZE];
+	struct audit_verify_options o = { 0 };
 	struct audit_verdict verdict;
 	struct errmsg e = { "" };
 
-	warning[0] = '\0';
-	snprintf(dir, sizeof(dir), "%s/audit", state_dir);
-	bytes = log_bytes(dir);
-	if (bytes == 0) {
-		return 0;
-	}
-	if (bytes > LOG_BYTES_MAX) {
-		snprintf(warning, ERRMSG_SIZE,
-			 "the audit log is too long to be read at the start: a state that was "
-			 "rolled "
-			 "back would not be noticed");
-		return 0;
+	setpriority(PRIO_PROCESS, 0, 19); /* of this thread */
+	snprintf(dir, sizeof(dir), "%s/audit", d->config.state_dir);
+	if (log_bytes(dir) > LOG_BYTES_MAX) {
+		return NULL;
 	}
 	if (audit_verify(dir, &o, &verdict, &e) < 0) {
-		snprintf(warning, ERRMSG_SIZE, "the audit log can't be read: %.300s", e.text);
+		snprintf(text, sizeof(text), "the audit log can't be read: %.300s", e.text);
+		daemon_warn(d, text);
 	} else if (verdict.finding != AUDIT_INTACT) {
-		snprintf(warning, ERRMSG_SIZE, "the audit log is not whole: record %" PRIu64 " %s",
+		snprintf(text, sizeof(text), "the audit log is not whole: record %" PRIu64 " %s",
 			 verdict.bad_seq, audit_finding_text(verdict.finding));
+		daemon_warn(d, text);
 	}
-	return last;
+	return NULL;
+}
+
+int daemon_log_check_begin(struct daemon *d, struct errmsg *e)
+{
+	int r = pthread_create(&d->log_check, NULL, check_log, d);
+
+	if (r != 0) {
+		return errmsg_set(e, -r, "no thread to check the audit log: %s", strerror(r));
+	}
+	d->has_log_check = true;
+	return 0;
+}
+
+void daemon_log_check_end(struct daemon *d)
+{
+	if (d->has_log_check) {
+		pthread_join(d->log_check, NULL);
+		d->has_log_check = false;
+	}
 }
 
 void daemon_heartbeat(struct daemon *d)
