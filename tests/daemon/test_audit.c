@@ -513,7 +513,10 @@ static void test_the_last_note_is_reported(void)
 
 static void test_files_follow_each_other(void)
 {
+	atomic_bool is_over = true;
+	struct audit_verify_options o = { .is_over = &is_over };
 	struct audit_verdict v;
+	char path[300];
 
 	temp_dir_make(dir, sizeof(dir));
 	open_with(400, 0);
@@ -523,6 +526,10 @@ static void test_files_follow_each_other(void)
 	v = verify();
 	CHECK_INT(v.finding, AUDIT_INTACT);
 	CHECK(v.n_records > 21 + 4);
+	snprintf(path, sizeof(path), "%s/audit", dir);
+	CHECK_INT(audit_verify(path, &o, &v, NULL), -ECANCELED);
+	is_over = false;
+	CHECK_INT(audit_verify(path, &o, &v, &em), 0);
 	open_with(400, 0);
 	CHECK(!report.has_aside);
 	add(3);

@@ -15,6 +15,7 @@
 #ifndef PINFOLD_DAEMON_AUDIT_H
 #define PINFOLD_DAEMON_AUDIT_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -171,6 +172,7 @@ struct audit_verify_options {
 	uint64_t not_before_ns; /**< the last record must be at least this new */
 	void (*visit)(void *arg, const struct audit_record *rec); /**< good records; may be NULL */
 	void *arg;
+	const atomic_bool *is_over; /**< true: give up before the next file; may be NULL */
 };
 
 /** What verification found. */
@@ -190,7 +192,7 @@ struct audit_verdict {
 /**
  * Verify a log, also while the daemon writes it.
  * @param dir the folder "audit" itself, or a copy of it
- * @return 0 when it could be read, whatever was found; negative errno
+ * @return 0 when it could be read, whatever was found; -ECANCELED; negative errno
  */
 int audit_verify(const char *dir, const struct audit_verify_options *o, struct audit_verdict *ret,
 		 struct errmsg *e);

@@ -250,6 +250,9 @@ static int walk_all(struct verify *f, struct errmsg *e)
 	for (uint64_t i = f->first_file; i <= f->last_file && go_on; i++) {
 		_cleanup_close_ int fd = -1;
 
+		if (f->o->is_over && atomic_load(f->o->is_over)) {
+			return errmsg_set(e, -ECANCELED, "no longer wanted");
+		}
 		if (f->has_state && i > f->state.file) {
 			break; /* begun, nothing in it acknowledged */
 		}

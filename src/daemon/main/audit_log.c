@@ -54,19 +54,21 @@ static void *check_log(void *arg)
 {
 	struct daemon *d = arg;
 	char dir[CONFIG_PATH_BYTES + 8], text[ERRMSG_SIZE];
-	struct audit_verify_options o = { 0 };
+	struct audit_verify_options o = { .is_over = &d->is_log_check_over };
 	struct audit_verdict verdict;
 	struct errmsg e = { "" };
+	int r;
 
 	setpriority(PRIO_PROCESS, 0, 19); /* of this thread */
 	snprintf(dir, sizeof(dir), "%s/audit", d->config.state_dir);
 	if (log_bytes(dir) > LOG_BYTES_MAX) {
 		return NULL;
 	}
-	if (audit_verify(dir, &o, &verdict, &e) < 0) {
+	r = audit_verify(dir, &o, &verdict, &e);
+	if (r < 0 && r != -ECANCELED) {
 		snprintf(text, sizeof(text), "the audit log can't be read: %.300s", e.text);
 		daemon_warn(d, text);
-	} else if (verdict.finding != AUDIT_INTACT) {
+	} else if (r == 0 && verdict.finding != AUDIT_INTACT) {
 		snprintf(text, sizeof(text), "the audit log is not whole: record %" PRIu64 " %s",
 			 verdict.bad_seq, audit_finding_text(verdict.finding));
 		daemon_warn(d, text);
@@ -88,6 +90,7 @@ int daemon_log_check_begin(struct daemon *d, struct errmsg *e)
 void daemon_log_check_end(struct daemon *d)
 {
 	if (d->has_log_check) {
+		atomic_store(&d->is_log_check_over, true);
 		pthread_join(d->log_check, NULL);
 		d->has_log_check = false;
 	}

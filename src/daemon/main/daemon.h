@@ -45,6 +45,7 @@ struct daemon {
 	struct http *http;
 	pthread_t log_check;
 	bool has_log_check;
+	atomic_bool is_log_check_over;
 };
 
 /* paths.c */
@@ -111,7 +112,7 @@ uint64_t daemon_generation(const char *note);
 /** Check the whole audit log beside everything else; what is wrong with it becomes a warning. @return 0; negative errno */
 int daemon_log_check_begin(struct daemon *d, struct errmsg *e);
 
-/** Wait for it. */
+/** Let it end, and wait for that. */
 void daemon_log_check_end(struct daemon *d);
 
 /** Write a heartbeat with the generation of the store, and the anchor into the log. */
