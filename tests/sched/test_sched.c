@@ -223,21 +223,26 @@ static void stale_park_is_refused(void)
 	CHECK_INT(state_of(0), SCHED_VCPU_RUNNING);
 }
 
+/* The answer to SAMPLE about vCPU 0. */
+static void sampled(ns_t cpu_ns, ns_t stolen_ns)
+{
+	struct sched_event ev = event(SCHED_EV_SAMPLE);
+
+	ev.vcpu = 0;
+	ev.core = 0;
+	ev.epoch = epoch_of[0];
+	ev.cpu_ns = cpu_ns;
+	ev.stolen_ns = stolen_ns;
+	CHECK_INT(send(ev), 0);
+}
+
 static void robbed_gets_the_rest(void)
 {
-	struct sched_event ev;
-
 	begin_two();
 	tick_to(10 * MS - cfg.prewake_lead_ns);
 	tick_to(10 * MS + cfg.ladder.grace_ns);
 	CHECK(action(SCHED_ACT_SAMPLE));
-	ev = event(SCHED_EV_SAMPLE);
-	ev.vcpu = 0;
-	ev.core = 0;
-	ev.epoch = epoch_of[0];
-	ev.cpu_ns = 7 * MS;
-	ev.stolen_ns = 3 * MS;
-	CHECK_INT(send(ev), 0);
+	sampled(7 * MS, 3 * MS);
 	CHECK_INT(action(SCHED_ACT_GRANT)->reason, SCHED_REASON_ROBBED);
 	CHECK_INT(action(SCHED_ACT_GRANT)->b, 13 * MS);
 	CHECK_INT(action(SCHED_ACT_GRANT)->epoch, epoch_of[0]);
@@ -399,18 +404,6 @@ static void wake_before_block_is_not_lost(void)
 	CHECK_INT(state_of(0), SCHED_VCPU_RUNNING);
 }
 
-/* The answer to SAMPLE about vCPU 0. */
-static void sampled(ns_t stolen_ns)
-{
-	struct sched_event ev = event(SCHED_EV_SAMPLE);
-
-	ev.vcpu = 0;
-	ev.core = 0;
-	ev.epoch = epoch_of[0];
-	ev.stolen_ns = stolen_ns;
-	CHECK_INT(send(ev), 0);
-}
-
 static bool is_accused(void)
 {
 	return action(SCHED_ACT_SAMPLE) && action(SCHED_ACT_SAMPLE)->reason == SCHED_REASON_HUNG;
@@ -452,13 +445,13 @@ static void kept_off_is_not_hung(void)
 		tick_to(sched_next_timer(s));
 		CHECK(is_accused());
 		robbed_ns = now - signaled_ns;
-		sampled(robbed_ns + MS); /* it waited before the signal, too */
+		sampled(0, robbed_ns + MS); /* it waited before the signal, too */
 		CHECK(!action(SCHED_ACT_FREEZE));
 		CHECK_INT(sched_next_timer(s), now + cfg.ladder.signal_ns);
 	}
 	tick_to(sched_next_timer(s));
 	CHECK(is_accused());
-	sampled(robbed_ns);
+	sampled(0, robbed_ns);
 	CHECK(action(SCHED_ACT_FREEZE) && action(SCHED_ACT_FREEZE)->reason == SCHED_REASON_HUNG);
 }
 
@@ -470,12 +463,12 @@ static void little_time_is_counted(void)
 		tick_to(sched_next_timer(s));
 	}
 	CHECK(is_accused());
-	sampled(cfg.ladder.signal_ns * 3 / 4);
+	sampled(0, cfg.ladder.signal_ns * 3 / 4);
 	CHECK(!action(SCHED_ACT_FREEZE));
 	CHECK_INT(sched_next_timer(s), now + cfg.ladder.signal_ns * 3 / 4);
 	tick_to(sched_next_timer(s));
 	CHECK(is_accused());
-	sampled(cfg.ladder.signal_ns * 3 / 4);
+	sampled(0, cfg.ladder.signal_ns * 3 / 4);
 	CHECK(action(SCHED_ACT_FREEZE));
 }
 
@@ -498,6 +491,8 @@ static void a_sharer_is_asked_quickly_and_condemned_slowly(void)
 	tick_to(sched_next_timer(s));
 	CHECK(is_accused());
 	CHECK_INT(now - from, cfg.fast.revoke_ns + cfg.ladder.signal_ns);
+	sampled(0, 0);
+	CHECK(action(SCHED_ACT_FREEZE));
 }
 
 static void unconfirmed_freeze_kills(void)
